@@ -1,0 +1,57 @@
+"""Points in history, and the version vectors that say what a point sees.
+
+A line is a sequence of commits that never moves back, so whoever sees its commit n sees all before it. What a point
+sees is therefore one number per line. Merging two points is the pointwise maximum of their vectors, and their common
+base is the pointwise minimum, criss-cross merges included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+VersionVector = Mapping[str, int]
+"""Line uid -> the highest commit number seen there. A line that is absent is not seen at all."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Point:
+    """Commit `n` of a line. `n == 0` is the place where the line was forked, before any commit of its own."""
+
+    line: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Rid:
+    """The identity of a row across all its versions: the commit that inserted it, and its place there from 1."""
+
+    line: str
+    n: int
+    ordinal: int
+
+
+def join(a: VersionVector, b: VersionVector) -> dict[str, int]:
+    """Return what is seen by whoever sees both: the pointwise maximum."""
+    return {line: max(a.get(line, -1), b.get(line, -1)) for line in {**a, **b}}
+
+
+def meet(a: VersionVector, b: VersionVector) -> dict[str, int]:
+    """Return what both see: the pointwise minimum."""
+    return {line: min(n, b[line]) for line, n in a.items() if line in b}
+
+
+def covers(a: VersionVector, b: VersionVector) -> bool:
+    """Tell whether `a` sees all that `b` sees."""
+    return all(a.get(line, -1) >= n for line, n in b.items())
+
+
+def beyond(side: VersionVector, base: VersionVector) -> dict[str, tuple[int, int]]:
+    """Return, per line, the commits (after, up to and including) that `side` sees and `base` does not."""
+    spans = {line: (base.get(line, -1), n) for line, n in side.items()}
+    return {line: span for line, span in spans.items() if span[0] < span[1]}
+
+
+def sees(vector: VersionVector, point: Point) -> bool:
+    """Tell whether the commit at `point` lies in `vector`."""
+    return vector.get(point.line, -1) >= point.n

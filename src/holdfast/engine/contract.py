@@ -1,0 +1,289 @@
+"""What every engine promises. `holdfast.testing` holds each of them to it.
+
+An engine gives *sessions*: one connection, used by one thread at a time. A session gives a `Reader`, one consistent
+snapshot of the whole store, or a `Writer`, which may also change it; nothing that a writer did can be seen by others
+before its block is left without an exception, and then all of it is, durably at the level the store was opened with.
+One writer at a time per line; on SQLite per file.
+
+Lines are named by their uid and rows by their rid, which are the same in every engine. `Row.handle` is the engine's
+own name for a version of a row and is only good for the session that returned it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from holdfast.core.hashing import Leaf
+from holdfast.core.points import Point, VersionVector
+from holdfast.core.rows import Resolution, Row, Touch
+from holdfast.core.schema import Catalogue, Key, Table
+
+
+class Durability(StrEnum):
+    """What a commit survives once it has returned."""
+
+    FULL = "full"
+    """Loss of power: one fsync a commit."""
+    PROCESS = "process"
+    """kill -9 of the process, not loss of power."""
+
+
+class RefKind(StrEnum):
+    """What a name names."""
+
+    BRANCH = "branch"
+    TAG = "tag"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A name for a point. A branch names the head of its line, so `point.n` grows; a tag's point never changes."""
+
+    name: str
+    kind: RefKind
+    point: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sequence of commits that never moves back. `head == 0` means none of its own yet."""
+
+    uid: str
+    parent: Point | None
+    head: int
+    head_hash: bytes
+    epoch: int
+    """Grows with every commit that changes what the line's older commits let one see: merges and schema changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit as it is kept. `salt` is None when something in it was erased (see `Reader.leaves`)."""
+
+    point: Point
+    hash: bytes
+    parents: tuple[bytes, ...]
+    at_us: int
+    message: str
+    metadata: str | None
+    schema: int
+    salt: bytes | None
+    changes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What is known of a change whose commit lost its salt: its own salt, or None if it was itself erased."""
+
+    leaf: Leaf
+    salt: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The net change of one row in one commit. `before` or `after` is None for rows added or removed."""
+
+    table: Table
+    before: Row | None
+    after: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Rows that together break a constraint of their table."""
+
+    constraint: str
+    rows: tuple[Row, ...]
+
+
+class Reader(Protocol):
+    """One consistent snapshot of the store."""
+
+    def ref(self, kind: RefKind, name: str) -> Ref | None:
+        """Return what `name` names, or None."""
+        ...
+
+    def refs(self, kind: RefKind) -> list[Ref]:
+        """Return all names of a kind, sorted."""
+        ...
+
+    def line(self, uid: str) -> Line:
+        """Return a line. Raises NotFound if there is none of that uid."""
+        ...
+
+    def commit(self, point: Point) -> Commit:
+        """Return the commit at a point; at n = 0 of a forked line that is its parent's. Raises NotFound."""
+        ...
+
+    def commits_like(self, prefix: str) -> list[Commit]:
+        """Return at most 8 commits whose hash starts with these hexadecimal digits."""
+        ...
+
+    def lines(self) -> list[Line]:
+        """Return all lines, parents before their children."""
+        ...
+
+    def vector(self, point: Point) -> dict[str, int]:
+        """Return what `point` sees. Costs what its lineage and its merges are long."""
+        ...
+
+    def catalogue(self, version: int | None = None) -> Catalogue:
+        """Return the tables at a version of the schema; None means now."""
+        ...
+
+    def rows(self, table: Table, vector: VersionVector, keys: Iterable[Key] | None = None) -> Iterator[Row]:
+        """Yield the rows that `vector` sees, of these keys or all, in no promised order. Costs what it yields."""
+        ...
+
+    def touched(self, table: Table, base: VersionVector, side: VersionVector) -> Iterator[Touch]:
+        """Yield each version made or ended in what `side` sees and `base` does not. Costs what it yields."""
+        ...
+
+    def changes(self, point: Point) -> list[Change]:
+        """Return the net changes of one commit against its first parent; of a merge, its own resolutions."""
+        ...
+
+    def erasures(self, point: Point) -> dict[tuple[int, bytes], Erasure]:
+        """Return what is left of the changes of a commit that lost its salt, by (table id, row id as bytes)."""
+        ...
+
+    def damage(self) -> Iterator[str]:
+        """Yield what the engine itself finds wrong with its files, a sentence each."""
+        ...
+
+
+class Writer(Reader, Protocol):
+    """A snapshot that may be changed. All row operations belong to the commit that `open` began."""
+
+    def create_line(self, uid: str, parent: Point) -> Line:
+        """Fork a line at `parent`. Writes one row, whatever the parent's size."""
+        ...
+
+    def point_branch(self, name: str, line: str, expect: str | None) -> None:
+        """Let a branch name a line. Raises BranchMoved unless it names `expect` now (None: no such branch)."""
+        ...
+
+    def put_tag(self, name: str, point: Point) -> None:
+        """Let a tag name a point."""
+        ...
+
+    def delete_ref(self, kind: RefKind, name: str) -> None:
+        """Forget a name. What it named stays."""
+        ...
+
+    def open(self, line: str, expect: bytes | None = None) -> None:
+        """Begin the next commit of a line. Raises BranchMoved if `expect` is given and is not the head's hash."""
+        ...
+
+    def insert(self, table: Table, values: Sequence[object]) -> None:
+        """Add a row (stored forms, in column order). Raises ConstraintFailed, changing nothing."""
+        ...
+
+    def update(self, table: Table, row: Row, values: Sequence[object]) -> None:
+        """Replace the values of a row that the branch sees. Raises ConstraintFailed, changing nothing."""
+        ...
+
+    def delete(self, table: Table, row: Row) -> None:
+        """Remove a row that the branch sees."""
+        ...
+
+    def define(self, catalogue: Catalogue) -> None:
+        """Make `catalogue`, whose version is one above the present one, the schema of the store."""
+        ...
+
+    def absorb(self, theirs: Point) -> None:
+        """Make the open commit a merge: from it on the line sees all that `theirs` sees."""
+        ...
+
+    def settle(self, table: Table, resolution: Resolution) -> None:
+        """Carry out what a merge decided for rows that both sides touched. Constraints are not checked here."""
+        ...
+
+    def violations(self, table: Table, rows: Iterable[Row]) -> list[Violation]:
+        """Return the constraints that these rows, as the open commit shows them, would break."""
+        ...
+
+    def seal(self, message: str, metadata: str | None = None) -> Commit | None:
+        """Finish the open commit and move the head. Without any net change there is no commit: returns None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SqlResult:
+    """Rows of a statement as the engine has them, with each column's name and where it comes from.
+
+    `origins` has (table id, column id) where a column is plainly one of a user's table, else None.
+    """
+
+    names: tuple[str, ...]
+    origins: tuple[tuple[int, int] | None, ...]
+    rows: list[tuple[Any, ...]]
+
+
+@runtime_checkable
+class SqlReader(Reader, Protocol):
+    """What engines with SQL can do in addition."""
+
+    def show(self, table: Table, alias: str, at: Point, *, head: bool) -> None:
+        """Let `alias` name `table` as seen from a point in the statements that follow; `head`: and all after it."""
+        ...
+
+    def query(self, sql: str, parameters: Sequence[object] | Mapping[str, object]) -> SqlResult:
+        """Run a statement that reads."""
+        ...
+
+
+@runtime_checkable
+class SqlWriter(SqlReader, Writer, Protocol):
+    """What engines with SQL can do in addition."""
+
+    def accept(self, table: Table) -> None:
+        """Prepare to take INSERTs into the three command views of a table (see engine/sql/views.py)."""
+        ...
+
+    def apply(self, table: Table, sql: str, parameters: Sequence[object] | Mapping[str, object]) -> int:
+        """Run a statement that writes through a command view, wholly or not at all; return the rows it touched."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo what the block did if it raises."""
+        ...
+
+
+class Session(Protocol):
+    """One connection to the store, used by one thread at a time."""
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """Return a consistent snapshot, for the length of the block."""
+        ...
+
+    def write(self) -> AbstractContextManager[Writer]:
+        """Return a writer whose work lands when the block ends, or not at all if it raises."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the session holds. Idempotent."""
+        ...
+
+
+class Engine(Protocol):
+    """A store's storage."""
+
+    @property
+    def url(self) -> str:
+        """Return what `connect` takes to reach the same store."""
+        ...
+
+    def session(self) -> Session:
+        """Open another connection."""
+        ...
+
+    def close(self) -> None:
+        """Close all sessions. Idempotent."""
+        ...
+
+

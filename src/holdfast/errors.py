@@ -1,0 +1,169 @@
+"""Every error of Holdfast.
+
+    HoldfastError
+    ├── NotFound              a branch, tag, commit, table or file that is not there
+    ├── AlreadyExists         a name that is taken, or taken by something else
+    ├── ReadOnly              a write where only reading is possible
+    ├── InvalidValue          a value that its place cannot hold
+    │   └── ValueTooLarge     ... because of its size
+    ├── SqlError              a statement that the engine does not take
+    │   └── ConstraintFailed  ... because a key, UNIQUE, NOT NULL or CHECK would no longer hold
+    ├── Unsupported           something that is refused by name rather than done approximately
+    ├── MergeConflict         a merge that needs a decision; nothing was merged
+    ├── BranchMoved           somebody else committed first; nothing was written
+    ├── TransactionOpen       something that cannot be part of a transaction, inside one
+    ├── Timeout               a wait that reached its end
+    ├── StoreClosed           use after close()
+    └── StoreError            the store itself
+        ├── StoreCorrupt      damage, named
+        ├── StoreFull         no room; what was committed is kept
+        └── StoreUnavailable  the engine could not be reached
+
+Every error changes nothing: what was committed before it stands, what was not is not there.
+`code` is stable and fit for programs; the message is for people: what happened, with which value, what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class HoldfastError(Exception):
+    """Base of all errors that Holdfast raises."""
+
+    code: ClassVar[str] = "holdfast"
+
+
+class NotFound(HoldfastError):
+    """A branch, tag, commit, table or file is not there."""
+
+    code = "not_found"
+
+
+class AlreadyExists(HoldfastError):
+    """The name is taken."""
+
+    code = "already_exists"
+
+
+class ReadOnly(HoldfastError):
+    """A write was asked of something that can only be read, such as the checkout of a commit."""
+
+    code = "read_only"
+
+
+class InvalidValue(HoldfastError):
+    """A value cannot be kept where it was put."""
+
+    code = "invalid_value"
+
+
+class ValueTooLarge(InvalidValue):
+    """A value is larger than its place allows."""
+
+    code = "value_too_large"
+
+
+class SqlError(HoldfastError):
+    """The engine does not take the statement."""
+
+    code = "sql"
+
+
+class ConstraintFailed(SqlError):
+    """A primary key, UNIQUE, NOT NULL or CHECK, as seen from the branch, would no longer hold."""
+
+    code = "constraint"
+
+
+class Unsupported(HoldfastError):
+    """Something is refused by name, because it could only be done unfaithfully or not yet."""
+
+    code = "unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One thing that both sides of a merge changed differently.
+
+    With a `column`, `base`, `ours` and `theirs` are that cell's values; without one they are whole rows (dicts of
+    the columns, or None where the row is absent). `candidates` lists the possible bases where the common ancestor
+    is not one commit, and `base` is then None. `constraint` names what would be violated, in the user's own words.
+    """
+
+    table: str
+    key: tuple[object, ...]
+    column: str | None
+    base: object
+    ours: object
+    theirs: object
+    constraint: str | None = None
+    candidates: tuple[object, ...] = ()
+
+    def __str__(self) -> str:
+        key = ", ".join(repr(part) for part in self.key)
+        place = f"{self.table}[{key}]" + (f".{self.column}" if self.column else "")
+        if self.constraint:
+            return f"{place}: {self.constraint} would not hold: ours {self.ours!r}, theirs {self.theirs!r}"
+        base = f"one of {list(self.candidates)!r}" if self.candidates else repr(self.base)
+        return f"{place}: base {base}, ours {self.ours!r}, theirs {self.theirs!r}"
+
+
+class MergeConflict(HoldfastError):
+    """Both sides changed the same thing. Nothing was merged; `conflicts` lists every case."""
+
+    code = "merge_conflict"
+
+    def __init__(self, message: str, conflicts: Sequence[Conflict]) -> None:
+        super().__init__(message)
+        self.conflicts = tuple(conflicts)
+
+
+class BranchMoved(HoldfastError):
+    """Somebody else moved the branch between reading and writing. Nothing was written."""
+
+    code = "branch_moved"
+
+
+class TransactionOpen(HoldfastError):
+    """The operation is a commit of its own and cannot be part of the open transaction."""
+
+    code = "transaction_open"
+
+
+class Timeout(HoldfastError):
+    """A wait reached its end."""
+
+    code = "timeout"
+
+
+class StoreClosed(HoldfastError):
+    """The store was used after `close()`."""
+
+    code = "store_closed"
+
+
+class StoreError(HoldfastError):
+    """The store itself is at fault."""
+
+    code = "store"
+
+
+class StoreCorrupt(StoreError):
+    """The store is damaged, or is not a Holdfast store; the message names the place."""
+
+    code = "store_corrupt"
+
+
+class StoreFull(StoreError):
+    """There is no room left. What was committed is kept; reads still work."""
+
+    code = "store_full"
+
+
+class StoreUnavailable(StoreError):
+    """The engine cannot be reached."""
+
+    code = "store_unavailable"
