@@ -1,0 +1,1 @@
+"""The tests of Holdfast. CONTRIBUTING.md says which change is tested where."""

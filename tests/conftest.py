@@ -1,0 +1,76 @@
+"""What all tests share: where the real traces are, how long a property is searched, and the seconds of each suite."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+SOAK = os.environ.get("HOLDFAST_SOAK") == "1"
+
+hypothesis.settings.register_profile("usual", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "soak", deadline=None, print_blob=True, max_examples=5_000, stateful_step_count=200
+)
+hypothesis.settings.load_profile("soak" if SOAK else "usual")
+
+
+@pytest.fixture(scope="session")
+def root(pytestconfig: pytest.Config) -> Path:
+    """Return the project's root folder."""
+    return pytestconfig.rootpath
+
+
+@pytest.fixture(scope="session")
+def traces(root: Path) -> Path:
+    """Return the folder of real agent traces, or skip where it is absent."""
+    folder = root.parent / "shared" / "traces"
+    if not folder.is_dir():
+        pytest.skip("real agent traces are not here: ../shared/traces")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def soak() -> bool:
+    """Tell whether tests run in their long form (`make soak`)."""
+    return SOAK
+
+
+class Suites:
+    """Adds up, per folder of tests/, what ran and for how long; with xdist, over all its processes."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self.outcomes: dict[str, Counter[str]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count one phase of one test. Xdist hands those of its workers to the controller, where this runs."""
+        folder, _, below = report.nodeid.removeprefix("tests/").partition("/")
+        suite = folder if below else "tests"
+        self.seconds[suite] += report.duration  # type: ignore[assignment]  # a Counter adds floats too
+        if report.when == "call" or not report.passed:
+            self.outcomes.setdefault(suite, Counter())[report.outcome] += 1
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Let a run in which nothing passed fail in CI: skipping everything proves nothing."""
+        passed = sum(outcomes["passed"] for outcomes in self.outcomes.values())
+        if os.environ.get("CI") and not passed and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print a line per suite."""
+        if self.outcomes:
+            terminalreporter.section("seconds of each suite, added over all processes")
+        for suite, outcomes in sorted(self.outcomes.items()):
+            counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+            terminalreporter.line(f"{suite:<12} {self.seconds[suite]:8.2f} s  {counts}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count in the process that reports, not in the workers of xdist."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Suites(), "suites")

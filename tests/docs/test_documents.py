@@ -1,0 +1,25 @@
+"""Goal: what the documents show works as shown. Method: run their Python blocks, top to bottom, in an empty folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sybil.document import Document
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WITH_PYTHON = [path for path in DOCUMENTS if "```python" in path.read_text("utf-8")]
+
+
+def test_the_readme_shows_an_example() -> None:
+    assert ROOT / "README.md" in WITH_PYTHON
+
+
+@pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_document_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of one document share their names. `<!--- skip: next "why" -->` above a block leaves it out."""
+    monkeypatch.chdir(tmp_path)
+    for example in Document.parse(str(path), PythonCodeBlockParser(), SkipParser()).examples():
+        example.evaluate()
