@@ -8,13 +8,14 @@ guessed back from its digest. docs/format.md is the normative description.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
 
 from holdfast.core.canonical import row_bytes
 from holdfast.core.points import Point, Rid
+from holdfast.core.rows import Change
 
 FORMAT = 1
 
@@ -54,6 +55,25 @@ def kept_mark(version: Point) -> bytes:
     return b"\x02" + bytes.fromhex(version.line) + version.n.to_bytes(8)
 
 
+def leaf_of(change: Change, commit_salt: bytes) -> Leaf:
+    """Return what a commit's hash covers of one change."""
+    rid = rid_bytes(change.rid)
+    return _leaf(change, rid, derive_salt(commit_salt, change.table.id, rid))
+
+
+def salted_leaf(change: Change, salt_of: Callable[[int, bytes], bytes | None]) -> Leaf | None:
+    """Return the same of a commit that lost its salt, from the salt that was kept for the change; None if none was."""
+    rid = rid_bytes(change.rid)
+    salt = salt_of(change.table.id, rid)
+    return None if salt is None else _leaf(change, rid, salt)
+
+
+def _leaf(change: Change, rid: bytes, salt: bytes) -> Leaf:
+    if change.after is not None:
+        return Leaf(change.table.id, rid, after_mark(salt, change.after.values))
+    return Leaf(change.table.id, rid, DELETED if change.kept is None else kept_mark(change.kept))
+
+
 def changes_digest(leaves: Iterable[Leaf]) -> bytes:
     """Return sha256 over the leaves in order of (table id, row id, mark)."""
     digest = hashlib.sha256()
@@ -62,9 +82,14 @@ def changes_digest(leaves: Iterable[Leaf]) -> bytes:
     return digest.digest()
 
 
+def texts_salt(commit_salt: bytes) -> bytes:
+    """Return the salt of a commit's message and metadata, which can be erased like rows: table 0, no row id."""
+    return derive_salt(commit_salt, 0, b"")
+
+
 def texts_digest(salt: bytes, message: str, metadata: str | None) -> bytes:
-    """Return the salted digest of a commit's message and metadata, which can be erased like rows."""
-    return hashlib.sha256(derive_salt(salt, 0, b"") + _encoder.encode([message, metadata])).digest()
+    """Return the digest of a commit's message and metadata under `texts_salt`."""
+    return hashlib.sha256(salt + _encoder.encode([message, metadata])).digest()
 
 
 @dataclass(frozen=True, slots=True)

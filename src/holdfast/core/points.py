@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 VersionVector = Mapping[str, int]
-"""Line uid -> the highest commit number seen there. A line that is absent is not seen at all."""
+"""Line uid -> the highest commit number seen there, from 1. Of a line that is absent nothing is seen."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,7 +33,7 @@ class Rid:
 
 def join(a: VersionVector, b: VersionVector) -> dict[str, int]:
     """Return what is seen by whoever sees both: the pointwise maximum."""
-    return {line: max(a.get(line, -1), b.get(line, -1)) for line in {**a, **b}}
+    return {line: max(a.get(line, 0), b.get(line, 0)) for line in {**a, **b}}
 
 
 def meet(a: VersionVector, b: VersionVector) -> dict[str, int]:
@@ -43,15 +43,15 @@ def meet(a: VersionVector, b: VersionVector) -> dict[str, int]:
 
 def covers(a: VersionVector, b: VersionVector) -> bool:
     """Tell whether `a` sees all that `b` sees."""
-    return all(a.get(line, -1) >= n for line, n in b.items())
+    return all(a.get(line, 0) >= n for line, n in b.items())
 
 
 def beyond(side: VersionVector, base: VersionVector) -> dict[str, tuple[int, int]]:
     """Return, per line, the commits (after, up to and including) that `side` sees and `base` does not."""
-    spans = {line: (base.get(line, -1), n) for line, n in side.items()}
+    spans = {line: (base.get(line, 0), n) for line, n in side.items()}
     return {line: span for line, span in spans.items() if span[0] < span[1]}
 
 
 def sees(vector: VersionVector, point: Point) -> bool:
     """Tell whether the commit at `point` lies in `vector`."""
-    return vector.get(point.line, -1) >= point.n
+    return vector.get(point.line, 0) >= point.n

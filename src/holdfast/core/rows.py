@@ -38,6 +38,26 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """The net change of one row in one commit: `before` is None for a row that was added, `after` for one removed.
+
+    In a merge commit, where both sides had come to equal rows, `kept` is the birth of the version that stays.
+    """
+
+    table: Table
+    before: Row | None
+    after: Row | None
+    kept: Point | None = None
+
+    @property
+    def rid(self) -> Rid:
+        """The row."""
+        row = self.after or self.before
+        assert row is not None
+        return row.rid
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Rows that a merge must decide together, because both sides touched them: linked by key or by row id.
 

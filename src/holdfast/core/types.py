@@ -102,9 +102,9 @@ def bind(value: object, where: str) -> Stored:
     """
     if value is None:
         return None
-    for types, kind in _BY_PYTHON_TYPE:
+    for types, encoder, to in _BY_PYTHON_TYPE:
         if isinstance(value, types):
-            return _ENCODERS[kind](value, ColumnType(kind), where)
+            return encoder(value, to, where)
     if hasattr(value, "__array__"):
         return _from_array(value, where)
     raise InvalidValue(f"{where}: a {type(value).__name__} cannot be stored: {_short(value)}")
@@ -140,15 +140,15 @@ def _plain(value: object, to: ColumnType, where: str) -> Stored:
     return stored
 
 
-def _integer(value: object, to: ColumnType, where: str) -> int:
-    number = operator.index(value)  # type: ignore[arg-type]
+def _integer(value: int, to: ColumnType, where: str) -> int:
+    number = operator.index(value)
     if not _INT_MIN <= number <= _INT_MAX:
         raise InvalidValue(f"{where}: {number} does not fit 64 bits; store it as TEXT or NUMERIC")
     return number
 
 
-def _real(value: object, to: ColumnType, where: str) -> float:
-    number = float(value)  # type: ignore[arg-type]
+def _real(value: float, to: ColumnType, where: str) -> float:
+    number = float(value)
     if math.isnan(number):
         raise InvalidValue(f"{where}: NaN cannot be stored; use NULL for a missing number")
     return number + 0.0  # -0.0 becomes 0.0: the engines do not keep the sign
@@ -300,15 +300,15 @@ _DECODERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.VECTOR: _decode_vector,
 }
 
-_BY_PYTHON_TYPE: tuple[tuple[tuple[type, ...], Kind], ...] = (
-    ((str,), Kind.TEXT),
-    ((bool,), Kind.BOOLEAN),
-    ((int,), Kind.INTEGER),
-    ((float,), Kind.REAL),
-    ((bytes, bytearray, memoryview), Kind.BLOB),
-    ((dict, list, tuple), Kind.JSON),
-    ((datetime,), Kind.TIMESTAMP),
-    ((date,), Kind.DATE),
-    ((Decimal,), Kind.NUMERIC),
-    ((uuid.UUID,), Kind.UUID),
+_BY_PYTHON_TYPE: tuple[tuple[type | tuple[type, ...], Callable[[Any, ColumnType, str], Stored], ColumnType], ...] = (
+    (str, _text, ColumnType(Kind.TEXT)),
+    (bool, _boolean, ColumnType(Kind.BOOLEAN)),
+    (int, _integer, ColumnType(Kind.INTEGER)),
+    (float, _real, ColumnType(Kind.REAL)),
+    ((bytes, bytearray, memoryview), _blob, ColumnType(Kind.BLOB)),
+    ((dict, list, tuple), _json, JSON),
+    (datetime, _timestamp, ColumnType(Kind.TIMESTAMP)),
+    (date, _date, ColumnType(Kind.DATE)),
+    (Decimal, _numeric, ColumnType(Kind.NUMERIC)),
+    (uuid.UUID, _uuid, ColumnType(Kind.UUID)),
 )

@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, VersionVector
-from holdfast.core.rows import Resolution, Row, Touch
+from holdfast.core.rows import Change, Resolution, Row, Touch
 from holdfast.core.schema import Catalogue, Key, Table
 
 
@@ -30,22 +30,6 @@ class Durability(StrEnum):
     """Loss of power: one fsync a commit."""
     PROCESS = "process"
     """kill -9 of the process, not loss of power."""
-
-
-class RefKind(StrEnum):
-    """What a name names."""
-
-    BRANCH = "branch"
-    TAG = "tag"
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A name for a point. A branch names the head of its line, so `point.n` grows; a tag's point never changes."""
-
-    name: str
-    kind: RefKind
-    point: Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +68,6 @@ class Erasure:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """The net change of one row in one commit. `before` or `after` is None for rows added or removed."""
-
-    table: Table
-    before: Row | None
-    after: Row | None
-
-
-@dataclass(frozen=True, slots=True)
 class Violation:
     """Rows that together break a constraint of their table."""
 
@@ -103,12 +78,20 @@ class Violation:
 class Reader(Protocol):
     """One consistent snapshot of the store."""
 
-    def ref(self, kind: RefKind, name: str) -> Ref | None:
-        """Return what `name` names, or None."""
+    def branch(self, name: str) -> Line | None:
+        """Return the line that a branch names, or None."""
         ...
 
-    def refs(self, kind: RefKind) -> list[Ref]:
-        """Return all names of a kind, sorted."""
+    def branches(self) -> dict[str, Line]:
+        """Return all branches by name, sorted."""
+        ...
+
+    def tag(self, name: str) -> Point | None:
+        """Return the point that a tag names, or None."""
+        ...
+
+    def tags(self) -> dict[str, Point]:
+        """Return all tags by name, sorted."""
         ...
 
     def line(self, uid: str) -> Line:
@@ -128,7 +111,7 @@ class Reader(Protocol):
         ...
 
     def vector(self, point: Point) -> dict[str, int]:
-        """Return what `point` sees. Costs what its lineage and its merges are long."""
+        """Return what `point` sees; no entry is 0. Costs what its lineage and its merges are long."""
         ...
 
     def catalogue(self, version: int | None = None) -> Catalogue:
@@ -144,7 +127,10 @@ class Reader(Protocol):
         ...
 
     def changes(self, point: Point) -> list[Change]:
-        """Return the net changes of one commit against its first parent; of a merge, its own resolutions."""
+        """Return the net changes of one commit against its first parent; of a merge, its own resolutions.
+
+        Their columns are those of the commit's own schema.
+        """
         ...
 
     def erasures(self, point: Point) -> dict[tuple[int, bytes], Erasure]:
@@ -167,12 +153,16 @@ class Writer(Reader, Protocol):
         """Let a branch name a line. Raises BranchMoved unless it names `expect` now (None: no such branch)."""
         ...
 
+    def delete_branch(self, name: str) -> None:
+        """Forget a branch. Its line and commits stay."""
+        ...
+
     def put_tag(self, name: str, point: Point) -> None:
         """Let a tag name a point."""
         ...
 
-    def delete_ref(self, kind: RefKind, name: str) -> None:
-        """Forget a name. What it named stays."""
+    def delete_tag(self, name: str) -> None:
+        """Forget a tag."""
         ...
 
     def open(self, line: str, expect: bytes | None = None) -> None:
@@ -228,8 +218,8 @@ class SqlResult:
 class SqlReader(Reader, Protocol):
     """What engines with SQL can do in addition."""
 
-    def show(self, table: Table, alias: str, at: Point, *, head: bool) -> None:
-        """Let `alias` name `table` as seen from a point in the statements that follow; `head`: and all after it."""
+    def show(self, table: Table, alias: str, at: Line | Point) -> None:
+        """Let `alias` name `table` in the statements that follow, as seen from a point or from the head of a line."""
         ...
 
     def query(self, sql: str, parameters: Sequence[object] | Mapping[str, object]) -> SqlResult:
@@ -241,12 +231,12 @@ class SqlReader(Reader, Protocol):
 class SqlWriter(SqlReader, Writer, Protocol):
     """What engines with SQL can do in addition."""
 
-    def accept(self, table: Table) -> None:
-        """Prepare to take INSERTs into the three command views of a table (see engine/sql/views.py)."""
-        ...
-
     def apply(self, table: Table, sql: str, parameters: Sequence[object] | Mapping[str, object]) -> int:
-        """Run a statement that writes through a command view, wholly or not at all; return the rows it touched."""
+        """Run an INSERT into a command view of `table` (engine/sql/views.py), wholly or not at all.
+
+        Returns:
+            How many rows it touched.
+        """
         ...
 
     def savepoint(self) -> AbstractContextManager[None]:

@@ -1,1 +1,1 @@
-
+"""Branches, commits, merges, diffs and logs, over any engine."""

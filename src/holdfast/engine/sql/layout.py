@@ -1,0 +1,102 @@
+"""The tables on disk. docs/format.md is the normative description; a test holds the two together.
+
+Names on disk are made of ids, never of the user's names, so that renaming a table or a column touches no row.
+"""
+
+from __future__ import annotations
+
+from holdfast.core.schema import Table
+from holdfast.core.types import Kind
+
+FORMAT = 1
+"""The version of this layout. A store of a newer one is refused untouched."""
+
+APPLICATION_ID = 0x486C6466
+"""Marks an SQLite file as a Holdfast store: "Hldf"."""
+
+SYSTEM_TABLES: tuple[str, ...] = (
+    "CREATE TABLE hf_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    """CREATE TABLE hf_line (id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, parent INTEGER, fork_n INTEGER,
+        head_n INTEGER NOT NULL, head_hash BLOB NOT NULL, epoch INTEGER NOT NULL, trunk INTEGER, trunk_n INTEGER) STRICT""",
+    """CREATE TABLE hf_ref (kind TEXT NOT NULL, name TEXT NOT NULL, line INTEGER NOT NULL, n INTEGER,
+        PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE hf_commit (line INTEGER NOT NULL, n INTEGER NOT NULL, hash BLOB NOT NULL, parent BLOB, parent2 BLOB,
+        at INTEGER NOT NULL, message TEXT NOT NULL, metadata TEXT, schema INTEGER NOT NULL, salt BLOB,
+        changes BLOB NOT NULL, PRIMARY KEY (line, n)) STRICT, WITHOUT ROWID""",
+    "CREATE UNIQUE INDEX hf_commit_hash ON hf_commit (hash)",
+    """CREATE TABLE hf_merge (line INTEGER NOT NULL, n INTEGER NOT NULL, src INTEGER NOT NULL, hi INTEGER NOT NULL,
+        PRIMARY KEY (line, n, src)) STRICT, WITHOUT ROWID""",
+    "CREATE TABLE hf_schema (version INTEGER PRIMARY KEY, hash BLOB NOT NULL, tables TEXT NOT NULL) STRICT",
+    """CREATE TABLE hf_leaf (line INTEGER NOT NULL, n INTEGER NOT NULL, tbl INTEGER NOT NULL, rid BLOB NOT NULL,
+        mark BLOB NOT NULL, salt BLOB, PRIMARY KEY (line, n, tbl, rid)) STRICT, WITHOUT ROWID""",
+)
+
+DECIMAL_COLLATION = "hf_decimal"
+
+_PHYSICAL = {
+    Kind.ANY: "ANY",
+    Kind.INTEGER: "INTEGER",
+    Kind.BOOLEAN: "INTEGER",
+    Kind.REAL: "REAL",
+    Kind.BLOB: "BLOB",
+    Kind.VECTOR: "BLOB",
+    Kind.NUMERIC: f"TEXT COLLATE {DECIMAL_COLLATION}",
+}
+
+
+def quoted(name: str) -> str:
+    """Return an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def versions(table: Table) -> str:
+    """Return the name of the table that holds the versions of the rows."""
+    return f"hf_v{table.id}"
+
+
+def tombstones(table: Table) -> str:
+    """Return the name of the table that says which versions ended where."""
+    return f"hf_k{table.id}"
+
+
+def cells(table: Table, prefix: str = "") -> list[str]:
+    """Return the columns on disk, in the order of the table's columns, each with a prefix such as `v.`."""
+    return [f"{prefix}c{column.id}" for column in table.columns]
+
+
+def cell_of(table: Table, names: tuple[str, ...], prefix: str = "") -> list[str]:
+    """Return the columns on disk of some columns, by name."""
+    all_cells = cells(table, prefix)
+    return [all_cells[at] for at in table.positions(names)]
+
+
+def key_cells(table: Table, prefix: str = "") -> list[str]:
+    """Return the columns on disk that hold a row's key: its primary key, or its row id in a table without one."""
+    if not table.primary_key:
+        return [f"{prefix}{name}" for name in ("rline", "rn", "rord")]
+    return cell_of(table, table.primary_key, prefix)
+
+
+def create_table(table: Table) -> list[str]:
+    """Return the statements that make room for a table's rows."""
+    v, k = versions(table), tombstones(table)
+    columns = "".join(
+        f", c{column.id} {_PHYSICAL.get(column.type.kind, 'TEXT')}" for column in table.columns
+    )
+    statements = [
+        f"CREATE TABLE {v} (vid INTEGER PRIMARY KEY, rline INTEGER NOT NULL, rn INTEGER NOT NULL, rord INTEGER NOT NULL,"
+        f" line INTEGER NOT NULL, n INTEGER NOT NULL, dead INTEGER NOT NULL DEFAULT 0{columns}) STRICT",
+        f"CREATE UNIQUE INDEX {v}_key ON {v} ({', '.join([*key_cells(table), 'line', 'n'])})",
+        f"CREATE INDEX {v}_at ON {v} (line, n)",
+        f"CREATE TABLE {k} (vid INTEGER NOT NULL, line INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (vid, line))"
+        " STRICT, WITHOUT ROWID",
+        f"CREATE INDEX {k}_at ON {k} (line, n)",
+    ]
+    for number, names in enumerate(table.uniques, start=1):
+        statements.append(f"CREATE INDEX {v}_u{number} ON {v} ({', '.join([*cell_of(table, names), 'line', 'n'])})")
+    return statements

@@ -1,0 +1,251 @@
+"""Reading: one snapshot of a store in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from holdfast.core.hashing import Leaf
+from holdfast.core.points import Point, Rid, VersionVector, beyond
+from holdfast.core.rows import Change, Row, Touch, key_of
+from holdfast.core.schema import Catalogue, Key, Table
+from holdfast.engine.contract import Commit, Erasure, Line, SqlResult
+from holdfast.engine.sql.layout import tombstones, versions
+from holdfast.engine.sql.names import Names
+from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, rows_query, select_view, version_columns
+from holdfast.errors import NotFound, StoreCorrupt
+
+_COMMITS = "SELECT line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes FROM hf_commit"
+_LINES = (
+    "SELECT l.uid, p.uid, l.fork_n, l.head_n, l.head_hash, l.epoch FROM hf_line AS l"
+    " LEFT JOIN hf_line AS p ON p.id = l.parent"
+)
+FOUND_MAX = 8
+
+Parameters = Sequence[object] | Mapping[str, object]
+
+
+class Database(Protocol):
+    """What is needed of a driver: run one statement, get all its rows."""
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        ...
+
+    def described(self, sql: str, parameters: Parameters) -> SqlResult:
+        """Run a statement and return its rows with what is known of its columns."""
+        ...
+
+
+class SqlSnapshot:
+    """A consistent snapshot: the reading half of the contract. Lives as long as the transaction it reads in."""
+
+    def __init__(self, database: Database, names: Names) -> None:
+        self._db = database
+        self._names = names
+
+    # Names and lines
+
+    def branch(self, name: str) -> Line | None:
+        """Return the line that a branch names, or None."""
+        found = self._db.rows(f"{_LINES} JOIN hf_ref AS r ON r.line = l.id WHERE r.kind = 'branch' AND r.name = ?", (name,))
+        return _line(found[0]) if found else None
+
+    def branches(self) -> dict[str, Line]:
+        """Return all branches by name, sorted."""
+        sql = f"SELECT r.name, {_LINES.removeprefix('SELECT ')} JOIN hf_ref AS r ON r.line = l.id WHERE r.kind = 'branch'"
+        return {name: _line(rest) for name, *rest in self._db.rows(f"{sql} ORDER BY r.name")}
+
+    def tag(self, name: str) -> Point | None:
+        """Return the point that a tag names, or None."""
+        found = self._db.rows("SELECT line, n FROM hf_ref WHERE kind = 'tag' AND name = ?", (name,))
+        return self._point_of(*found[0]) if found else None
+
+    def tags(self) -> dict[str, Point]:
+        """Return all tags by name, sorted."""
+        found = self._db.rows("SELECT name, line, n FROM hf_ref WHERE kind = 'tag' ORDER BY name")
+        return {name: self._point_of(line, n) for name, line, n in found}
+
+    def line(self, uid: str) -> Line:
+        """Return a line."""
+        found = self._db.rows(f"{_LINES} WHERE l.uid = ?", (uid,))
+        if not found:
+            raise NotFound(f"no line {uid!r} in this store")
+        return _line(found[0])
+
+    def lines(self) -> list[Line]:
+        """Return all lines, parents before their children."""
+        return [_line(row) for row in self._db.rows(f"{_LINES} ORDER BY l.id")]
+
+    # Commits
+
+    def commit(self, point: Point) -> Commit:
+        """Return the commit at a point; at n = 0 of a forked line that is its parent's."""
+        while True:
+            found = self._db.rows(f"{_COMMITS} WHERE line = ? AND n = ?", (self._names.id_of(point.line), point.n))
+            if found:
+                return self._commit(found[0])
+            parent = self.line(point.line).parent
+            if point.n != 0 or parent is None:
+                raise NotFound(f"line {point.line} has no commit {point.n}")
+            point = parent
+
+    def commits_like(self, prefix: str) -> list[Commit]:
+        """Return at most `FOUND_MAX` commits whose hash starts with these hexadecimal digits."""
+        low, high = bytes.fromhex(prefix.ljust(64, "0")), bytes.fromhex(prefix.ljust(64, "f"))
+        sql = f"{_COMMITS} WHERE hash BETWEEN ? AND ? LIMIT {FOUND_MAX}"
+        return [self._commit(row) for row in self._db.rows(sql, (low, high))]
+
+    def vector(self, point: Point) -> dict[str, int]:
+        """Return what `point` sees."""
+        return {self._names.uid_of(line): n for line, n in self._local_vector(point).items()}
+
+    def _local_vector(self, point: Point) -> dict[int, int]:
+        """Walk the forks upwards; every line on the way adds itself and what it had merged by then."""
+        seen: dict[int, int] = {}
+        line: int | None = self._names.id_of(point.line)
+        n = point.n
+        while line is not None:
+            if n:  # at n = 0 there is nothing of this line's own yet
+                seen[line] = max(seen.get(line, 0), n)
+                for src, hi in self._db.rows("SELECT src, hi FROM hf_merge WHERE line = ? AND n <= ?", (line, n)):
+                    seen[src] = max(seen.get(src, 0), hi)
+            line, n = self._names.fork_of(line)
+        return seen
+
+    def _point_of(self, line: int, n: int) -> Point:
+        return Point(self._names.uid_of(line), n)
+
+    def _commit(self, row: tuple[Any, ...]) -> Commit:
+        line, n, digest, parent, parent2, *rest = row
+        parents = tuple(hash_ for hash_ in (parent, parent2) if hash_ is not None)
+        return Commit(self._point_of(line, n), digest, parents, *rest)
+
+    # Tables and rows
+
+    def catalogue(self, version: int | None = None) -> Catalogue:
+        """Return the tables at a version of the schema; None means now."""
+        if version is None:
+            ((version,),) = self._db.rows("SELECT max(version) FROM hf_schema")
+            assert version is not None
+        known = self._names.catalogues.get(version)
+        if known is None:
+            found = self._db.rows("SELECT tables FROM hf_schema WHERE version = ?", (version,))
+            if not found:
+                raise StoreCorrupt(f"version {version} of the schema is missing; run verify")
+            known = self._names.catalogues[version] = Catalogue.from_json(version, found[0][0])
+        return known
+
+    def rows(self, table: Table, vector: VersionVector, keys: Iterable[Key] | None = None) -> Iterator[Row]:
+        """Yield the rows that `vector` sees, of these keys or all."""
+        local = {self._names.id_of(line): n for line, n in vector.items()}
+        sql = rows_query(table, local, self._stored(local), by_key=keys is not None)
+        for key in [()] if keys is None else keys:
+            if keys is not None and not table.primary_key:
+                key = (self._names.id_of(str(key[0])), *key[1:])
+            yield from map(self._row, self._db.rows(sql, key))
+
+    def touched(self, table: Table, base: VersionVector, side: VersionVector) -> Iterator[Touch]:
+        """Yield each version made or ended in what `side` sees and `base` does not."""
+        for line, (low, high) in beyond(side, base).items():
+            span = (self._names.id_of(line), low, high)
+            yield from (Touch(row, ended=False) for row in self._born(table, *span))
+            yield from (Touch(row, ended=True) for row in self._ended(table, *span))
+
+    def changes(self, point: Point) -> list[Change]:
+        """Return the net changes of one commit against its first parent; of a merge, its own resolutions."""
+        commit = self.commit(point)
+        catalogue = self.catalogue(commit.schema)
+        merge = len(commit.parents) == 2
+        return [change for table in catalogue.tables for change in self.net(table, commit.point, merge=merge)]
+
+    def net(self, table: Table, point: Point, *, merge: bool) -> list[Change]:
+        """Return what one commit did to one table."""
+        span = (self._names.id_of(point.line), point.n - 1, point.n)
+        before = {row.rid: row for row in self._ended(table, *span)}
+        changes = [Change(table, before.pop(row.rid, None), row) for row in self._born(table, *span)]
+        for row in before.values():
+            changes.append(Change(table, row, None, self._kept(table, row, point) if merge else None))
+        return changes
+
+    def _kept(self, table: Table, ended: Row, point: Point) -> Point | None:
+        """Return the birth of the version of the same row that a merge let stay, if any."""
+        for row in self.rows(table, self.vector(point), [key_of(table, ended)]):
+            if row.rid == ended.rid:
+                return row.born
+        return None
+
+    def _born(self, table: Table, line: int, low: int, high: int) -> list[Row]:
+        sql = f"SELECT {version_columns(table)} FROM main.{versions(table)} AS v WHERE v.line = ? AND v.n > ? AND v.n <= ?"
+        return list(map(self._row, self._db.rows(sql, (line, low, high))))
+
+    def _ended(self, table: Table, line: int, low: int, high: int) -> list[Row]:
+        sql = (
+            f"SELECT {version_columns(table)} FROM main.{tombstones(table)} AS k JOIN main.{versions(table)} AS v"
+            " ON v.vid = k.vid WHERE k.line = ? AND k.n > ? AND k.n <= ?"
+        )
+        return list(map(self._row, self._db.rows(sql, (line, low, high))))
+
+    def _row(self, row: tuple[Any, ...]) -> Row:
+        vid, rline, rn, rord, line, n = row[:6]
+        uid_of = self._names.uid_of
+        return Row(Rid(uid_of(rline), rn, rord), Point(uid_of(line), n), row[6:], vid)
+
+    def erasures(self, point: Point) -> dict[tuple[int, bytes], Erasure]:
+        """Return what is left of the changes of a commit that lost its salt."""
+        sql = "SELECT tbl, rid, mark, salt FROM hf_leaf WHERE line = ? AND n = ?"
+        found = self._db.rows(sql, (self._names.id_of(point.line), point.n))
+        return {(tbl, rid): Erasure(Leaf(tbl, rid, mark), salt) for tbl, rid, mark, salt in found}
+
+    def damage(self) -> Iterator[str]:
+        """Yield what the engine finds wrong with its file."""
+        for (finding,) in self._db.rows("PRAGMA integrity_check(20)"):
+            if finding != "ok":
+                yield str(finding)
+
+    # SQL on a branch
+
+    def show(self, table: Table, alias: str, at: Line | Point) -> None:
+        """Let `alias` name `table` as seen from a point or from the head of a line."""
+        self._show(table, alias, at, versioned=False)
+
+    def _show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool) -> None:
+        seen = (at.uid, at.epoch) if isinstance(at, Line) else (at.line, at.n, "past")
+        signature = (table, *seen)
+        if self._names.views.get(alias) == signature:
+            return
+        # The open commit counts as seen from the head, and so does what it has merged.
+        vector = self._local_vector(Point(at.uid, HEAD) if isinstance(at, Line) else at)
+        self._replace_view(alias, [select_view(alias, table, vector, self._stored(vector), versioned=versioned)])
+        self._names.views[alias] = signature
+
+    def _replace_view(self, name: str, statements: list[str]) -> None:
+        self._db.rows(f'DROP VIEW IF EXISTS temp."{name.replace(chr(34), chr(34) * 2)}"')
+        for statement in statements:
+            self._db.rows(statement)
+
+    def _stored(self, vector: Mapping[int, int]) -> int | None:
+        """Return the number of a long vector in temp.hf_vector, where it is put if it is not there; None for a short one."""
+        if len(vector) <= CASE_LINES_MAX:
+            return None
+        frozen = tuple(sorted(vector.items()))
+        number = self._names.vectors.get(frozen)
+        if number is None:
+            self._db.rows(
+                "CREATE TEMP TABLE IF NOT EXISTS hf_vector (vec INTEGER, line INTEGER, n INTEGER, PRIMARY KEY (vec, line))"
+                " WITHOUT ROWID"
+            )
+            ((number,),) = self._db.rows("SELECT coalesce(max(vec), 0) + 1 FROM temp.hf_vector")
+            for line, n in frozen:
+                self._db.rows("INSERT INTO temp.hf_vector VALUES (?, ?, ?)", (number, line, n))
+            self._names.vectors[frozen] = number
+        return number
+
+    def query(self, sql: str, parameters: Parameters) -> SqlResult:
+        """Run a statement that reads."""
+        return self._db.described(sql, parameters)
+
+
+def _line(row: Sequence[Any]) -> Line:
+    uid, parent, fork_n, head_n, head_hash, epoch = row
+    return Line(uid, None if parent is None else Point(parent, fork_n), head_n, head_hash, epoch)

@@ -1,0 +1,275 @@
+"""SQLite: a store in one file.
+
+One apsw connection per session, write-ahead log, `BEGIN IMMEDIATE` for every write. synchronous=FULL makes each commit
+one fsync of the log; synchronous=NORMAL leaves that to the checkpoints. Writers of one process queue up before a lock
+of ours, because SQLite's own busy handler sleeps and is not fair.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
+from holdfast.core.refs import MAIN
+from holdfast.core.types import ColumnType, Kind, encode
+from holdfast.engine.contract import Durability, SqlResult
+from holdfast.engine.functions import compare_decimals, json_as_text, store_as
+from holdfast.engine.sql.layout import APPLICATION_ID, DECIMAL_COLLATION, FORMAT, SYSTEM_TABLES
+from holdfast.engine.sql.names import VECTORS_MAX, LineRow, Names
+from holdfast.engine.sql.reader import Parameters, SqlSnapshot
+from holdfast.engine.sql.writer import Counter, SqlChanges
+from holdfast.engine.sqlite_errors import no_store, origin_of, translated
+from holdfast.errors import InvalidValue, NotFound, StoreClosed, StoreCorrupt, Timeout, Unsupported
+
+STATEMENTS_CACHED = 512
+TIMEOUT_SECONDS = 30.0
+
+_TIMESTAMP = ColumnType(Kind.TIMESTAMP)
+
+
+class SqliteDriver:
+    """One connection: runs statements, and turns SQLite's errors into ours."""
+
+    def __init__(self, path: Path, durability: str, timeout: float) -> None:
+        self._path = path
+        self.names = Names(self._read_lines)
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        try:
+            self.connection = apsw.Connection(str(path), flags=flags, statementcachesize=STATEMENTS_CACHED)
+        except apsw.Error as error:
+            raise translated(error, path, self.names) from error
+        self.connection.set_busy_timeout(int(timeout * 1000))
+        for setting in (apsw.SQLITE_DBCONFIG_DQS_DDL, apsw.SQLITE_DBCONFIG_DQS_DML, apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA):
+            self.connection.config(setting, 0)
+        self.rows("PRAGMA journal_mode = WAL")
+        self.rows(f"PRAGMA synchronous = {durability}")
+        self.rows("PRAGMA temp_store = MEMORY")
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        try:
+            return self.connection.execute(sql, parameters).fetchall()
+        except apsw.Error as error:
+            raise translated(error, self._path, self.names) from error
+
+    def described(self, sql: str, parameters: Parameters) -> SqlResult:
+        """Run a statement and return its rows with the names and origins of the columns."""
+        try:
+            cursor = self.connection.cursor()
+            columns: tuple[Any, ...] = ()
+
+            def note(running: apsw.Cursor, *_: object) -> bool:
+                nonlocal columns
+                columns = running.description_full  # gone once the last row is read
+                return True
+
+            cursor.exec_trace = note
+            rows = cursor.execute(sql, parameters).fetchall()
+        except apsw.Error as error:
+            raise translated(error, self._path, self.names) from error
+        return SqlResult(tuple(column[0] for column in columns), tuple(map(origin_of, columns)), rows)
+
+    def _read_lines(self, after: int) -> list[LineRow]:
+        return self.rows("SELECT id, uid, parent, fork_n FROM hf_line WHERE id > ? ORDER BY id", (after,))
+
+
+class SqliteSession:
+    """One connection to a store in a file, used by one thread at a time."""
+
+    def __init__(self, driver: SqliteDriver, write_lock: threading.Lock, timeout: float, clock: Clock, ids: Ids) -> None:
+        self._driver = driver
+        self._write_lock = write_lock
+        self._timeout = timeout
+        self._clock = clock
+        self._ids = ids
+        self._counter = Counter()
+        self._now: str | None = None
+        self._closed = False
+        self._register("hf_ordinal", self._counter.next_ordinal, 0)
+        self._register("hf_count", self._counter.count, 0)
+        self._register("now", self._transaction_time, 0)
+        self._register("hf_as", store_as, 5)
+        self._register("hf_text", json_as_text, 1)
+        driver.connection.create_collation(DECIMAL_COLLATION, compare_decimals)
+
+    def _register(self, name: str, function: Callable[..., Any], arguments: int) -> None:
+        self._driver.connection.create_scalar_function(name, function, arguments)
+
+    def _transaction_time(self) -> str:
+        """NOW(): when the transaction first asked, the same for all of it."""
+        if self._now is None:
+            self._now = timestamp_text(self._clock.now_us())
+        return self._now
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[SqlSnapshot]:
+        """Return a consistent snapshot, for the length of the block."""
+        with self._transaction("BEGIN"):
+            yield SqlSnapshot(self._driver, self._driver.names)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[SqlChanges]:
+        """Return a writer whose work lands when the block ends, or not at all if it raises.
+
+        Raises:
+            Timeout: somebody else held the store for as long as this session is willing to wait.
+        """
+        if not self._write_lock.acquire(timeout=self._timeout):
+            raise Timeout(f"another transaction of this process held the store for {self._timeout:g} s; retry")
+        try:
+            with self._transaction("BEGIN IMMEDIATE"):
+                yield SqlChanges(self._driver, self._driver.names, self._counter, self._clock, self._ids)
+        finally:
+            self._write_lock.release()
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        driver = self._driver
+        if self._closed:
+            raise StoreClosed("the store is closed; connect again")
+        driver.rows(begin)
+        self._now = None
+        try:
+            if len(driver.names.vectors) > VECTORS_MAX:  # only here: inside, a view may be reading them
+                driver.rows("DELETE FROM temp.hf_vector")
+                driver.names.forget()
+            yield
+            driver.rows("COMMIT")
+        except BaseException:
+            driver.names.forget()
+            if driver.connection.in_transaction:
+                driver.rows("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        self._closed = True
+        self._driver.connection.close()
+
+
+class SqliteEngine:
+    """A store in one file, or for the life of the process in a temporary one (":memory:")."""
+
+    def __init__(self, path: Path, url: str, durability: str, timeout: float, clock: Clock, ids: Ids) -> None:
+        self.url = url
+        self._path = path
+        self._durability = durability
+        self._timeout = timeout
+        self._clock = clock
+        self._ids = ids
+        self._write_lock = threading.Lock()
+        self._sessions: weakref.WeakSet[SqliteSession] = weakref.WeakSet()
+        self._temporary: weakref.finalize[..., Any] | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        durability: Durability = Durability.FULL,
+        timeout: float = TIMEOUT_SECONDS,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+    ) -> SqliteEngine:
+        """Open the store in a file, or make one there.
+
+        Opening a store that exists writes nothing. Several processes may open, and make, the same one at once.
+
+        Args:
+            path: the file; ":memory:" for a temporary one that goes with the engine.
+            durability: what a commit survives once it has returned.
+            timeout: seconds to wait for another writer.
+            clock, ids: where commits get their time, and lines and salts their randomness.
+
+        Raises:
+            NotFound: the folder does not exist.
+            StoreCorrupt: the file is no store.
+            Unsupported: the file is of a newer format.
+        """
+        folder = tempfile.mkdtemp(prefix="holdfast-") if str(path) == ":memory:" else None
+        file = Path(folder, "memory.db") if folder else Path(path)
+        level = "OFF" if folder else {Durability.FULL: "FULL", Durability.PROCESS: "NORMAL"}[durability]
+        if not file.parent.is_dir():
+            raise NotFound(f"the folder {str(file.parent)!r} does not exist; create it, then connect again")
+        if file.is_dir():
+            raise InvalidValue(f"{str(file)!r} is a folder; name a file in it")
+        engine = cls(file, str(path), level, timeout, clock or SystemClock(), ids or RandomIds())
+        if folder:
+            engine._temporary = weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
+        engine._create_or_check()
+        return engine
+
+    def session(self) -> SqliteSession:
+        """Open another connection."""
+        driver = SqliteDriver(self._path, self._durability, self._timeout)
+        session = SqliteSession(driver, self._write_lock, self._timeout, self._clock, self._ids)
+        self._sessions.add(session)
+        return session
+
+    def close(self) -> None:
+        """Close all sessions. Idempotent."""
+        for session in list(self._sessions):
+            session.close()
+        if self._temporary:
+            self._temporary()
+
+    def _create_or_check(self) -> None:
+        driver = SqliteDriver(self._path, self._durability, self._timeout)
+        try:
+            if self._is_empty(driver):
+                self._create(driver)
+            self._check(driver)
+        finally:
+            driver.connection.close()
+
+    @staticmethod
+    def _is_empty(driver: SqliteDriver) -> bool:
+        ((application,),) = driver.rows("PRAGMA application_id")
+        ((tables,),) = driver.rows("SELECT count(*) FROM sqlite_schema")
+        return application == 0 and tables == 0
+
+    def _create(self, driver: SqliteDriver) -> None:
+        driver.rows("BEGIN IMMEDIATE")
+        try:
+            if self._is_empty(driver):  # else another process was quicker
+                for statement in SYSTEM_TABLES:
+                    driver.rows(statement)
+                driver.rows(f"PRAGMA application_id = {APPLICATION_ID}")
+                driver.rows(f"PRAGMA user_version = {FORMAT}")
+                driver.rows("INSERT INTO hf_meta VALUES ('features', '[]')")
+                SqlChanges(driver, driver.names, Counter(), self._clock, self._ids).create_store(MAIN)
+            driver.rows("COMMIT")
+        except BaseException:
+            driver.rows("ROLLBACK")
+            raise
+        # A log that is lost before its first checkpoint would leave a file without tables.
+        driver.rows("PRAGMA wal_checkpoint(FULL)")
+
+    def _check(self, driver: SqliteDriver) -> None:
+        ((application,),) = driver.rows("PRAGMA application_id")
+        ((version,),) = driver.rows("PRAGMA user_version")
+        if application != APPLICATION_ID:
+            raise StoreCorrupt(no_store(self._path, "an SQLite database of something else"))
+        if version > FORMAT:
+            raise Unsupported(
+                f"{str(self._path)!r} is a store of format {version}; this Holdfast knows format {FORMAT}: update it"
+            )
+        found = driver.rows("SELECT value FROM hf_meta WHERE key = 'features'")
+        if found != [("[]",)]:
+            raise Unsupported(f"{str(self._path)!r} needs features this Holdfast does not know: {found}; update it")
+
+
+def timestamp_text(at_us: int) -> str:
+    """Return microseconds since 1970 as a stored TIMESTAMP."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    return str(encode(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us), _TIMESTAMP, "NOW()"))

@@ -1,0 +1,91 @@
+"""SQLite's errors as ours, in the user's own names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from holdfast.core.schema import Column, Table
+from holdfast.engine.sql.names import Names
+from holdfast.errors import (
+    ConstraintFailed,
+    HoldfastError,
+    InvalidValue,
+    ReadOnly,
+    SqlError,
+    StoreClosed,
+    StoreCorrupt,
+    StoreFull,
+    StoreUnavailable,
+    Timeout,
+    ValueTooLarge,
+)
+
+_CELL = re.compile(r"hf_v(\d+)\.c(\d+)")
+_VIEW = re.compile(r"hf_(?:rows|insert|update|delete)_(\d+)")
+
+
+def translated(error: apsw.Error, path: Path, names: Names) -> HoldfastError:
+    """Return our error for one of SQLite's."""
+    message = _in_user_names(str(error), names)
+    match error:
+        case apsw.BusyError() | apsw.LockedError():
+            return Timeout(f"another process held {str(path)!r} for longer than the timeout: {message}; retry")
+        case apsw.FullError():
+            return StoreFull(f"no room for {str(path)!r}: {message}; free some and retry, nothing committed was lost")
+        case apsw.NotADBError():
+            return StoreCorrupt(no_store(path, "no database"))
+        case apsw.CorruptError():
+            return StoreCorrupt(f"{str(path)!r} is damaged: {message}; restore it from a copy")
+        case apsw.CantOpenError() | apsw.IOError() | apsw.PermissionsError():
+            return StoreUnavailable(f"{str(path)!r} cannot be used: {message}")
+        case apsw.ReadOnlyError():
+            return ReadOnly(f"{str(path)!r} cannot be written: {message}")
+        case apsw.TooBigError():
+            return ValueTooLarge(f"a value is too large for SQLite: {message}")
+        case apsw.ConstraintError() if message.startswith("cannot store"):
+            return InvalidValue(message)
+        case apsw.ConstraintError():
+            return ConstraintFailed(f"{message}; nothing was changed")
+        case apsw.BindingsError():
+            return InvalidValue(f"wrong number of parameters: {message}")
+        case apsw.ConnectionClosedError():
+            return StoreClosed("the store is closed; connect again")
+        case _:
+            return SqlError(message)
+
+
+def no_store(path: Path, what: str) -> str:
+    """Return the message for a file that is something else."""
+    return f"{str(path)!r} is {what}, not a Holdfast store; name another file"
+
+
+def _in_user_names(message: str, names: Names) -> str:
+    def cell(found: re.Match[str]) -> str:
+        table, column = _lookup(names, int(found[1]), int(found[2]))
+        return f"{table.name}.{column.name}" if table and column else found[0]
+
+    def view(found: re.Match[str]) -> str:
+        table, _ = _lookup(names, int(found[1]), 0)
+        return table.name if table else found[0]
+
+    return _VIEW.sub(view, _CELL.sub(cell, message))
+
+
+def _lookup(names: Names, table_id: int, column_id: int) -> tuple[Table | None, Column | None]:
+    for _, catalogue in sorted(names.catalogues.items(), reverse=True):
+        table = catalogue.table(table_id)
+        if table:
+            return table, next((column for column in table.columns if column.id == column_id), None)
+    return None, None
+
+
+def origin_of(column: Sequence[Any]) -> tuple[int, int] | None:
+    """Return (table id, column id) where a result column is plainly one of a user's table, else None."""
+    _, _, _, table, cell = column
+    found = _CELL.fullmatch(f"{table}.{cell}")
+    return (int(found[1]), int(found[2])) if found else None

@@ -1,0 +1,75 @@
+"""Differences between two points. They cost what changed, never what exists."""
+
+from __future__ import annotations
+
+from holdfast.core.points import VersionVector, meet
+from holdfast.core.rows import Change, key_of
+from holdfast.core.schema import Catalogue, Key, Table
+from holdfast.core.types import decode
+from holdfast.engine.contract import Reader
+from holdfast.versions.resolve import Resolved
+from holdfast.versions.results import RowChange
+
+
+def diff(reader: Reader, a: Resolved, b: Resolved) -> list[RowChange]:
+    """Return the rows that differ between `a` and `b`, by table name and key."""
+    before, after = reader.vector(a.point), reader.vector(b.point)
+    base = meet(before, after)
+    then, now = schema_at(reader, a), schema_at(reader, b)
+    changes: list[RowChange] = []
+    for table in _all_tables(then, now):
+        touches = [*reader.touched(table, base, before), *reader.touched(table, base, after)]
+        keys = {key_of(table, touch.row) for touch in touches}
+        old = _rows(reader, then.table(table.id), before, keys)
+        new = _rows(reader, now.table(table.id), after, keys)
+        changes += [_change(table, key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
+    return sorted(changes, key=lambda change: (change.table, repr(change.key)))
+
+
+def schema_at(reader: Reader, at: Resolved) -> Catalogue:
+    """Return the tables that a point shows: of a branch those of now, of a tag or commit those of its time."""
+    return reader.catalogue(None if at.line else reader.commit(at.point).schema)
+
+
+def decoded_key(table: Table, key: Key) -> Key:
+    """Return a key in Python values."""
+    columns = [table.columns[at] for at in table.positions(table.primary_key)]
+    return tuple(decode(part, column.type) for part, column in zip(key, columns, strict=True)) if columns else key
+
+
+def decoded_row(table: Table, values: tuple[object, ...]) -> dict[str, object]:
+    """Return a row in Python values, by column name."""
+    return {column.name: decode(value, column.type) for column, value in zip(table.columns, values, strict=True)}
+
+
+def change_of_commit(change: Change) -> RowChange:
+    """Return a commit's change in Python values."""
+    table, shown = change.table, change.after or change.before
+    assert shown is not None
+    return _change(
+        table,
+        key_of(table, shown),
+        (table, change.before.values) if change.before else None,
+        (table, change.after.values) if change.after else None,
+    )
+
+
+_Shown = tuple[Table, tuple[object, ...]]
+
+
+def _all_tables(then: Catalogue, now: Catalogue) -> list[Table]:
+    """Return the tables of both; where they differ, with the columns of the newer."""
+    newer, older = (now, then) if now.version >= then.version else (then, now)
+    return [*newer.tables, *(table for table in older.tables if newer.table(table.id) is None)]
+
+
+def _rows(reader: Reader, table: Table | None, vector: VersionVector, keys: set[Key]) -> dict[Key, _Shown]:
+    if table is None or not keys:
+        return {}
+    return {key_of(table, row): (table, row.values) for row in reader.rows(table, vector, keys)}
+
+
+def _change(table: Table, key: Key, old: _Shown | None, new: _Shown | None) -> RowChange:
+    return RowChange(
+        table.name, decoded_key(table, key), old and decoded_row(*old), new and decoded_row(*new)
+    )

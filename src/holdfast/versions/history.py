@@ -1,0 +1,288 @@
+"""Everything that can be done with branches, commits and merges, over one session of any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from holdfast.core.canonical import json_text
+from holdfast.core.clock import Ids, RandomIds
+from holdfast.core.points import Point
+from holdfast.core.refs import MAIN, check_name
+from holdfast.core.rows import Row, key_of
+from holdfast.core.schema import Key, Table
+from holdfast.core.types import encode
+from holdfast.engine.contract import Commit, Line, Reader, Session, Writer
+from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, NotFound, ReadOnly
+from holdfast.versions.diff import change_of_commit, diff, schema_at
+from holdfast.versions.edits import Delete, Edit, Put
+from holdfast.versions.merge import (
+    Decided,
+    Plan,
+    Policy,
+    check_policy,
+    conflict_error,
+    decide_merge,
+    plan_merge,
+    write_merge,
+)
+from holdfast.versions.resolve import Resolved, branch_of, resolve
+from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification, moment
+from holdfast.versions.verify import verify
+
+MERGE_TRIES_MAX = 100
+"""How often a merge is planned again because the branch moved, before it gives up."""
+
+
+class Versions:
+    """Branches, commits, merges, diffs and logs. Each method is one transaction: atomic, and durable when it returns.
+
+    Args:
+        session: the connection to work on; it is not closed.
+        ids: where new lines get their identity.
+    """
+
+    def __init__(self, session: Session, ids: Ids | None = None) -> None:
+        self._session = session
+        self._ids = ids or RandomIds()
+
+    # Names
+
+    def branch(self, name: str, at: str = MAIN) -> str:
+        """Make a branch at a ref, in one row whatever it inherits; return its head.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            NotFound: there is no such ref.
+            InvalidValue: the name cannot name a branch.
+        """
+        check_name(name, "branch")
+        with self._session.write() as writer:
+            if writer.branch(name):
+                raise AlreadyExists(f"branch {name!r} exists already; check it out, or choose another name")
+            point = resolve(writer, at).point
+            self._fork(writer, name, point, expect=None)
+            return writer.commit(point).hash.hex()
+
+    def _fork(self, writer: Writer, name: str, point: Point, expect: str | None) -> None:
+        line = writer.create_line(self._ids.line_uid(), point)
+        writer.point_branch(name, line.uid, expect)
+
+    def delete_branch(self, name: str) -> None:
+        """Forget a branch. What others merged from it, and tags on it, stay.
+
+        Raises:
+            NotFound: there is no such branch.
+            InvalidValue: it is `main`.
+        """
+        if name == MAIN:
+            raise InvalidValue(f"branch {MAIN!r} cannot be deleted; reset it to another ref instead")
+        with self._session.write() as writer:
+            branch_of(writer, name)
+            writer.delete_branch(name)
+
+    def reset(self, branch: str, to: str) -> str:
+        """Let a branch go on from another point, on a new line; the old line stays as it is. Return the head."""
+        with self._session.write() as writer:
+            line = branch_of(writer, branch)
+            point = resolve(writer, to).point
+            self._fork(writer, branch, point, expect=line.uid)
+            return writer.commit(point).hash.hex()
+
+    def tag(self, name: str, at: str = MAIN) -> str:
+        """Give a point a name that stays; return its hash. Raises AlreadyExists if the tag names another point."""
+        check_name(name, "tag")
+        with self._session.write() as writer:
+            point = resolve(writer, at).point
+            known = writer.tag(name)
+            commit = writer.commit(point)
+            if known is not None and writer.commit(known).hash != commit.hash:
+                raise AlreadyExists(f"tag {name!r} names another commit; delete the tag first")
+            writer.put_tag(name, point)
+            return commit.hash.hex()
+
+    def delete_tag(self, name: str) -> None:
+        """Forget a tag. Raises NotFound."""
+        with self._session.write() as writer:
+            if writer.tag(name) is None:
+                raise NotFound(f"no tag {name!r}")
+            writer.delete_tag(name)
+
+    def branches(self) -> list[Branch]:
+        """Return all branches, by name."""
+        with self._session.read() as reader:
+            heads = [(name, reader.commit(Point(line.uid, line.head))) for name, line in reader.branches().items()]
+        return [Branch(name, commit.hash.hex(), moment(commit.at_us)) for name, commit in heads]
+
+    def tags(self) -> list[Tag]:
+        """Return all tags, by name."""
+        with self._session.read() as reader:
+            heads = [(name, reader.commit(point)) for name, point in reader.tags().items()]
+        return [Tag(name, commit.hash.hex(), moment(commit.at_us)) for name, commit in heads]
+
+    def head(self, ref: str) -> str:
+        """Return the hash of the commit at a ref."""
+        with self._session.read() as reader:
+            return reader.commit(resolve(reader, ref).point).hash.hex()
+
+    # Commits
+
+    @contextmanager
+    def open_commit(self, branch: str, message: str, metadata: object = None) -> Iterator[Writer]:
+        """Open the next commit of a branch for the block, and seal it at its end; an exception takes all back."""
+        text = None if metadata is None else json_text(metadata, "metadata")
+        with self._session.write() as writer:
+            writer.open(branch_of(writer, branch).uid)
+            yield writer
+            writer.seal(message, text)
+
+    def create_table(self, branch: str, table: Table) -> str:
+        """Add a table to the store's schema, in a commit on a branch; return the head. Raises AlreadyExists."""
+        with self.open_commit(branch, f"CREATE TABLE {table.name}") as writer:
+            writer.define(writer.catalogue().with_table(table))
+        return self.head(branch)
+
+    def commit(self, branch: str, edits: Sequence[Edit], message: str = "", metadata: object = None) -> str:
+        """Make changes by key, in one commit; return the head, which is the old one if nothing changed.
+
+        Raises:
+            NotFound: no such branch or table, or a row to delete that is not there.
+            ConstraintFailed: a constraint would not hold.
+            InvalidValue: a column cannot hold its value.
+        """
+        with self.open_commit(branch, message, metadata) as writer:
+            line = branch_of(writer, branch)
+            seen = {**writer.vector(Point(line.uid, line.head)), line.uid: line.head + 1}
+            for edit in edits:
+                table = writer.catalogue().find(edit.table)
+                if table is None:
+                    raise NotFound(f"no table {edit.table!r}")
+                if isinstance(edit, Put):
+                    _put(writer, table, seen, edit.values)
+                else:
+                    _delete(writer, table, seen, edit)
+        return self.head(branch)
+
+    # Merging
+
+    def merge(self, source: str, into: str, policy: Policy = "fail", message: str | None = None) -> Merge:
+        """Merge what a ref sees into a branch. Merging what the branch already sees writes nothing.
+
+        Raises:
+            MergeConflict: conflicts that the policy left; nothing was merged.
+            NotFound: no such ref or branch.
+            ReadOnly: `into` is a tag or a commit.
+            InvalidValue: a branch is merged into itself, or the policy is none.
+        """
+        check_policy(policy)
+        if source == into:
+            raise InvalidValue(f"branch {into!r} cannot be merged into itself; name another source")
+        for _ in range(MERGE_TRIES_MAX):
+            with self._session.read() as reader:
+                plan = plan_merge(reader, _merge_target(reader, into), resolve(reader, source).point)
+                if plan is None:
+                    head = reader.commit(resolve(reader, into).point)
+                    return Merge(head.hash.hex(), changed=False)
+            decided = decide_merge(plan, policy)
+            if decided.left:
+                raise conflict_error(decided.left)
+            merged = self._write_merge(plan, decided, into, message or f"merge {source} into {into}")
+            if merged:
+                return Merge(merged.hash.hex(), changed=True, conflicts=decided.resolved)
+        raise BranchMoved(f"branch {into!r} moved {MERGE_TRIES_MAX} times while it was merged into; retry")
+
+    def _write_merge(self, plan: Plan, decided: Decided, into: str, message: str) -> Commit | None:
+        """Write a merge, unless its branch has moved since it was planned."""
+        with self._session.write() as writer:
+            if branch_of(writer, into) != plan.ours:
+                return None
+            writer.open(plan.ours.uid, plan.ours.head_hash)
+            write_merge(writer, plan, decided)
+            return writer.seal(message)
+
+    # Questions
+
+    def diff(self, a: str, b: str) -> list[RowChange]:
+        """Return the rows that differ between two refs, by table and key."""
+        with self._session.read() as reader:
+            return diff(reader, resolve(reader, a), resolve(reader, b))
+
+    def log(self, ref: str = MAIN, limit: int | None = None) -> list[CommitInfo]:
+        """Return the commits that led to a ref, newest first, each by its first parent."""
+        with self._session.read() as reader:
+            commits: list[CommitInfo] = []
+            point: Point | None = resolve(reader, ref).point
+            while point is not None and (limit is None or len(commits) < limit):
+                commit = reader.commit(point)
+                commits.append(CommitInfo.of(commit))
+                at = commit.point
+                point = Point(at.line, at.n - 1) if at.n else None
+            return commits
+
+    def show(self, ref: str) -> tuple[CommitInfo, list[RowChange]]:
+        """Return the commit at a ref, and the rows it changed against its first parent (a merge: its resolutions)."""
+        with self._session.read() as reader:
+            point = resolve(reader, ref).point
+            changes = [change_of_commit(change) for change in reader.changes(point)]
+            changes.sort(key=lambda change: (change.table, repr(change.key)))
+            return CommitInfo.of(reader.commit(point)), changes
+
+    def snapshot(self, ref: str) -> dict[str, dict[Key, tuple[object, ...]]]:
+        """Return all rows that a ref shows, in stored form, by table and key."""
+        with self._session.read() as reader:
+            at: Resolved = resolve(reader, ref)
+            vector = reader.vector(at.point)
+            return {
+                table.name: {key_of(table, row): row.values for row in reader.rows(table, vector)}
+                for table in schema_at(reader, at).tables
+            }
+
+    def verify(self) -> Verification:
+        """Check the whole store: every hash computed again, and the heads. Raises StoreCorrupt, naming the places."""
+        with self._session.read() as reader:
+            return verify(reader)
+
+
+def _merge_target(reader: Reader, into: str) -> Line:
+    line = reader.branch(into)
+    if line is None and resolve(reader, into):
+        raise ReadOnly(f"{into!r} is a tag or a commit; merge into a branch")
+    return branch_of(reader, into)
+
+
+def _encoded(table: Table, values: Mapping[str, object]) -> dict[int, object]:
+    found: dict[int, object] = {}
+    for name, value in values.items():
+        at = table.position(name)
+        if at is None:
+            raise NotFound(f"table {table.name!r} has no column {name!r}")
+        found[at] = encode(value, table.columns[at].type, f"{table.name}.{name}")
+    return found
+
+
+def _find(writer: Writer, table: Table, seen: dict[str, int], key: Key) -> Row | None:
+    return next(iter(writer.rows(table, seen, [key])), None)
+
+
+def _put(writer: Writer, table: Table, seen: dict[str, int], values: Mapping[str, object]) -> None:
+    given = _encoded(table, values)
+    key = tuple(given.get(at) for at in table.positions(table.primary_key))
+    row = _find(writer, table, seen, key) if key and None not in key else None
+    if row is None:
+        writer.insert(table, [given.get(at) for at in range(len(table.columns))])
+    else:
+        writer.update(table, row, [given.get(at, value) for at, value in enumerate(row.values)])
+
+
+def _delete(writer: Writer, table: Table, seen: dict[str, int], edit: Delete) -> None:
+    columns = [table.columns[at] for at in table.positions(table.primary_key)]
+    key = edit.key
+    if columns:
+        if len(key) != len(columns):
+            raise InvalidValue(f"the key of {table.name} has {len(columns)} parts, not {len(key)}: {key!r}")
+        key = tuple(encode(part, column.type, table.name) for part, column in zip(key, columns, strict=True))
+    row = _find(writer, table, seen, key)
+    if row is None:
+        raise NotFound(f"table {table.name!r} has no row {edit.key!r} on this branch")
+    writer.delete(table, row)
+

@@ -1,0 +1,252 @@
+"""Merging a point into a branch.
+
+Whoever sees both sides sees the pointwise maximum of their vectors, so what only one side touched needs no work. What
+both touched is decided group by group (core/rows.py), and every decision leaves a mark: the merge commit ends all
+versions that the union shows and writes the outcome afresh, so that no later merge can lose it.
+
+The plan is made in a snapshot and the policy is asked outside any lock; the outcome is written only if the branch has
+not moved meanwhile, else the plan is made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from holdfast.core.points import Point, VersionVector, covers, join, meet
+from holdfast.core.rows import Decide, Group, Resolution, Row, Touch, groups_of, key_of, settle
+from holdfast.core.schema import Key, Table
+from holdfast.core.types import decode, encode
+from holdfast.engine.contract import Line, Reader, Violation, Writer
+from holdfast.errors import Conflict, InvalidValue, MergeConflict
+from holdfast.versions.diff import decoded_key, decoded_row
+
+Policy = str | Callable[[Conflict], object] | Mapping[str, object]
+"""How to resolve conflicts: "fail", "ours", "theirs", a function of the conflict, or one of these for each table.
+
+A function returns the value to keep: of a cell, or a row as a dict, or None for no row; `conflict.ours` and
+`conflict.theirs` among them. `NotImplemented` leaves the conflict unresolved. `ours` is the branch merged into.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """What both sides did to one table: the groups to decide, and the keys of all rows that either side changed."""
+
+    table: Table
+    groups: tuple[Group, ...]
+    changed: frozenset[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A merge that is ready to be decided: the branch's line as it was read, and the point to be merged into it."""
+
+    ours: Line
+    theirs: Point
+    tables: tuple[TablePlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A merge that is ready to be written."""
+
+    resolutions: tuple[tuple[Table, Resolution], ...]
+    resolved: tuple[Conflict, ...]
+    left: tuple[Conflict, ...]
+
+
+def plan_merge(reader: Reader, ours: Line, theirs: Point) -> Plan | None:
+    """Return what has to be decided to merge `theirs` into the line `ours`; None if it sees all of it already."""
+    mine, other = reader.vector(Point(ours.uid, ours.head)), reader.vector(theirs)
+    if covers(mine, other):
+        return None
+    base = _Base(reader, meet(mine, other))
+    tables = (_plan_table(reader, table, base, mine, other) for table in reader.catalogue().tables)
+    return Plan(ours, theirs, tuple(plan for plan in tables if plan.changed))
+
+
+class _Base:
+    """The common ancestor: what both sides see, and whether that is what some one commit saw."""
+
+    def __init__(self, reader: Reader, vector: VersionVector) -> None:
+        self.vector = vector
+        self._reader = reader
+        self._real: bool | None = None
+
+    @property
+    def is_real(self) -> bool:
+        """Whether a single commit sees exactly this. Looked up only if something depends on it."""
+        if self._real is None:
+            seen = dict(self.vector)
+            self._real = not seen or any(self._reader.vector(Point(line, n)) == seen for line, n in seen.items())
+        return self._real
+
+
+def _plan_table(reader: Reader, table: Table, base: _Base, mine: VersionVector, other: VersionVector) -> TablePlan:
+    ours = list(reader.touched(table, base.vector, mine))
+    theirs = list(reader.touched(table, base.vector, other))
+    keys = groups_of(table, ours, theirs)
+    groups = (_group(reader, table, base, mine, other, key_set) for key_set in keys)
+    return TablePlan(table, tuple(groups), frozenset(_keys(table, ours) | _keys(table, theirs)))
+
+
+def _keys(table: Table, touches: Iterable[Touch]) -> set[Key]:
+    return {key_of(table, touch.row) for touch in touches}
+
+
+def _group(
+    reader: Reader, table: Table, base: _Base, mine: VersionVector, other: VersionVector, keys: frozenset[Key]
+) -> Group:
+    def shown(vector: VersionVector) -> list[Row]:
+        return list(reader.rows(table, vector, sorted(keys, key=repr)))
+
+    def by_key(rows: list[Row]) -> dict[Key, Row]:
+        return {key_of(table, row): row for row in rows}
+
+    candidates = shown(base.vector)
+    known = base.is_real and len(by_key(candidates)) == len(candidates)
+    return Group(
+        keys,
+        by_key(candidates) if known else None,
+        () if known else tuple(candidates),
+        by_key(shown(mine)),
+        by_key(shown(other)),
+        tuple(shown(join(mine, other))),
+    )
+
+
+def decide_merge(plan: Plan, policy: Policy) -> Decided:
+    """Settle every group of a plan by the rules and, where they leave a conflict, by the policy."""
+    resolutions: list[tuple[Table, Resolution]] = []
+    resolved: list[Conflict] = []
+    left: list[Conflict] = []
+    for planned in plan.tables:
+        decide = _decider(planned.table, policy)
+        for group in planned.groups:
+            resolution, by_policy, still = settle(planned.table, group, decide)
+            resolutions.append((planned.table, resolution))
+            resolved += [_decoded(planned.table, conflict) for conflict in by_policy]
+            left += [_decoded(planned.table, conflict) for conflict in still]
+    return Decided(tuple(resolutions), tuple(resolved), tuple(left))
+
+
+def check_policy(policy: Policy) -> None:
+    """Raise InvalidValue unless `policy` is one."""
+    parts = policy.values() if isinstance(policy, Mapping) else [policy]
+    for part in parts:
+        if not callable(part) and part not in ("fail", "ours", "theirs"):
+            raise InvalidValue(
+                f"{part!r} is no merge policy; use 'fail', 'ours', 'theirs', a function, or a dict of these by table"
+            )
+
+
+def _decider(table: Table, policy: Policy) -> Decide:
+    """Return the policy for one table, as a function of conflicts in stored values."""
+    if isinstance(policy, Mapping):
+        by_name = {str(name).lower(): part for name, part in policy.items()}
+        chosen = by_name.get(table.name.lower(), "fail")
+    else:
+        chosen = policy
+    if chosen == "fail":
+        return lambda _: NotImplemented
+    if chosen == "ours":
+        return lambda conflict: conflict.ours
+    if chosen == "theirs":
+        return lambda conflict: conflict.theirs
+    assert callable(chosen)
+    return lambda conflict: _encoded_choice(table, conflict, chosen(_decoded(table, conflict)))
+
+
+def _encoded_choice(table: Table, conflict: Conflict, choice: object) -> object:
+    """Return what a user's policy chose in stored values."""
+    if choice is NotImplemented or choice is None:
+        return choice
+    if conflict.column is not None:
+        at = table.position(conflict.column)
+        assert at is not None
+        return encode(choice, table.columns[at].type, f"{table.name}.{conflict.column}")
+    if not isinstance(choice, Mapping) or set(choice) != {column.name for column in table.columns}:
+        raise InvalidValue(
+            f"the policy for {table.name} must return a row as a dict of all its columns, or None, not {choice!r}"
+        )
+    row = {column.name: encode(choice[column.name], column.type, f"{table.name}.{column.name}") for column in table.columns}
+    return next((side for side in (conflict.ours, conflict.theirs) if side == row), row)
+
+
+def _decoded(table: Table, conflict: Conflict) -> Conflict:
+    """Return a conflict in Python values, as people and policies see it."""
+
+    def cell(value: object) -> object:
+        at = table.position(conflict.column or "")
+        return decode(value, table.columns[at].type) if at is not None else value  # type: ignore[arg-type]
+
+    def row(value: object) -> object:
+        return decoded_row(table, tuple(value.values())) if isinstance(value, dict) else value
+
+    show = row if conflict.column is None else cell
+    return Conflict(
+        conflict.table,
+        decoded_key(table, conflict.key),
+        conflict.column,
+        show(conflict.base),
+        show(conflict.ours),
+        show(conflict.theirs),
+        conflict.constraint,
+        tuple(show(candidate) for candidate in conflict.candidates),
+    )
+
+
+def write_merge(writer: Writer, plan: Plan, decided: Decided) -> None:
+    """Write what was decided into the open commit.
+
+    Raises:
+        MergeConflict: a constraint would not hold for rows that one side changed; the caller takes everything back.
+    """
+    writer.absorb(plan.theirs)
+    for table, resolution in decided.resolutions:
+        writer.settle(table, resolution)
+    after = join(writer.vector(Point(plan.ours.uid, plan.ours.head)), {plan.ours.uid: plan.ours.head + 1})
+    seen = join(after, writer.vector(plan.theirs))
+    broken = [conflict for planned in plan.tables for conflict in _broken(writer, planned, seen, plan)]
+    if broken:
+        raise conflict_error(broken)
+
+
+def _broken(writer: Writer, planned: TablePlan, seen: VersionVector, plan: Plan) -> Iterator[Conflict]:
+    table = planned.table
+    if not table.uniques and not table.checks:
+        return
+    rows = list(writer.rows(table, seen, sorted(planned.changed, key=repr)))
+    theirs = writer.vector(plan.theirs)
+    for violation in writer.violations(table, rows):
+        yield _violation_conflict(table, violation, theirs)
+
+
+def _violation_conflict(table: Table, violation: Violation, theirs: VersionVector) -> Conflict:
+    """Return a broken constraint as a conflict between a row of ours and one of theirs."""
+    first, *others = sorted(violation.rows, key=lambda row: theirs.get(row.born.line, 0) >= row.born.n)
+    other = others[-1] if others else first
+    return Conflict(
+        table.name,
+        decoded_key(table, key_of(table, first)),
+        None,
+        None,
+        decoded_row(table, first.values),
+        decoded_row(table, other.values),
+        constraint=violation.constraint,
+    )
+
+
+def conflict_error(conflicts: Iterable[Conflict]) -> MergeConflict:
+    """Return the error for conflicts that nothing resolved."""
+    listed = tuple(conflicts)
+    lines = "\n".join(f"  {conflict}" for conflict in listed[:10])
+    more = f"\n  and {len(listed) - 10} more" if len(listed) > 10 else ""
+    return MergeConflict(
+        f"{len(listed)} conflict{'s' if len(listed) > 1 else ''}; nothing was merged; pass policy='ours', 'theirs' or a"
+        f" function, or change one side:\n{lines}{more}",
+        listed,
+    )
+
+

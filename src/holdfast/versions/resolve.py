@@ -1,0 +1,57 @@
+"""From the name of a point to the point: a branch, a tag, or a commit hash, looked up in that order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.core.points import Point
+from holdfast.core.refs import HASH_PREFIX_LENGTH_MIN, is_hash_prefix
+from holdfast.engine.contract import Line, Reader
+from holdfast.errors import InvalidValue, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A point, and the line whose head it is if a branch was named."""
+
+    point: Point
+    line: Line | None = None
+
+    @property
+    def seen_from(self) -> Line | Point:
+        """What a view is made of: the line's head, or the point."""
+        return self.line or self.point
+
+
+def resolve(reader: Reader, ref: object) -> Resolved:
+    """Return what a ref names.
+
+    Raises:
+        NotFound: nothing.
+        InvalidValue: several commits, or no str.
+    """
+    if not isinstance(ref, str):
+        raise InvalidValue(f"a ref is a str naming a branch, a tag or a commit, not {type(ref).__name__}: {ref!r}")
+    line = reader.branch(ref)
+    if line:
+        return Resolved(Point(line.uid, line.head), line)
+    tag = reader.tag(ref)
+    if tag:
+        return Resolved(tag)
+    commits = reader.commits_like(ref) if is_hash_prefix(ref) else []
+    if len(commits) > 1:
+        hashes = ", ".join(commit.hash.hex()[: len(ref) + 6] for commit in commits)
+        raise InvalidValue(f"{ref!r} is the beginning of several commits ({hashes}); give more digits")
+    if not commits:
+        raise NotFound(
+            f"no branch, tag or commit {ref[:80]!r}; of a commit's hash give at least {HASH_PREFIX_LENGTH_MIN} digits"
+        )
+    return Resolved(commits[0].point)
+
+
+def branch_of(reader: Reader, name: object) -> Line:
+    """Return the line of a branch. Raises NotFound."""
+    line = reader.branch(name) if isinstance(name, str) else None
+    if line is None:
+        raise NotFound(f"no branch {name!r}; make it with branch({name!r})")
+    return line

@@ -1,0 +1,124 @@
+"""Checking a store: every hash is computed again from what is stored, and the heads obey their tables' keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdfast.core.hashing import CommitHeader, Leaf, changes_digest, leaf_of, salted_leaf, texts_digest, texts_salt
+from holdfast.core.points import Point
+from holdfast.core.rows import Change, key_of
+from holdfast.engine.contract import Commit, Line, Reader
+from holdfast.errors import HoldfastError, StoreCorrupt
+from holdfast.versions.results import Verification
+
+FINDINGS_MAX = 20
+
+
+def verify(reader: Reader) -> Verification:
+    """Check the whole store.
+
+    Raises:
+        StoreCorrupt: something is damaged; the message names each place, up to `FINDINGS_MAX`.
+    """
+    check = _Check(reader)
+    findings: list[str] = []
+    try:
+        for finding in check.findings():
+            findings.append(finding)
+            if len(findings) >= FINDINGS_MAX:
+                break
+    except StoreCorrupt as error:
+        findings.append(str(error))
+    if findings:
+        raise StoreCorrupt("the store is damaged:\n" + "\n".join(f"  {finding}" for finding in findings))
+    return Verification(check.commits, check.changes, check.rows, check.erased)
+
+
+class _Check:
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.commits = self.changes = self.rows = self.erased = 0
+
+    def findings(self) -> Iterator[str]:
+        yield from self._reader.damage()
+        for line in self._reader.lines():
+            yield from self._line(line)
+        for name, line in self._reader.branches().items():
+            yield from self._head(name, line)
+        for name, point in self._reader.tags().items():
+            if self._commit(point) is None:
+                yield f"tag {name!r} names a commit that is not there"
+
+    def _commit(self, point: Point) -> Commit | None:
+        try:
+            return self._reader.commit(point)
+        except StoreCorrupt:
+            raise
+        except HoldfastError:
+            return None
+
+    def _line(self, line: Line) -> Iterator[str]:
+        """Follow a line from its fork to its head; each commit's first parent is the one before it."""
+        before = self._commit(line.parent) if line.parent else None
+        if line.parent and before is None:
+            yield f"line {line.uid} was forked from a commit that is not there"
+            return
+        for n in range(0 if line.parent is None else 1, line.head + 1):
+            commit = self._commit(Point(line.uid, n))
+            if commit is None:
+                yield f"commit {n} of line {line.uid} is missing"
+                return
+            yield from self._check_commit(commit, before)
+            before = commit
+        if before is not None and before.hash != line.head_hash:
+            yield f"the head of line {line.uid} is {line.head_hash.hex()[:12]}, its newest commit {before.hash.hex()[:12]}"
+
+    def _check_commit(self, commit: Commit, before: Commit | None) -> Iterator[str]:
+        self.commits += 1
+        name = f"commit {commit.hash.hex()[:12]}"
+        if commit.parents[:1] != ((before.hash,) if before else ()):
+            yield f"{name} names another parent than the commit before it"
+        schema = self._reader.catalogue(commit.schema)
+        texts, leaves = self._texts_and_leaves(commit)
+        header = CommitHeader(commit.point, commit.parents, commit.at_us, texts, schema.digest(), commit.changes)
+        if header.hash() != commit.hash:
+            yield f"{name}: its hash does not match what it says of itself"
+        if changes_digest(leaves) != commit.changes:
+            yield f"{name}: its rows do not match their digest"
+
+    def _texts_and_leaves(self, commit: Commit) -> tuple[bytes, list[Leaf]]:
+        changes = self._reader.changes(commit.point)
+        self.changes += len(changes)
+        if commit.salt is not None:
+            salt = commit.salt
+            return texts_digest(texts_salt(salt), commit.message, commit.metadata), [leaf_of(c, salt) for c in changes]
+        return self._after_erasure(commit, changes)
+
+    def _after_erasure(self, commit: Commit, changes: list[Change]) -> tuple[bytes, list[Leaf]]:
+        """Take what was erased from the marks that were kept, and compute the rest from the salts that were kept."""
+        kept = self._reader.erasures(commit.point)
+        leaves = {key: erasure.leaf for key, erasure in kept.items() if erasure.salt is None}
+        self.erased += len(leaves)
+        for change in changes:
+            leaf = salted_leaf(change, lambda table_id, rid: kept[table_id, rid].salt if (table_id, rid) in kept else None)
+            if leaf is not None:
+                leaves[leaf.table_id, leaf.rid] = leaf
+        texts = kept.get((0, b""))
+        if texts is not None and texts.salt is not None:
+            return texts_digest(texts.salt, commit.message, commit.metadata), _rows_only(leaves)
+        return (texts.leaf.mark if texts else b""), _rows_only(leaves)
+
+    def _head(self, name: str, line: Line) -> Iterator[str]:
+        vector = self._reader.vector(Point(line.uid, line.head))
+        for table in self._reader.catalogue().tables:
+            seen: set[object] = set()
+            for row in self._reader.rows(table, vector):
+                self.rows += 1
+                key = key_of(table, row)
+                if key in seen or row.rid in seen:
+                    yield f"branch {name!r}: table {table.name} shows {key!r} twice"
+                seen |= {key, row.rid}
+
+
+def _rows_only(leaves: dict[tuple[int, bytes], Leaf]) -> list[Leaf]:
+    return [leaf for (table_id, _), leaf in leaves.items() if table_id != 0]
