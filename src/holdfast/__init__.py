@@ -1,0 +1,57 @@
+"""Holdfast keeps the state of an agent loop: every step a durable, branchable, queryable commit."""
+
+from holdfast.errors import (
+    AlreadyExists,
+    BranchMoved,
+    Conflict,
+    ConstraintFailed,
+    HoldfastError,
+    InvalidValue,
+    MergeConflict,
+    NotFound,
+    ReadOnly,
+    SqlError,
+    StoreClosed,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    Timeout,
+    TransactionOpen,
+    Unsupported,
+    ValueTooLarge,
+)
+from holdfast.store.store import Store, connect
+from holdfast.tables.cursor import Cursor
+from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification
+
+__all__ = [
+    "AlreadyExists",
+    "Branch",
+    "BranchMoved",
+    "CommitInfo",
+    "Conflict",
+    "ConstraintFailed",
+    "Cursor",
+    "HoldfastError",
+    "InvalidValue",
+    "Merge",
+    "MergeConflict",
+    "NotFound",
+    "ReadOnly",
+    "RowChange",
+    "SqlError",
+    "Store",
+    "StoreClosed",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "StoreUnavailable",
+    "Tag",
+    "Timeout",
+    "TransactionOpen",
+    "Unsupported",
+    "ValueTooLarge",
+    "Verification",
+    "connect",
+]

@@ -248,11 +248,14 @@ class Session(Protocol):
     """One connection to the store, used by one thread at a time."""
 
     def read(self) -> AbstractContextManager[Reader]:
-        """Return a consistent snapshot, for the length of the block."""
+        """Return a consistent snapshot, for the length of the block; inside a `write` block, what that has written."""
         ...
 
     def write(self) -> AbstractContextManager[Writer]:
-        """Return a writer whose work lands when the block ends, or not at all if it raises."""
+        """Return a writer whose work lands when the block ends, or not at all if it raises.
+
+        Raises TransactionOpen inside another `write` block of the session.
+        """
         ...
 
     def close(self) -> None:

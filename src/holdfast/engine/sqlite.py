@@ -28,7 +28,7 @@ from holdfast.engine.sql.names import VECTORS_MAX, LineRow, Names
 from holdfast.engine.sql.reader import Parameters, SqlSnapshot
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite_errors import no_store, origin_of, translated
-from holdfast.errors import InvalidValue, NotFound, StoreClosed, StoreCorrupt, Timeout, Unsupported
+from holdfast.errors import InvalidValue, NotFound, StoreClosed, StoreCorrupt, Timeout, TransactionOpen, Unsupported
 
 STATEMENTS_CACHED = 512
 TIMEOUT_SECONDS = 30.0
@@ -94,6 +94,7 @@ class SqliteSession:
         self._counter = Counter()
         self._now: str | None = None
         self._closed = False
+        self._open: SqlChanges | None = None
         self._register("hf_ordinal", self._counter.next_ordinal, 0)
         self._register("hf_count", self._counter.count, 0)
         self._register("now", self._transaction_time, 0)
@@ -112,7 +113,10 @@ class SqliteSession:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[SqlSnapshot]:
-        """Return a consistent snapshot, for the length of the block."""
+        """Return a consistent snapshot, for the length of the block; inside a `write` block, what that has written."""
+        if self._open is not None:
+            yield self._open
+            return
         with self._transaction("BEGIN"):
             yield SqlSnapshot(self._driver, self._driver.names)
 
@@ -122,13 +126,19 @@ class SqliteSession:
 
         Raises:
             Timeout: somebody else held the store for as long as this session is willing to wait.
+            TransactionOpen: this session is writing already.
         """
+        if self._open is not None:
+            raise TransactionOpen("this is a commit of its own and cannot be part of the open transaction; do it after")
         if not self._write_lock.acquire(timeout=self._timeout):
             raise Timeout(f"another transaction of this process held the store for {self._timeout:g} s; retry")
         try:
             with self._transaction("BEGIN IMMEDIATE"):
-                yield SqlChanges(self._driver, self._driver.names, self._counter, self._clock, self._ids)
+                self._open = SqlChanges(self._driver, self._driver.names, self._counter, self._clock, self._ids)
+                yield self._open
+                self._open = None  # COMMIT comes next
         finally:
+            self._open = None
             self._write_lock.release()
 
     @contextlib.contextmanager

@@ -1,1 +1,1 @@
-
+"""SQL on a branch: the dialect, parameters, and cursors."""

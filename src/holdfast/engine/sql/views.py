@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from holdfast.core.schema import Table
+from holdfast.engine.sql.expressions import translated
 from holdfast.engine.sql.layout import cell_of, cells, key_cells, literal, quoted, tombstones, versions
 
 VID = "hf:vid"
@@ -166,7 +167,7 @@ class _Writer:
             f"{value} AS {quoted(column.name)}" for column, value in zip(table.columns, self.values, strict=True)
         )
         for check in table.checks:
-            failed = f"EXISTS (SELECT 1 FROM (SELECT {row}) WHERE NOT ({check.expression}))"
+            failed = f"EXISTS (SELECT 1 FROM (SELECT {row}) WHERE NOT ({translated(check.expression)}))"
             checks.append(_raise(f"CHECK constraint failed: {table.name}: {check.name or check.expression}", failed))
         return checks
 

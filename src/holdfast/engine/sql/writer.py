@@ -11,6 +11,7 @@ from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row, same
 from holdfast.core.schema import Catalogue, Table
 from holdfast.engine.contract import Commit, Line, Violation
+from holdfast.engine.sql.expressions import translated
 from holdfast.engine.sql.layout import cells, create_table, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database, Parameters, SqlSnapshot
@@ -230,7 +231,7 @@ class SqlChanges(SqlSnapshot):
 
     def _broken_checks(self, table: Table, row: Row) -> Iterator[Violation]:
         for check in table.checks:
-            sql = f"SELECT 1 FROM {rows_view(table)} WHERE {quoted(VID)} = ? AND NOT ({check.expression})"
+            sql = f"SELECT 1 FROM {rows_view(table)} WHERE {quoted(VID)} = ? AND NOT ({translated(check.expression)})"
             if self._db.rows(sql, (row.handle,)):
                 yield Violation(f"CHECK ({check.name or check.expression})", (row,))
 

@@ -1,0 +1,80 @@
+"""From a URL to an engine."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+from holdfast.core.clock import Clock, Ids
+from holdfast.engine.contract import Durability, Engine
+from holdfast.engine.sqlite import TIMEOUT_SECONDS, SqliteEngine
+from holdfast.errors import InvalidValue, NotFound, Unsupported
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+
+
+def open_engine(
+    url: str | os.PathLike[str],
+    *,
+    durability: str = Durability.FULL,
+    timeout: float = TIMEOUT_SECONDS,
+    create: bool = True,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+) -> Engine:
+    """Open the engine that a URL names.
+
+    Args:
+        url: a file, `sqlite:///file`, `:memory:`, or `holdfast://org/name` (see `configured`).
+        create: whether a store that is not there is made.
+
+    Raises:
+        InvalidValue: the URL or the durability is none.
+        NotFound: there is no such store, and `create` is false.
+        Unsupported: no engine for this kind of URL.
+    """
+    if durability not in tuple(Durability):
+        raise InvalidValue(f"durability is 'full' or 'process', not {durability!r}")
+    if timeout < 0:
+        raise InvalidValue(f"timeout is a number of seconds, not {timeout!r}")
+    path = _path(os.fspath(url))
+    if not create and path != ":memory:" and not Path(path).exists():
+        raise NotFound(f"there is no store {path!r}; name another with --store or HOLDFAST_STORE, or connect() to make it")
+    return SqliteEngine.open(path, durability=Durability(durability), timeout=timeout, clock=clock, ids=ids)
+
+
+def _path(url: str) -> str:
+    if not url:
+        raise InvalidValue("the URL of a store is empty; name a file")
+    found = _SCHEME.fullmatch(url)
+    if not found:
+        return url
+    scheme, rest = found.groups()
+    if scheme == "holdfast":
+        return _path(configured(rest))
+    if scheme == "sqlite" and rest.startswith("/"):
+        return rest[1:]
+    raise Unsupported(f"there is no engine for {scheme}://; name a file, such as 'agents.db', or holdfast://org/name")
+
+
+def configured(name: str) -> str:
+    """Return what `holdfast://org/name` stands for.
+
+    The folder HOLDFAST_HOME (default `~/.holdfast`) may have a `stores.toml` with lines such as
+    `"org/name" = "postgresql://…"`. What is not named there is the file `org/name.db` in that folder.
+    """
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise InvalidValue(f"holdfast://{name} names no store; use holdfast://org/name")
+    home = Path(os.environ.get("HOLDFAST_HOME") or Path.home() / ".holdfast")
+    settings = home / "stores.toml"
+    if settings.exists():
+        with settings.open("rb") as file:
+            named = tomllib.load(file).get(name)
+        if isinstance(named, str):
+            return named
+    path = home / f"{name}.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return str(path)

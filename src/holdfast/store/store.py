@@ -1,0 +1,350 @@
+"""`Store`: a connection to one branch, or to one commit of the past."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from holdfast.core.clock import Clock, Ids
+from holdfast.core.refs import MAIN
+from holdfast.engine.contract import Engine, Reader, Session, SqlReader, SqlWriter, Writer
+from holdfast.engine.sqlite import TIMEOUT_SECONDS
+from holdfast.engine.urls import open_engine
+from holdfast.errors import ReadOnly, StoreClosed, TransactionOpen, Unsupported
+from holdfast.tables.cursor import Cursor
+from holdfast.tables.parameters import Parameters
+from holdfast.tables.runner import StatementRunner
+from holdfast.tables.statement import Statement, Verb, parse
+from holdfast.versions.diff import schema_at
+from holdfast.versions.history import Versions
+from holdfast.versions.merge import Policy
+from holdfast.versions.resolve import Resolved, resolve
+from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification
+
+
+def connect(
+    url: str | os.PathLike[str] = "holdfast.db",
+    *,
+    branch: str = MAIN,
+    durability: str = "full",
+    timeout: float = TIMEOUT_SECONDS,
+    create: bool = True,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+) -> Store:
+    """Open a store, made if it is not there, and return it as seen from a branch.
+
+    Opening a store that exists writes nothing.
+
+    Args:
+        url: a file, ":memory:" for a store that goes with the process, or "holdfast://org/name".
+        branch: the branch to read and write.
+        durability: "full": a commit that returned survives loss of power (one fsync); "process": it survives kill -9
+            of the process only, and is quicker.
+        timeout: seconds to wait for another writer before `Timeout` is raised.
+        create: False raises NotFound instead of making a store.
+        clock, ids: for tests: where commits get their time, and lines and salts their randomness.
+
+    Raises:
+        NotFound: the folder, the store or the branch does not exist.
+        StoreCorrupt: the file is no Holdfast store.
+        Unsupported: the store is of a newer format, or there is no engine for the URL.
+
+    Example:
+        >>> db = connect(":memory:")
+        >>> _ = db.execute("CREATE TABLE steps (run_id TEXT, step INT, PRIMARY KEY (run_id, step))")
+        >>> _ = db.execute("INSERT INTO steps VALUES (%s, %s)", ["run-1", 1])
+        >>> db.execute("SELECT * FROM steps").fetchall()
+        [{'run_id': 'run-1', 'step': 1}]
+        >>> db.close()
+    """
+    engine = open_engine(url, durability=durability, timeout=timeout, create=create, clock=clock, ids=ids)
+    store = Store(engine, branch, ids=ids, owns_engine=True)
+    try:
+        _ = store.head
+        if store.read_only:
+            raise ReadOnly(f"{branch!r} is no branch; connect to a branch, then checkout({branch!r})")
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+class Store:
+    """A connection to one branch of a store, or to one commit of it, which can only be read.
+
+    Made by `connect`, `branch` and `checkout`. Each call is atomic, and what it wrote is durable when it returns.
+    Threads may share a Store: their calls wait for each other, and a transaction keeps the others out.
+
+    Attributes:
+        ref: the branch, or the ref that was checked out.
+        read_only: whether this is the checkout of a tag or a commit.
+    """
+
+    def __init__(self, engine: Engine, ref: str, *, ids: Ids | None = None, owns_engine: bool = False) -> None:
+        self.ref = ref
+        self._engine = engine
+        self._ids = ids
+        self._owns_engine = owns_engine
+        self._lock = threading.RLock()
+        self._opened: Session | None = None
+        self._writer: Writer | None = None
+        self._closed = False
+        self._runner = StatementRunner()
+        self._pinned = self._pin()
+
+    def _pin(self) -> Resolved | None:
+        """Return the point of a checkout; None for a branch, whose head moves."""
+        with self._session.read() as reader:
+            at = resolve(reader, self.ref)
+        return None if at.line else at
+
+    @property
+    def _session(self) -> Session:
+        if self._closed:
+            raise StoreClosed("the store is closed; connect again")
+        if self._opened is None:
+            self._opened = self._engine.session()
+        return self._opened
+
+    @property
+    def _versions(self) -> Versions:
+        return Versions(self._session, self._ids)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this is the checkout of a tag or a commit."""
+        return self._pinned is not None
+
+    @property
+    def url(self) -> str:
+        """What `connect` takes to reach the same store."""
+        return self._engine.url
+
+    def _at(self, reader: Reader) -> Resolved:
+        return self._pinned or resolve(reader, self.ref)
+
+    def _check_writable(self) -> None:
+        if self._pinned:
+            raise ReadOnly(f"the checkout of {self.ref!r} can only be read; make a branch there: branch(name, at={self.ref!r})")
+
+    # SQL
+
+    def execute(self, sql: str, parameters: Parameters = None) -> Cursor:
+        """Run one statement and return its rows.
+
+        A statement that writes is one commit, durable when this returns, or part of the open transaction. One that
+        changes nothing makes no commit. A statement that reads sees one snapshot.
+
+        Args:
+            sql: SQL of PostgreSQL's dialect; `"table@ref"` reads a table at another ref.
+            parameters: a list for `%s`, a dict for `%(name)s`. dict and list go into JSONB, lists and arrays into
+                VECTOR columns (the dimension is checked), datetimes into TIMESTAMP (UTC if they have no zone).
+
+        Raises:
+            SqlError: the statement is not well formed; ConstraintFailed: a constraint would not hold.
+            InvalidValue: a parameter does not fit its column, or their number is wrong.
+            Unsupported: the statement cannot be translated faithfully; the message names the part.
+            NotFound: no such table, column or ref.
+            ReadOnly: a write on the checkout of a commit.
+            All of them change nothing.
+        """
+        return self._run(parse(sql), [parameters])
+
+    def executemany(self, sql: str, parameters: Iterable[Parameters]) -> Cursor:
+        """Run a statement that writes once for each of `parameters`, all in one commit, or none of it.
+
+        Raises:
+            As `execute`; Unsupported for a statement that reads.
+        """
+        statement = parse(sql)
+        if statement.verb in (Verb.SELECT, Verb.CREATE):
+            raise Unsupported(f"executemany() takes INSERT, UPDATE or DELETE, not {statement.verb.name}; use execute()")
+        return self._run(statement, parameters)
+
+    def _run(self, statement: Statement, parameters: Iterable[Parameters]) -> Cursor:
+        with self._lock:
+            if statement.verb is Verb.SELECT:
+                with self._session.read() as reader:
+                    (values,) = parameters
+                    return self._runner.read(_with_sql(reader), self._at(reader), statement, values)
+            with self.transaction(statement.summary):
+                writer = _with_sql_writer(self._writer)
+                return self._runner.write(writer, self._at(writer), statement, parameters)
+
+    @contextmanager
+    def transaction(self, message: str = "", metadata: object = None) -> Iterator[Self]:
+        """Make one commit of the statements in the block; an exception takes all of them back.
+
+        Inside another transaction it is a savepoint: an exception takes back the block only. The store's writers wait
+        for the block to end, so keep slow work out of it.
+
+        Args:
+            message: says why, in `log()`.
+            metadata: a JSON-like value kept with the commit.
+
+        Raises:
+            ReadOnly: this is the checkout of a commit.
+            Timeout: somebody else is writing for longer than `timeout`.
+        """
+        with self._lock:
+            session = self._session
+            self._check_writable()
+            if self._writer is not None:
+                with _with_sql_writer(self._writer).savepoint():
+                    yield self
+                return
+            with Versions(session, self._ids).open_commit(self.ref, message, metadata) as writer:
+                self._writer = writer
+                try:
+                    yield self
+                finally:
+                    self._writer = None
+
+    # Branches
+
+    def branch(self, name: str, at: str | None = None) -> Store:
+        """Make a branch here, or at another ref, and return a Store on it. Costs one row, whatever it inherits.
+
+        Raises:
+            AlreadyExists: the name is taken; use `checkout`.
+            NotFound: there is no such ref.
+            InvalidValue: the name cannot name a branch.
+        """
+        with self._lock:
+            self._versions.branch(name, self.ref if at is None else at)
+        return Store(self._engine, name, ids=self._ids)
+
+    def checkout(self, ref: str) -> Store:
+        """Return a Store on another ref: of a branch to read and write, of a tag or a commit to read only."""
+        self._raise_if_closed()
+        return Store(self._engine, ref, ids=self._ids)
+
+    def delete_branch(self, name: str) -> None:
+        """Forget a branch; its commits stay where others have merged or tagged them. Raises NotFound."""
+        with self._lock:
+            self._versions.delete_branch(name)
+
+    def reset(self, to: str) -> str:
+        """Let this branch go on from another ref; return the new head. What it had stays in its old commits."""
+        with self._lock:
+            self._check_writable()
+            return self._versions.reset(self.ref, to)
+
+    def tag(self, name: str, at: str | None = None) -> str:
+        """Give this point, or another ref, a name that stays; return its hash. Raises AlreadyExists."""
+        with self._lock:
+            return self._versions.tag(name, self.ref if at is None else at)
+
+    def delete_tag(self, name: str) -> None:
+        """Forget a tag. Raises NotFound."""
+        with self._lock:
+            self._versions.delete_tag(name)
+
+    def merge(self, source: str, into: str | None = None, policy: Policy = "fail", message: str | None = None) -> Merge:
+        """Merge what a ref has into this branch, or into another, in one commit.
+
+        Rows that one side changed are taken; rows that both changed are merged cell by cell. What both changed
+        differently is a conflict. Merging what is there already does nothing.
+
+        Args:
+            source: a branch, tag or commit.
+            into: the branch to merge into; its values are `ours`.
+            policy: what to do with conflicts: "fail", "ours", "theirs", a function that is given each `Conflict` and
+                returns the value to keep (or NotImplemented), or a dict of these by table.
+
+        Raises:
+            MergeConflict: conflicts that the policy left, or a constraint that would not hold; nothing was merged.
+            NotFound, ReadOnly, InvalidValue: see the message.
+        """
+        with self._lock:
+            if into is None:
+                self._check_writable()
+            if self._writer is not None:
+                raise TransactionOpen("a merge is a commit of its own and cannot be part of a transaction; merge after it")
+            return self._versions.merge(source, self.ref if into is None else into, policy, message)
+
+    # Questions
+
+    @property
+    def head(self) -> str:
+        """The hash of the newest commit here, in hexadecimal."""
+        with self._lock, self._session.read() as reader:
+            return reader.commit(self._at(reader).point).hash.hex()
+
+    def diff(self, a: str, b: str | None = None) -> list[RowChange]:
+        """Return the rows that differ between `a` and `b` (default: here), by table and key. Costs what changed."""
+        with self._lock:
+            return self._versions.diff(a, self.ref if b is None else b)
+
+    def log(self, ref: str | None = None, limit: int | None = None) -> list[CommitInfo]:
+        """Return the commits that led here, or to another ref, newest first, each by its first parent."""
+        with self._lock:
+            return self._versions.log(self.ref if ref is None else ref, limit)
+
+    def show(self, ref: str | None = None) -> tuple[CommitInfo, list[RowChange]]:
+        """Return a commit and the rows it changed; of a merge, those it had to decide."""
+        with self._lock:
+            return self._versions.show(self.ref if ref is None else ref)
+
+    def branches(self) -> list[Branch]:
+        """Return all branches, by name."""
+        with self._lock:
+            return self._versions.branches()
+
+    def tags(self) -> list[Tag]:
+        """Return all tags, by name."""
+        with self._lock:
+            return self._versions.tags()
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables that can be seen here."""
+        with self._lock, self._session.read() as reader:
+            return [table.name for table in schema_at(reader, self._at(reader)).tables]
+
+    def verify(self) -> Verification:
+        """Check the whole store: every hash is computed again, every head looked at. Raises StoreCorrupt."""
+        with self._lock:
+            return self._versions.verify()
+
+    # Closing
+
+    def _raise_if_closed(self) -> None:
+        _ = self._session
+
+    def close(self) -> None:
+        """Close this Store; of the one that `connect` made, also all that came from it. Idempotent."""
+        with self._lock:
+            self._closed = True
+            if self._opened is not None:
+                self._opened.close()
+            if self._owns_engine:
+                self._engine.close()
+
+    def __enter__(self) -> Self:
+        """Return the store itself; leaving the block closes it."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the store."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Show where this Store is."""
+        return f"<Store {self.url!r} at {self.ref!r}{' (read-only)' if self.read_only else ''}>"
+
+
+def _with_sql(reader: Reader) -> SqlReader:
+    if not isinstance(reader, SqlReader):
+        raise Unsupported("this engine has no SQL; SQLite files have")
+    return reader
+
+
+def _with_sql_writer(writer: Writer | None) -> SqlWriter:
+    if not isinstance(writer, SqlWriter):
+        raise Unsupported("this engine has no SQL; SQLite files have")
+    return writer

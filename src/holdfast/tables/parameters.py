@@ -1,0 +1,44 @@
+"""From the parameters of execute() to what is bound: each in the stored form of the column it goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from holdfast.core.types import Stored, bind, encode
+from holdfast.errors import InvalidValue
+from holdfast.tables.rewrite import Place
+
+Parameters = Sequence[Any] | Mapping[str, Any] | None
+"""A list or tuple for `%s`, a mapping for `%(name)s`."""
+
+
+def bound(names: tuple[str | None, ...], places: list[Place], parameters: Parameters) -> list[Stored]:
+    """Return the values to bind, in the order in which the parameters were written.
+
+    Raises:
+        InvalidValue: their number or names do not fit, or a value cannot be stored where it goes.
+    """
+    values = _named(names, parameters) if any(names) else _positional(len(names), parameters)
+    return [
+        bind(value, f"parameter {names[at] or at + 1}") if place.type is None else encode(value, place.type, place.where)
+        for at, (value, place) in enumerate(zip(values, places, strict=True))
+    ]
+
+
+def _positional(count: int, parameters: Parameters) -> Sequence[Any]:
+    given = () if parameters is None else parameters
+    if isinstance(given, (str, bytes, bytearray, Mapping)) or not isinstance(given, Sequence):
+        raise InvalidValue(f"the parameters of %s are a list or a tuple, not {type(given).__name__}: pass [value]")
+    if len(given) != count:
+        raise InvalidValue(f"the statement has {count} parameters, {len(given)} were given")
+    return given
+
+
+def _named(names: tuple[str | None, ...], parameters: Parameters) -> Sequence[Any]:
+    if not isinstance(parameters, Mapping):
+        raise InvalidValue(f"the parameters of %(name)s are a dict, not {type(parameters).__name__}")
+    missing = sorted({str(name) for name in names} - set(parameters))
+    if missing:
+        raise InvalidValue(f"no value was given for the parameters {missing}")
+    return [parameters[str(name)] for name in names]

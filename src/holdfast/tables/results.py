@@ -1,0 +1,88 @@
+"""From what the engine returns to what execute() returns: the Python values of each column.
+
+A column that is plainly one of a table's has that column's type. Of a computed one SQLite knows nothing, so the
+statement is looked at: `->` gives JSON, and functions that pick one of their values give the type of the column they
+pick from. Everything else comes back as SQLite has it.
+"""
+
+from __future__ import annotations
+
+from holdfast.core.schema import Catalogue
+from holdfast.core.types import JSON, ColumnType, Kind
+from holdfast.engine.contract import SqlResult
+from holdfast.engine.sql.expressions import operand_before
+from holdfast.engine.sql.tokens import Token, TokenKind, split_at, stripped, top_level
+from holdfast.tables.rewrite import Rewritten
+from holdfast.tables.statement import Statement
+
+_PICKING = {"min", "max", "coalesce", "first_value", "last_value", "nth_value", "lag", "lead"}
+_PLAIN = {Kind.ANY, Kind.INTEGER, Kind.REAL, Kind.TEXT, Kind.BLOB}
+
+
+def columns(
+    statement: Statement, run: Rewritten, result: SqlResult, catalogue: Catalogue
+) -> tuple[list[str], list[ColumnType | None]]:
+    """Return the name of each result column, and the type to decode it with; None leaves it as it is."""
+    names, types = list(result.names), [_origin_type(origin, catalogue) for origin in result.origins]
+    if all(origin is not None for origin in result.origins):
+        return names, types
+    items = _select_items(statement.body) if statement.body[0].is_word("select") else []
+    if len(items) != len(types):  # a `*` among them
+        return names, types
+    for at, (item, origin) in enumerate(zip(items, result.origins, strict=True)):
+        expression = _without_alias(item)
+        if origin is None:
+            types[at] = _hint(expression, run, catalogue)
+            if expression == item:  # no alias: SQLite names the column by the text it was given
+                names[at] = "".join("%s" if t.kind is TokenKind.PARAMETER else t.text for t in item)
+    return names, types
+
+
+def _origin_type(origin: tuple[int, int] | None, catalogue: Catalogue) -> ColumnType | None:
+    table = catalogue.table(origin[0]) if origin else None
+    if table is None or origin is None:
+        return None
+    found = next((column.type for column in table.columns if column.id == origin[1]), None)
+    return None if found is None or found.kind in _PLAIN else found
+
+
+def _select_items(tokens: list[Token]) -> list[list[Token]]:
+    """Return the items of the outermost SELECT."""
+    end = next((at for at in top_level(tokens) if tokens[at].is_word("from", "union", "intersect", "except", "where")), None)
+    words = [token for token in tokens[1:end] if not token.is_word("distinct", "all")]
+    return split_at(words)
+
+
+def _without_alias(part: list[Token]) -> list[Token]:
+    for at in top_level(part):
+        if part[at].is_word("as"):
+            return stripped(part[:at])
+    *rest, last = part or [Token(TokenKind.SPACE, "", "")]
+    if last.is_name and rest and rest[-1].kind is TokenKind.SPACE:
+        return stripped(rest)
+    return stripped(part)
+
+
+def _hint(item: list[Token], run: Rewritten, catalogue: Catalogue) -> ColumnType | None:
+    if not item:
+        return None
+    top = [item[at] for at in top_level(item)]
+    arrows = [token for token in top if token.is_symbol("->", "->>")]
+    if arrows:
+        return JSON if arrows[-1].text == "->" and operand_before(item) == 0 else None
+    if item[0].is_word(*_PICKING) and item[-1].is_symbol(")") and len(item) > 3:
+        return _column_type(split_at(item[2:-1])[0], run, catalogue)
+    return None
+
+
+def _column_type(tokens: list[Token], run: Rewritten, catalogue: Catalogue) -> ColumnType | None:
+    """Return the type that a column of this name has in all the tables that the statement reads, if they agree."""
+    if not tokens or not tokens[-1].is_name or any(not (t.is_name or t.is_symbol(".")) for t in tokens):
+        return None
+    types: set[ColumnType] = set()
+    for shown in run.shown:
+        table = catalogue.find(shown.table)
+        at = table.position(tokens[-1].name) if table else None
+        if table is not None and at is not None:
+            types.add(table.columns[at].type)
+    return types.pop() if len(types) == 1 else None

@@ -1,0 +1,93 @@
+"""Runs statements in an open transaction, on the branch or point it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from holdfast.core.schema import Catalogue
+from holdfast.engine.contract import SqlReader, SqlWriter
+from holdfast.errors import NotFound, SqlError, Unsupported
+from holdfast.tables.create import parse_create
+from holdfast.tables.cursor import Cursor
+from holdfast.tables.parameters import Parameters, bound
+from holdfast.tables.results import columns
+from holdfast.tables.rewrite import Rewritten, Shown, rewrite
+from holdfast.tables.statement import Statement, Verb
+from holdfast.versions.diff import schema_at
+from holdfast.versions.resolve import Resolved, resolve
+
+REWRITES_CACHED = 512
+
+
+class StatementRunner:
+    """Rewrites statements, remembers the rewriting by text and schema version, and runs them."""
+
+    def __init__(self) -> None:
+        self._rewrites: dict[tuple[str, int], Rewritten] = {}
+
+    def _rewritten(self, statement: Statement, catalogue: Catalogue) -> Rewritten:
+        key = (statement.sql, catalogue.version)
+        run = self._rewrites.get(key)
+        if run is None:
+            if len(self._rewrites) >= REWRITES_CACHED:
+                self._rewrites.clear()
+            run = self._rewrites[key] = rewrite(statement, catalogue)
+        return run
+
+    def read(self, reader: SqlReader, at: Resolved, statement: Statement, parameters: Parameters) -> Cursor:
+        """Run a statement that reads, as seen from `at`."""
+        catalogue = schema_at(reader, at)
+        run = self._rewritten(statement, catalogue)
+        values = bound(statement.names, run.places, parameters)
+        self._show(reader, at, run.shown, catalogue)
+        try:
+            result = reader.query(run.sql, values)
+        except SqlError as error:
+            raise _explained(error, catalogue) from error
+        return Cursor(*columns(statement, run, result, catalogue), result.rows)
+
+    def write(
+        self, writer: SqlWriter, at: Resolved, statement: Statement, parameters: Iterable[Parameters]
+    ) -> Cursor:
+        """Run a statement that writes, once for each of `parameters`, in the open commit of the branch `at`."""
+        catalogue = writer.catalogue()
+        if statement.verb is Verb.CREATE:
+            return self._create(writer, catalogue, statement)
+        run = self._rewritten(statement, catalogue)
+        assert run.target is not None
+        self._show(writer, at, run.shown, catalogue)
+        touched = 0
+        for values in parameters:
+            try:
+                touched += writer.apply(run.target, run.sql, bound(statement.names, run.places, values))
+            except SqlError as error:
+                raise _explained(error, catalogue) from error
+        return Cursor(rowcount=touched)
+
+    def _create(self, writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
+        if statement.names:
+            raise Unsupported("CREATE TABLE takes no parameters; write the values into the statement")
+        created = parse_create(list(statement.tokens))
+        known = catalogue.find(created.table.name)
+        if known:
+            created.check_same(known)
+        else:
+            writer.define(catalogue.with_table(created.table))
+        return Cursor(rowcount=0)
+
+    def _show(self, reader: SqlReader, at: Resolved, shown: list[Shown], catalogue: Catalogue) -> None:
+        for name in shown:
+            there = at if name.ref is None else resolve(reader, name.ref)
+            tables = catalogue if name.ref is None else schema_at(reader, there)
+            table = tables.find(name.table)
+            if table is None:
+                raise NotFound(f"{name.alias!r}: there is no table {name.table!r} at {name.ref!r}")
+            reader.show(table, name.alias, there.seen_from)
+
+
+def _explained(error: SqlError, catalogue: Catalogue) -> SqlError | NotFound:
+    prefix = "no such table: "
+    if prefix in str(error):
+        name = str(error).split(prefix, 1)[1]
+        return NotFound(f"no table {name!r}; the tables are {[table.name for table in catalogue.tables]}")
+    return error

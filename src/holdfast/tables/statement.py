@@ -1,0 +1,155 @@
+"""What a statement is, before anything is known of the tables it speaks of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import lru_cache
+
+from holdfast.engine.sql.tokens import Token, TokenKind, stripped, tokenize, top_level
+from holdfast.errors import InvalidValue, SqlError, Unsupported
+
+STATEMENTS_CACHED = 1024
+STATEMENT_LENGTH_MAX = 1_000_000
+
+
+class Verb(Enum):
+    """What a statement does."""
+
+    SELECT = "select"
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+    CREATE = "create"
+
+
+_WORDS_BEFORE_TABLE = {Verb.INSERT: 2, Verb.UPDATE: 1, Verb.DELETE: 2, Verb.CREATE: 2, Verb.SELECT: 0}
+
+_VERBS = {
+    "select": Verb.SELECT,
+    "values": Verb.SELECT,
+    "insert": Verb.INSERT,
+    "update": Verb.UPDATE,
+    "delete": Verb.DELETE,
+    "create": Verb.CREATE,
+}
+_REFUSED = {
+    **dict.fromkeys(("begin", "start", "commit", "rollback", "savepoint", "release", "end", "abort"), "use db.transaction()"),
+    "replace": "it would erase history; use UPDATE, or DELETE and INSERT in one db.transaction()",
+    "alter": "changing tables is not supported yet",
+    "drop": "dropping tables is not supported yet",
+    "truncate": "use DELETE FROM",
+    "attach": "one store is one file; use a connection to each",
+    "detach": "one store is one file; use a connection to each",
+    "pragma": "use the options of connect()",
+    "vacuum": "the store looks after its file itself",
+    "analyze": "the store looks after its file itself",
+    "reindex": "the store looks after its file itself",
+    "explain": "not supported yet",
+    "copy": "use executemany()",
+    "merge": "use db.merge() for branches, INSERT and UPDATE for rows",
+    "set": "use the options of connect()",
+    "grant": "access is not a matter of this engine",
+    "revoke": "access is not a matter of this engine",
+    "lock": "use db.transaction()",
+    "call": "there are no procedures",
+    "do": "there are no procedures",
+    "listen": "not supported",
+    "notify": "not supported",
+    "table": "write SELECT * FROM",
+}
+_INTERNAL = re.compile(
+    r"hf_(?:meta|line|ref|commit|merge|schema|leaf|vector|[vk]\d+|(?:rows|insert|update|delete)_\d+)|sqlite_\w+|pragma_\w+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement. Its parameters are numbered in the order they were written: `names` has a name or None for each."""
+
+    sql: str
+    verb: Verb
+    start: int
+    """Where the verb stands: what is before it is the WITH clause."""
+    tokens: tuple[Token, ...]
+    names: tuple[str | None, ...]
+
+    @property
+    def summary(self) -> str:
+        """The verb and the table of a statement that writes, for the commit's message."""
+        words = [token.text for token in self.body if token.kind is not TokenKind.SPACE][:6]
+        if self.verb is Verb.CREATE and "exists" in [word.lower() for word in words[:5]]:
+            return f"CREATE TABLE {words[5]}"
+        return " ".join([*(word.upper() for word in words[: _WORDS_BEFORE_TABLE[self.verb]]), words[_WORDS_BEFORE_TABLE[self.verb]]])
+
+    @property
+    def with_clause(self) -> list[Token]:
+        """The WITH clause, or nothing."""
+        return list(self.tokens[: self.start])
+
+    @property
+    def body(self) -> list[Token]:
+        """The statement from its verb on."""
+        return list(self.tokens[self.start :])
+
+
+@lru_cache(maxsize=STATEMENTS_CACHED)
+def parse(sql: str) -> Statement:
+    """Return the statement that `sql` is.
+
+    Raises:
+        SqlError: it is none, or more than one.
+        Unsupported: it is of a kind that is not supported, by name.
+    """
+    if not isinstance(sql, str):
+        raise InvalidValue(f"a statement is a str, not {type(sql).__name__}")
+    if len(sql) > STATEMENT_LENGTH_MAX:
+        raise SqlError(f"the statement has {len(sql)} characters, more than {STATEMENT_LENGTH_MAX}; use parameters")
+    tokens, names = _numbered(_single(stripped(tokenize(sql))))
+    start = _verb_position(tokens)
+    word = tokens[start].value
+    if word in _REFUSED:
+        raise Unsupported(f"{word.upper()} is not supported: {_REFUSED[word]}")
+    if word not in _VERBS:
+        raise SqlError(f"a statement begins with SELECT, INSERT, UPDATE, DELETE, WITH or CREATE TABLE, not {tokens[start].text!r}")
+    for token in tokens:
+        if token.is_name and _INTERNAL.fullmatch(token.value.lower()):
+            raise Unsupported(f"{token.name!r} is Holdfast's own and cannot be used in statements; use the methods of the store")
+    return Statement(sql, _VERBS[word], start, tuple(tokens), tuple(names))
+
+
+def _single(tokens: list[Token]) -> list[Token]:
+    for index, token in enumerate(tokens):
+        if token.is_symbol(";"):
+            if any(rest.kind is not TokenKind.SPACE and not rest.is_symbol(";") for rest in tokens[index:]):
+                raise SqlError(
+                    "there are two statements in one execute(); run them one by one, in db.transaction() to keep them together"
+                )
+            return stripped(tokens[:index])
+    if not tokens:
+        raise SqlError("the statement is empty")
+    return tokens
+
+
+def _numbered(tokens: list[Token]) -> tuple[list[Token], list[str | None]]:
+    """Number the parameters, since rewriting may change their order."""
+    names: list[str | None] = []
+    numbered: list[Token] = []
+    for token in tokens:
+        if token.kind is TokenKind.PARAMETER:
+            names.append(token.value.strip("()") or None)
+            token = replace(token, text=f"?{len(names)}")  # noqa: PLW2901
+        numbered.append(token)
+    if len({name is None for name in names}) > 1:
+        raise InvalidValue("a statement has either %s or %(name)s parameters, not both")
+    return numbered, names
+
+
+def _verb_position(tokens: list[Token]) -> int:
+    if not tokens[0].is_word("with"):
+        return 0
+    for index in top_level(tokens):
+        if tokens[index].kind is TokenKind.WORD and tokens[index].value in _VERBS:
+            return index
+    raise SqlError("a WITH clause is followed by no statement")
