@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class HoldfastError(Exception):
@@ -94,13 +94,13 @@ class Conflict:
     """
 
     table: str
-    key: tuple[object, ...]
+    key: tuple[Any, ...]
     column: str | None
-    base: object
-    ours: object
-    theirs: object
+    base: Any
+    ours: Any
+    theirs: Any
     constraint: str | None = None
-    candidates: tuple[object, ...] = ()
+    candidates: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
         key = ", ".join(repr(part) for part in self.key)

@@ -1,1 +1,1 @@
-
+"""Other people's traces in."""

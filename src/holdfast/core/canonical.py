@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from holdfast.errors import InvalidValue
+
+MESSAGE_PART_MAX = 80
+"""How much of a value a message shows."""
 
 _json_encoder = msgspec.json.Encoder(order="sorted")
 _row_encoder = msgspec.msgpack.Encoder()
@@ -47,12 +50,11 @@ def json_value(text: str, where: str) -> Any:  # noqa: ANN401 - JSON is dynamic
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        short = text if len(text) <= 80 else text[:77] + "..."
-        raise InvalidValue(f"{where}: invalid JSON: {error}: {short!r}") from error
+        raise InvalidValue(f"{where}: invalid JSON: {error}: {shortened(repr(text))}") from error
 
 
 def _unfit(value: object, path: str) -> Iterator[str]:
-    """Yield what in `value` cannot be JSON, with its path. Walks a stack: values may be nested deeper than Python recurses."""
+    """Yield what in `value` cannot be JSON, with its path. A stack, because values nest deeper than Python recurses."""
     stack: list[tuple[object, str]] = [(value, path)]
     while stack:
         item, at = stack.pop()
@@ -62,14 +64,20 @@ def _unfit(value: object, path: str) -> Iterator[str]:
             if "\0" in item:
                 yield f"{at}: text with a NUL character cannot be stored"
         elif isinstance(item, dict):
-            for key, inner in item.items():
+            for key, inner in cast("dict[object, object]", item).items():
                 if not isinstance(key, str) or "\0" in key:
                     yield f"{at}: the key {key!r} has no JSON form; use a str without NUL"
                 stack.append((inner, f"{at}[{key!r}]"))
         elif isinstance(item, (list, tuple)):
-            stack.extend((inner, f"{at}[{index}]") for index, inner in enumerate(item))
+            items = cast("Sequence[object]", item)
+            stack.extend((inner, f"{at}[{index}]") for index, inner in enumerate(items))
         elif item is not None and not isinstance(item, int):
             yield f"{at}: a {type(item).__name__} has no JSON form"
+
+
+def shortened(text: str) -> str:
+    """Return a text, or its beginning, for a message."""
+    return text if len(text) <= MESSAGE_PART_MAX else text[: MESSAGE_PART_MAX - 3] + "..."
 
 
 def row_bytes(values: Sequence[object]) -> bytes:

@@ -16,6 +16,7 @@ import msgspec
 from holdfast.core.canonical import row_bytes
 from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change
+from holdfast.core.types import Stored
 
 FORMAT = 1
 
@@ -41,7 +42,7 @@ def derive_salt(commit_salt: bytes, table_id: int, rid: bytes) -> bytes:
     return hashlib.sha256(commit_salt + table_id.to_bytes(8) + rid).digest()[:16]
 
 
-def after_mark(salt: bytes, values: tuple[object, ...]) -> bytes:
+def after_mark(salt: bytes, values: tuple[Stored, ...]) -> bytes:
     """Return the mark of a row that was added or changed to `values` (stored forms, in column order)."""
     return b"\x01" + hashlib.sha256(salt + row_bytes(values)).digest()
 
@@ -106,6 +107,4 @@ class CommitHeader:
     def hash(self) -> bytes:
         """Return the commit's hash: sha256 over a MessagePack array of the fields in order."""
         fields = ("holdfast", FORMAT, bytes.fromhex(self.point.line), self.point.n, self.parents)
-        return hashlib.sha256(
-            _encoder.encode([*fields, self.at_us, self.texts, self.schema, self.changes])
-        ).digest()
+        return hashlib.sha256(_encoder.encode([*fields, self.at_us, self.texts, self.schema, self.changes])).digest()

@@ -29,8 +29,8 @@ def check_name(name: object, what: str) -> str:
     parts = name.split("/")
     if not name or len(name) > NAME_LENGTH_MAX or not all(_PART.fullmatch(part) for part in parts):
         raise InvalidValue(
-            f"{name[:80]!r} cannot name a {what}: use letters, digits and _ . + = : @ - in parts separated by single '/',"
-            f" at most {NAME_LENGTH_MAX} characters"
+            f"{name[:80]!r} cannot name a {what}: use letters, digits and _ . + = : @ - in parts separated by single"
+            f" '/', at most {NAME_LENGTH_MAX} characters"
         )
     return name
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from holdfast.core.canonical import row_bytes
 from holdfast.core.points import Point, Rid
 from holdfast.core.schema import Key, Table
+from holdfast.core.types import Stored
 from holdfast.errors import Conflict
 
 
@@ -17,7 +19,7 @@ class Row:
 
     rid: Rid
     born: Point
-    values: tuple[object, ...]
+    values: tuple[Stored, ...]
     handle: int = field(default=0, compare=False)
     """The engine's own name for the version. It never leaves the engine."""
 
@@ -78,24 +80,22 @@ class Resolution:
     """What a merge commit does to settle a group: versions it ends, and rows it writes (`rid` None: a new row)."""
 
     ended: list[Row] = field(default_factory=list)
-    fresh: list[tuple[Rid | None, tuple[object, ...]]] = field(default_factory=list)
+    fresh: list[tuple[Rid | None, tuple[Stored, ...]]] = field(default_factory=list)
 
 
 Decide = Callable[[Conflict], object]
 """Returns the value a conflict is resolved with (a cell, or a row as dict or None), `ours` and `theirs` among them, or
 `NotImplemented` to leave it a conflict."""
 
-Outcome = dict[Key, tuple[Rid | None, tuple[object, ...]]]
+Outcome = dict[Key, tuple[Rid | None, tuple[Stored, ...]]]
 
 
-def groups_of(
-    table: Table, ours: Sequence[Touch], theirs: Sequence[Touch]
-) -> list[frozenset[Key]]:
+def groups_of(table: Table, ours: Sequence[Touch], theirs: Sequence[Touch]) -> list[frozenset[Key]]:
     """Return the sets of keys that both sides touched, joined where a row id was touched under several keys."""
     keys_by_rid: dict[Rid, set[Key]] = {}
     sides: list[set[Key]] = []
     for touches in (ours, theirs):
-        keys = set()
+        keys: set[Key] = set()
         for touch in touches:
             key = key_of(table, touch.row)
             keys.add(key)
@@ -190,9 +190,7 @@ def _keep_equal(table: Table, group: Group) -> Resolution:
     return resolution
 
 
-def _by_cell(
-    table: Table, group: Group, decide: Decide
-) -> tuple[Outcome, list[Conflict], list[Conflict]] | None:
+def _by_cell(table: Table, group: Group, decide: Decide) -> tuple[Outcome, list[Conflict], list[Conflict]] | None:
     """Merge one row column by column, where it is the same row under the same key in all three; else return None."""
     if group.base is None or not (len(group.keys) == len(group.base) == len(group.ours) == len(group.theirs) == 1):
         return None
@@ -200,7 +198,7 @@ def _by_cell(
     base, ours, theirs = group.base.get(key), group.ours.get(key), group.theirs.get(key)
     if base is None or ours is None or theirs is None or not base.rid == ours.rid == theirs.rid:
         return None
-    cells: list[object] = []
+    cells: list[Any] = []
     resolved: list[Conflict] = []
     left: list[Conflict] = []
     for column, was, mine, other in zip(table.columns, base.values, ours.values, theirs.values, strict=True):
@@ -225,7 +223,7 @@ def _by_row(table: Table, group: Group, decide: Decide) -> tuple[Outcome, list[C
         base = group.base.get(key) if group.base is not None else None
         rows = (_dict(table, base), _dict(table, ours), _dict(table, theirs))
         candidates = tuple(_dict(table, row) for row in group.candidates if key_of(table, row) == key)
-        chosen: object = rows[1]
+        chosen: Any = rows[1]
         if rows[1] != rows[2]:
             conflict = Conflict(table.name, key, None, *rows, candidates=candidates)
             chosen = _ask(conflict, decide, resolved, left)
@@ -235,16 +233,16 @@ def _by_row(table: Table, group: Group, decide: Decide) -> tuple[Outcome, list[C
         rid = taken.rid if taken is not None and taken.rid not in used else None
         if rid is not None:
             used.add(rid)
-        values = tuple(chosen[column.name] for column in table.columns)  # type: ignore[index]
+        values = tuple(chosen[column.name] for column in table.columns)
         outcome[key] = (rid, values)
     return outcome, resolved, left
 
 
-def _dict(table: Table, row: Row | None) -> dict[str, object] | None:
+def _dict(table: Table, row: Row | None) -> dict[str, Stored] | None:
     return None if row is None else table.as_dict(row.values)
 
 
-def _ask(conflict: Conflict, decide: Decide, resolved: list[Conflict], left: list[Conflict]) -> object:
+def _ask(conflict: Conflict, decide: Decide, resolved: list[Conflict], left: list[Conflict]) -> Any:  # noqa: ANN401
     chosen = decide(conflict)
     (left if chosen is NotImplemented else resolved).append(conflict)
     return chosen

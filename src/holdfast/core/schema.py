@@ -1,5 +1,8 @@
-"""What tables look like. The catalogue is store-wide and versioned: each change makes a new version, and a commit
-records the version it was made under."""
+"""What tables look like.
+
+The catalogue is store-wide and versioned: each change makes a new version, and a commit records the version it was made
+under.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from holdfast.core.types import ColumnType
+from holdfast.core.types import ColumnType, Stored
 from holdfast.errors import AlreadyExists
 
-Key = tuple[object, ...]
+Key = tuple[Stored, ...]
 """Primary key values of a row, in stored form; of a table without one, the row id as (line uid, n, ordinal)."""
 
 
@@ -57,7 +60,7 @@ class Table:
         order = [column.name.lower() for column in self.columns]
         return tuple(order.index(name.lower()) for name in names)
 
-    def as_dict(self, values: tuple[object, ...]) -> dict[str, object]:
+    def as_dict(self, values: tuple[Stored, ...]) -> dict[str, Stored]:
         """Return a row as column name -> value."""
         return {column.name: value for column, value in zip(self.columns, values, strict=True)}
 

@@ -28,15 +28,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Any
+from typing import Any, cast
 
-from holdfast.core.canonical import json_text, json_value
+from holdfast.core.canonical import json_text, json_value, shortened
 from holdfast.errors import InvalidValue, ValueTooLarge
 
 Stored = None | int | float | str | bytes
 """A value in its stored form."""
 
 VECTOR_DIMENSIONS_MAX = 65_536
+_CONTAINERS: tuple[type, ...] = (dict, list, tuple)
+_BYTES: tuple[type, ...] = (bytes, bytearray, memoryview)
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 
 
@@ -107,32 +109,27 @@ def bind(value: object, where: str) -> Stored:
             return encoder(value, to, where)
     if hasattr(value, "__array__"):
         return _from_array(value, where)
-    raise InvalidValue(f"{where}: a {type(value).__name__} cannot be stored: {_short(value)}")
+    raise InvalidValue(f"{where}: a {type(value).__name__} cannot be stored: {shortened(repr(value))}")
 
 
-def _from_array(value: Any, where: str) -> Stored:  # noqa: ANN401 - numpy is optional until it is met
+def _from_array(value: Any, where: str) -> Stored:  # noqa: ANN401 - numpy is imported when it is met
     if getattr(value, "ndim", 1) == 0:
         return bind(value.item(), where)
     return _vector(value, ColumnType(Kind.VECTOR), where)
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
 def _refuse(value: object, to: ColumnType, where: str, hint: str = "") -> InvalidValue:
     tail = f"; {hint}" if hint else ""
-    return InvalidValue(f"{where}: {_short(value)} ({type(value).__name__}) is no {to}{tail}")
+    return InvalidValue(f"{where}: {shortened(repr(value))} ({type(value).__name__}) is no {to}{tail}")
 
 
-def _any(value: object, to: ColumnType, where: str) -> Stored:
+def _any(value: object, _to: ColumnType, where: str) -> Stored:
     return bind(value, where)
 
 
 def _plain(value: object, to: ColumnType, where: str) -> Stored:
     """The engine itself converts numbers and texts for INTEGER, REAL and TEXT columns, and refuses what it cannot."""
-    if isinstance(value, (dict, list, tuple)):
+    if isinstance(value, _CONTAINERS):
         raise _refuse(value, to, where, "declare the column JSONB")
     stored = bind(value, where)
     if isinstance(stored, bytes):
@@ -140,14 +137,14 @@ def _plain(value: object, to: ColumnType, where: str) -> Stored:
     return stored
 
 
-def _integer(value: int, to: ColumnType, where: str) -> int:
+def _integer(value: int, _to: ColumnType, where: str) -> int:
     number = operator.index(value)
     if not _INT_MIN <= number <= _INT_MAX:
         raise InvalidValue(f"{where}: {number} does not fit 64 bits; store it as TEXT or NUMERIC")
     return number
 
 
-def _real(value: float, to: ColumnType, where: str) -> float:
+def _real(value: float, _to: ColumnType, where: str) -> float:
     number = float(value)
     if math.isnan(number):
         raise InvalidValue(f"{where}: NaN cannot be stored; use NULL for a missing number")
@@ -173,8 +170,8 @@ def _text(value: object, to: ColumnType, where: str) -> Stored:
 
 
 def _blob(value: object, to: ColumnType, where: str) -> bytes:
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
+    if isinstance(value, _BYTES):
+        return bytes(cast("Any", value))
     raise _refuse(value, to, where)
 
 
@@ -184,7 +181,7 @@ _TRUTH = {"true": 1, "t": 1, "yes": 1, "on": 1, "1": 1, "false": 0, "f": 0, "no"
 def _boolean(value: object, to: ColumnType, where: str) -> int:
     truth = _TRUTH.get(value.lower()) if isinstance(value, str) else value
     if truth in (0, 1):
-        return int(truth)  # type: ignore[call-overload, no-any-return]
+        return int(truth)
     raise _refuse(value, to, where)
 
 
@@ -205,7 +202,7 @@ def _numeric(value: object, to: ColumnType, where: str) -> str:
     return "0" if text in ("-0", "") else text
 
 
-def _json(value: object, to: ColumnType, where: str) -> str:
+def _json(value: object, _to: ColumnType, where: str) -> str:
     return json_text(json_value(value, where) if isinstance(value, str) else value, where)
 
 
@@ -249,8 +246,8 @@ def _vector(value: object, to: ColumnType, where: str) -> bytes:
     if isinstance(value, str):
         value = json_value(value, where)
     try:
-        if isinstance(value, (bytes, memoryview, bytearray)):
-            array = numpy.frombuffer(value, dtype="<f4")
+        if isinstance(value, _BYTES):
+            array = numpy.frombuffer(cast("Any", value), dtype="<f4")
         else:
             with numpy.errstate(over="ignore"):  # what overflows float32 is refused below
                 array = numpy.asarray(value, dtype="<f4")
@@ -305,8 +302,8 @@ _BY_PYTHON_TYPE: tuple[tuple[type | tuple[type, ...], Callable[[Any, ColumnType,
     (bool, _boolean, ColumnType(Kind.BOOLEAN)),
     (int, _integer, ColumnType(Kind.INTEGER)),
     (float, _real, ColumnType(Kind.REAL)),
-    ((bytes, bytearray, memoryview), _blob, ColumnType(Kind.BLOB)),
-    ((dict, list, tuple), _json, JSON),
+    (_BYTES, _blob, ColumnType(Kind.BLOB)),
+    (_CONTAINERS, _json, JSON),
     (datetime, _timestamp, ColumnType(Kind.TIMESTAMP)),
     (date, _date, ColumnType(Kind.DATE)),
     (Decimal, _numeric, ColumnType(Kind.NUMERIC)),

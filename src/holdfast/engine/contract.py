@@ -278,5 +278,3 @@ class Engine(Protocol):
     def close(self) -> None:
         """Close all sessions. Idempotent."""
         ...
-
-

@@ -12,9 +12,9 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import apsw
 
@@ -27,12 +27,13 @@ from holdfast.engine.sql.layout import APPLICATION_ID, DECIMAL_COLLATION, FORMAT
 from holdfast.engine.sql.names import VECTORS_MAX, LineRow, Names
 from holdfast.engine.sql.reader import Parameters, SqlSnapshot
 from holdfast.engine.sql.writer import Counter, SqlChanges
-from holdfast.engine.sqlite_errors import no_store, origin_of, translated
+from holdfast.engine.sqlite_errors import origin_of, translated
 from holdfast.errors import InvalidValue, NotFound, StoreClosed, StoreCorrupt, Timeout, TransactionOpen, Unsupported
 
 STATEMENTS_CACHED = 512
 TIMEOUT_SECONDS = 30.0
 
+Rows = list[tuple[Any, ...]]
 _TIMESTAMP = ColumnType(Kind.TIMESTAMP)
 
 
@@ -44,11 +45,16 @@ class SqliteDriver:
         self.names = Names(self._read_lines)
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         try:
-            self.connection = apsw.Connection(str(path), flags=flags, statementcachesize=STATEMENTS_CACHED)
+            # Any: apsw's own types leave half of it unknown
+            self.connection: Any = apsw.Connection(str(path), flags=flags, statementcachesize=STATEMENTS_CACHED)
         except apsw.Error as error:
             raise translated(error, path, self.names) from error
         self.connection.set_busy_timeout(int(timeout * 1000))
-        for setting in (apsw.SQLITE_DBCONFIG_DQS_DDL, apsw.SQLITE_DBCONFIG_DQS_DML, apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA):
+        for setting in (
+            apsw.SQLITE_DBCONFIG_DQS_DDL,
+            apsw.SQLITE_DBCONFIG_DQS_DML,
+            apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+        ):
             self.connection.config(setting, 0)
         self.rows("PRAGMA journal_mode = WAL")
         self.rows(f"PRAGMA synchronous = {durability}")
@@ -57,7 +63,7 @@ class SqliteDriver:
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         try:
-            return self.connection.execute(sql, parameters).fetchall()
+            return cast("Rows", self.connection.execute(sql, parameters).fetchall())
         except apsw.Error as error:
             raise translated(error, self._path, self.names) from error
 
@@ -73,7 +79,7 @@ class SqliteDriver:
                 return True
 
             cursor.exec_trace = note
-            rows = cursor.execute(sql, parameters).fetchall()
+            rows = cast("Rows", cursor.execute(sql, parameters).fetchall())
         except apsw.Error as error:
             raise translated(error, self._path, self.names) from error
         return SqlResult(tuple(column[0] for column in columns), tuple(map(origin_of, columns)), rows)
@@ -85,7 +91,9 @@ class SqliteDriver:
 class SqliteSession:
     """One connection to a store in a file, used by one thread at a time."""
 
-    def __init__(self, driver: SqliteDriver, write_lock: threading.Lock, timeout: float, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, driver: SqliteDriver, write_lock: threading.Lock, timeout: float, clock: Clock, ids: Ids
+    ) -> None:
         self._driver = driver
         self._write_lock = write_lock
         self._timeout = timeout
@@ -112,7 +120,7 @@ class SqliteSession:
         return self._now
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[SqlSnapshot]:
+    def read(self) -> Generator[SqlSnapshot]:
         """Return a consistent snapshot, for the length of the block; inside a `write` block, what that has written."""
         if self._open is not None:
             yield self._open
@@ -121,7 +129,7 @@ class SqliteSession:
             yield SqlSnapshot(self._driver, self._driver.names)
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[SqlChanges]:
+    def write(self) -> Generator[SqlChanges]:
         """Return a writer whose work lands when the block ends, or not at all if it raises.
 
         Raises:
@@ -142,7 +150,7 @@ class SqliteSession:
             self._write_lock.release()
 
     @contextlib.contextmanager
-    def _transaction(self, begin: str) -> Iterator[None]:
+    def _transaction(self, begin: str) -> Generator[None]:
         driver = self._driver
         if self._closed:
             raise StoreClosed("the store is closed; connect again")
@@ -245,7 +253,7 @@ class SqliteEngine:
     def _is_empty(driver: SqliteDriver) -> bool:
         ((application,),) = driver.rows("PRAGMA application_id")
         ((tables,),) = driver.rows("SELECT count(*) FROM sqlite_schema")
-        return application == 0 and tables == 0
+        return bool(application == 0 and tables == 0)
 
     def _create(self, driver: SqliteDriver) -> None:
         driver.rows("BEGIN IMMEDIATE")
@@ -268,7 +276,7 @@ class SqliteEngine:
         ((application,),) = driver.rows("PRAGMA application_id")
         ((version,),) = driver.rows("PRAGMA user_version")
         if application != APPLICATION_ID:
-            raise StoreCorrupt(no_store(self._path, "an SQLite database of something else"))
+            raise StoreCorrupt(f"{str(self._path)!r} is an SQLite database of something else; name another file")
         if version > FORMAT:
             raise Unsupported(
                 f"{str(self._path)!r} is a store of format {version}; this Holdfast knows format {FORMAT}: update it"

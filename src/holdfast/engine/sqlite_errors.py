@@ -32,36 +32,30 @@ _VIEW = re.compile(r"hf_(?:rows|insert|update|delete)_(\d+)")
 def translated(error: apsw.Error, path: Path, names: Names) -> HoldfastError:
     """Return our error for one of SQLite's."""
     message = _in_user_names(str(error), names)
-    match error:
-        case apsw.BusyError() | apsw.LockedError():
-            return Timeout(f"another process held {str(path)!r} for longer than the timeout: {message}; retry")
-        case apsw.FullError():
-            return StoreFull(f"no room for {str(path)!r}: {message}; free some and retry, nothing committed was lost")
-        case apsw.NotADBError():
-            return StoreCorrupt(no_store(path, "no database"))
-        case apsw.CorruptError():
-            return StoreCorrupt(f"{str(path)!r} is damaged: {message}; restore it from a copy")
-        case apsw.CantOpenError() | apsw.IOError() | apsw.PermissionsError():
-            return StoreUnavailable(f"{str(path)!r} cannot be used: {message}")
-        case apsw.ReadOnlyError():
-            return ReadOnly(f"{str(path)!r} cannot be written: {message}")
-        case apsw.TooBigError():
-            return ValueTooLarge(f"a value is too large for SQLite: {message}")
-        case apsw.ConstraintError() if message.startswith("cannot store"):
-            return InvalidValue(message)
-        case apsw.ConstraintError():
-            return ConstraintFailed(f"{message}; nothing was changed")
-        case apsw.BindingsError():
-            return InvalidValue(f"wrong number of parameters: {message}")
-        case apsw.ConnectionClosedError():
-            return StoreClosed("the store is closed; connect again")
-        case _:
-            return SqlError(message)
+    if isinstance(error, apsw.ConstraintError):
+        refused = message.startswith("cannot store")
+        return InvalidValue(message) if refused else ConstraintFailed(f"{message}; nothing was changed")
+    for theirs, ours, text in _OURS:
+        if isinstance(error, theirs):
+            return ours(text.format(path=repr(str(path)), message=message))
+    return SqlError(message)
 
 
-def no_store(path: Path, what: str) -> str:
-    """Return the message for a file that is something else."""
-    return f"{str(path)!r} is {what}, not a Holdfast store; name another file"
+_OURS: tuple[tuple[type[apsw.Error] | tuple[type[apsw.Error], ...], type[HoldfastError], str], ...] = (
+    (
+        (apsw.BusyError, apsw.LockedError),
+        Timeout,
+        "another process held {path} for longer than the timeout: {message}; retry",
+    ),
+    (apsw.FullError, StoreFull, "no room for {path}: {message}; free some and retry, nothing committed was lost"),
+    (apsw.NotADBError, StoreCorrupt, "{path} is no database, not a Holdfast store; name another file"),
+    (apsw.CorruptError, StoreCorrupt, "{path} is damaged: {message}; restore it from a copy"),
+    ((apsw.CantOpenError, apsw.IOError, apsw.PermissionsError), StoreUnavailable, "{path} cannot be used: {message}"),
+    (apsw.ReadOnlyError, ReadOnly, "{path} cannot be written: {message}"),
+    (apsw.TooBigError, ValueTooLarge, "a value is too large for SQLite: {message}"),
+    (apsw.BindingsError, InvalidValue, "wrong number of parameters: {message}"),
+    (apsw.ConnectionClosedError, StoreClosed, "the store is closed; connect again"),
+)
 
 
 def _in_user_names(message: str, names: Names) -> str:

@@ -42,7 +42,9 @@ def open_engine(
         raise InvalidValue(f"timeout is a number of seconds, not {timeout!r}")
     path = _path(os.fspath(url))
     if not create and path != ":memory:" and not Path(path).exists():
-        raise NotFound(f"there is no store {path!r}; name another with --store or HOLDFAST_STORE, or connect() to make it")
+        raise NotFound(
+            f"there is no store {path!r}; name another with --store or HOLDFAST_STORE, or connect() to make it"
+        )
     return SqliteEngine.open(path, durability=Durability(durability), timeout=timeout, clock=clock, ids=ids)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -63,14 +63,14 @@ def connect(
         >>> db.close()
     """
     engine = open_engine(url, durability=durability, timeout=timeout, create=create, clock=clock, ids=ids)
-    store = Store(engine, branch, ids=ids, owns_engine=True)
     try:
-        _ = store.head
-        if store.read_only:
-            raise ReadOnly(f"{branch!r} is no branch; connect to a branch, then checkout({branch!r})")
+        store = Store(engine, branch, ids=ids, owns_engine=True)
     except BaseException:
-        store.close()
+        engine.close()
         raise
+    if store.read_only:
+        store.close()
+        raise ReadOnly(f"{branch!r} is no branch; connect to a branch, then checkout({branch!r})")
     return store
 
 
@@ -130,7 +130,9 @@ class Store:
 
     def _check_writable(self) -> None:
         if self._pinned:
-            raise ReadOnly(f"the checkout of {self.ref!r} can only be read; make a branch there: branch(name, at={self.ref!r})")
+            raise ReadOnly(
+                f"the checkout of {self.ref!r} can only be read; make a branch there: branch(name, at={self.ref!r})"
+            )
 
     # SQL
 
@@ -177,7 +179,7 @@ class Store:
                 return self._runner.write(writer, self._at(writer), statement, parameters)
 
     @contextmanager
-    def transaction(self, message: str = "", metadata: object = None) -> Iterator[Self]:
+    def transaction(self, message: str = "", metadata: object = None) -> Generator[Self]:
         """Make one commit of the statements in the block; an exception takes all of them back.
 
         Inside another transaction it is a savepoint: an exception takes back the block only. The store's writers wait
@@ -265,7 +267,9 @@ class Store:
             if into is None:
                 self._check_writable()
             if self._writer is not None:
-                raise TransactionOpen("a merge is a commit of its own and cannot be part of a transaction; merge after it")
+                raise TransactionOpen(
+                    "a merge is a commit of its own and cannot be part of a transaction; merge after it"
+                )
             return self._versions.merge(source, self.ref if into is None else into, policy, message)
 
     # Questions
@@ -329,7 +333,9 @@ class Store:
         """Return the store itself; leaving the block closes it."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close the store."""
         self.close()
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from holdfast.core.schema import Check, Column, Table
 from holdfast.core.types import VECTOR_DIMENSIONS_MAX, ColumnType, Kind
-from holdfast.errors import AlreadyExists, InvalidValue, SqlError, Unsupported
 from holdfast.engine.sql.expressions import rewritten
 from holdfast.engine.sql.tokens import Reader, Token, TokenKind, joined, split_at, stripped
+from holdfast.errors import AlreadyExists, InvalidValue, SqlError, Unsupported
 
 TYPES: dict[str, Kind] = {
     "": Kind.ANY,
     "any": Kind.ANY,
-    **dict.fromkeys(("int", "integer", "bigint", "smallint", "int2", "int4", "int8", "tinyint", "mediumint"), Kind.INTEGER),
+    **dict.fromkeys(
+        ("int", "integer", "bigint", "smallint", "int2", "int4", "int8", "tinyint", "mediumint"), Kind.INTEGER
+    ),
     **dict.fromkeys(("serial", "bigserial", "smallserial"), Kind.INTEGER),
     **dict.fromkeys(("real", "float", "float4", "float8", "double", "double precision"), Kind.REAL),
-    **dict.fromkeys(("text", "varchar", "character varying", "char", "character", "string", "clob", "bpchar"), Kind.TEXT),
+    **dict.fromkeys(
+        ("text", "varchar", "character varying", "char", "character", "string", "clob", "bpchar"), Kind.TEXT
+    ),
     **dict.fromkeys(("blob", "bytea"), Kind.BLOB),
     **dict.fromkeys(("boolean", "bool"), Kind.BOOLEAN),
     **dict.fromkeys(("numeric", "decimal"), Kind.NUMERIC),
@@ -63,7 +67,8 @@ class CreateTable:
         mine, other = _definition(self.table), _definition(known)
         if mine != other:
             raise AlreadyExists(
-                f"table {known.name!r} exists already with another definition: it has {other}, the statement says {mine}"
+                f"table {known.name!r} exists already with another definition: it has {other},"
+                f" the statement says {mine}"
             )
 
 
@@ -142,7 +147,9 @@ def _type(reader: Reader, where: str) -> tuple[ColumnType, bool]:
     token = reader.peek()
     if token is not None and token.is_symbol("("):
         sizes = [_size(part, where) for part in split_at(reader.parenthesised("a size"))]
-        while (token := reader.peek()) is not None and token.kind is TokenKind.WORD and token.value not in _COLUMN_WORDS:
+        while (
+            (token := reader.peek()) is not None and token.kind is TokenKind.WORD and token.value not in _COLUMN_WORDS
+        ):
             words.append(token.value)  # TIMESTAMP(6) WITH TIME ZONE
             reader.next()
     name = " ".join(words)
@@ -177,7 +184,7 @@ def _column_constraint(draft: _Draft, column: Column, reader: Reader) -> Column:
         _set_primary_key(draft, (column.name,))
         return column
     if reader.take("not", "null"):
-        return Column(column.id, column.name, column.type, True, column.default)
+        return replace(column, not_null=True)
     if reader.take("null"):
         return column
     if reader.take("unique"):
@@ -187,7 +194,7 @@ def _column_constraint(draft: _Draft, column: Column, reader: Reader) -> Column:
         draft.checks.append(Check(_expression(reader.parenthesised("a condition")), constraint))
         return column
     if reader.take("default"):
-        return Column(column.id, column.name, column.type, column.not_null, _default(reader))
+        return replace(column, default=_default(reader))
     raise _unsupported_constraint(draft, reader)
 
 
@@ -223,7 +230,7 @@ def _names(reader: Reader) -> tuple[str, ...]:
 
 
 def _expression(tokens: list[Token]) -> str:
-    """Return an expression in one form, whatever its spaces and the case of its words. It is translated when it is used."""
+    """Return an expression in one form, whatever its spaces and the case of its words; it is translated when used."""
     rewritten(tokens)  # refuses what no engine could do faithfully, now rather than at the first row
     words = (" " if token.kind is TokenKind.SPACE else token.text for token in stripped(tokens))
     kinds = (token.kind for token in stripped(tokens))

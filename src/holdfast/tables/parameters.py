@@ -21,7 +21,9 @@ def bound(names: tuple[str | None, ...], places: list[Place], parameters: Parame
     """
     values = _named(names, parameters) if any(names) else _positional(len(names), parameters)
     return [
-        bind(value, f"parameter {names[at] or at + 1}") if place.type is None else encode(value, place.type, place.where)
+        bind(value, f"parameter {names[at] or at + 1}")
+        if place.type is None
+        else encode(value, place.type, place.where)
         for at, (value, place) in enumerate(zip(values, places, strict=True))
     ]
 

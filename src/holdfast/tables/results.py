@@ -48,7 +48,9 @@ def _origin_type(origin: tuple[int, int] | None, catalogue: Catalogue) -> Column
 
 def _select_items(tokens: list[Token]) -> list[list[Token]]:
     """Return the items of the outermost SELECT."""
-    end = next((at for at in top_level(tokens) if tokens[at].is_word("from", "union", "intersect", "except", "where")), None)
+    end = next(
+        (at for at in top_level(tokens) if tokens[at].is_word("from", "union", "intersect", "except", "where")), None
+    )
     words = [token for token in tokens[1:end] if not token.is_word("distinct", "all")]
     return split_at(words)
 

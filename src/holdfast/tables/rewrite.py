@@ -90,14 +90,18 @@ class _Write:
 
     statement: Statement
     catalogue: Catalogue
-    places: list[Place]
+    places: list[Place]  # filled in as the parameters are met
     reader: Reader = field(init=False)
     table: Table = field(init=False)
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.statement.body)
 
-    def _target(self) -> Table:
+    def sql(self) -> str:
+        """Return the INSERT into a command view."""
+        raise NotImplementedError
+
+    def _target(self) -> None:
         name = self.reader.name("a table name")
         token = self.reader.peek()
         if token is not None and token.is_symbol("."):
@@ -108,7 +112,6 @@ class _Write:
                 raise Unsupported(f"{name!r} is read-only; check that ref out and write there")
             raise NotFound(f"no table {name!r}; the tables are {[table.name for table in self.catalogue.tables]}")
         self.table = found
-        return found
 
     def _alias(self, *following: str) -> str:
         """Return the name that the statement has for its table."""
@@ -148,7 +151,9 @@ class _Write:
     def _clauses(self, *words: str) -> dict[str, list[Token]]:
         """Split what is left into clauses by their keyword; what stands before the first is under ""."""
         tokens = self.reader.rest()
-        starts = [(0, "")] + [(at, tokens[at].value) for at in top_level(tokens) if tokens[at].is_word(*words, *_REFUSED_CLAUSES)]
+        starts = [(0, "")] + [
+            (at, tokens[at].value) for at in top_level(tokens) if tokens[at].is_word(*words, *_REFUSED_CLAUSES)
+        ]
         ends = [at for at, _ in starts[1:]] + [len(tokens)]
         clauses: dict[str, list[Token]] = {}
         for (start, word), end in zip(starts, ends, strict=True):
@@ -291,5 +296,3 @@ def _refuse_tail(tokens: list[Token]) -> None:
         following = Reader(tokens[at + 1 :]).peek()
         if tokens[at].is_word("on") and following is not None and following.is_word("conflict"):
             raise Unsupported("ON CONFLICT is not supported yet")
-
-

@@ -46,9 +46,7 @@ class StatementRunner:
             raise _explained(error, catalogue) from error
         return Cursor(*columns(statement, run, result, catalogue), result.rows)
 
-    def write(
-        self, writer: SqlWriter, at: Resolved, statement: Statement, parameters: Iterable[Parameters]
-    ) -> Cursor:
+    def write(self, writer: SqlWriter, at: Resolved, statement: Statement, parameters: Iterable[Parameters]) -> Cursor:
         """Run a statement that writes, once for each of `parameters`, in the open commit of the branch `at`."""
         catalogue = writer.catalogue()
         if statement.verb is Verb.CREATE:

@@ -35,7 +35,9 @@ _VERBS = {
     "create": Verb.CREATE,
 }
 _REFUSED = {
-    **dict.fromkeys(("begin", "start", "commit", "rollback", "savepoint", "release", "end", "abort"), "use db.transaction()"),
+    **dict.fromkeys(
+        ("begin", "start", "commit", "rollback", "savepoint", "release", "end", "abort"), "use db.transaction()"
+    ),
     "replace": "it would erase history; use UPDATE, or DELETE and INSERT in one db.transaction()",
     "alter": "changing tables is not supported yet",
     "drop": "dropping tables is not supported yet",
@@ -66,7 +68,7 @@ _INTERNAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement. Its parameters are numbered in the order they were written: `names` has a name or None for each."""
+    """One statement. Its parameters are numbered as they were written: `names` has a name or None for each."""
 
     sql: str
     verb: Verb
@@ -81,7 +83,9 @@ class Statement:
         words = [token.text for token in self.body if token.kind is not TokenKind.SPACE][:6]
         if self.verb is Verb.CREATE and "exists" in [word.lower() for word in words[:5]]:
             return f"CREATE TABLE {words[5]}"
-        return " ".join([*(word.upper() for word in words[: _WORDS_BEFORE_TABLE[self.verb]]), words[_WORDS_BEFORE_TABLE[self.verb]]])
+        return " ".join(
+            [*(word.upper() for word in words[: _WORDS_BEFORE_TABLE[self.verb]]), words[_WORDS_BEFORE_TABLE[self.verb]]]
+        )
 
     @property
     def with_clause(self) -> list[Token]:
@@ -112,10 +116,14 @@ def parse(sql: str) -> Statement:
     if word in _REFUSED:
         raise Unsupported(f"{word.upper()} is not supported: {_REFUSED[word]}")
     if word not in _VERBS:
-        raise SqlError(f"a statement begins with SELECT, INSERT, UPDATE, DELETE, WITH or CREATE TABLE, not {tokens[start].text!r}")
+        raise SqlError(
+            f"a statement begins with SELECT, INSERT, UPDATE, DELETE, WITH or CREATE TABLE, not {tokens[start].text!r}"
+        )
     for token in tokens:
         if token.is_name and _INTERNAL.fullmatch(token.value.lower()):
-            raise Unsupported(f"{token.name!r} is Holdfast's own and cannot be used in statements; use the methods of the store")
+            raise Unsupported(
+                f"{token.name!r} is Holdfast's own and cannot be used in statements; use the methods of the store"
+            )
     return Statement(sql, _VERBS[word], start, tuple(tokens), tuple(names))
 
 
@@ -124,7 +132,8 @@ def _single(tokens: list[Token]) -> list[Token]:
         if token.is_symbol(";"):
             if any(rest.kind is not TokenKind.SPACE and not rest.is_symbol(";") for rest in tokens[index:]):
                 raise SqlError(
-                    "there are two statements in one execute(); run them one by one, in db.transaction() to keep them together"
+                    "there are two statements in one execute(); run them one by one, in db.transaction() to keep"
+                    " them together"
                 )
             return stripped(tokens[:index])
     if not tokens:

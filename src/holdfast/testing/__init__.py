@@ -1,1 +1,1 @@
-
+"""For those who write engines, and for their tests."""

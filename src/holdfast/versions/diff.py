@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from holdfast.core.points import VersionVector, meet
 from holdfast.core.rows import Change, key_of
 from holdfast.core.schema import Catalogue, Key, Table
-from holdfast.core.types import decode
+from holdfast.core.types import Stored, decode
 from holdfast.engine.contract import Reader
 from holdfast.versions.resolve import Resolved
 from holdfast.versions.results import RowChange
@@ -31,13 +33,13 @@ def schema_at(reader: Reader, at: Resolved) -> Catalogue:
     return reader.catalogue(None if at.line else reader.commit(at.point).schema)
 
 
-def decoded_key(table: Table, key: Key) -> Key:
+def decoded_key(table: Table, key: Key) -> tuple[Any, ...]:
     """Return a key in Python values."""
     columns = [table.columns[at] for at in table.positions(table.primary_key)]
     return tuple(decode(part, column.type) for part, column in zip(key, columns, strict=True)) if columns else key
 
 
-def decoded_row(table: Table, values: tuple[object, ...]) -> dict[str, object]:
+def decoded_row(table: Table, values: tuple[Stored, ...]) -> dict[str, object]:
     """Return a row in Python values, by column name."""
     return {column.name: decode(value, column.type) for column, value in zip(table.columns, values, strict=True)}
 
@@ -54,7 +56,7 @@ def change_of_commit(change: Change) -> RowChange:
     )
 
 
-_Shown = tuple[Table, tuple[object, ...]]
+_Shown = tuple[Table, tuple[Stored, ...]]
 
 
 def _all_tables(then: Catalogue, now: Catalogue) -> list[Table]:
@@ -70,6 +72,4 @@ def _rows(reader: Reader, table: Table | None, vector: VersionVector, keys: set[
 
 
 def _change(table: Table, key: Key, old: _Shown | None, new: _Shown | None) -> RowChange:
-    return RowChange(
-        table.name, decoded_key(table, key), old and decoded_row(*old), new and decoded_row(*new)
-    )
+    return RowChange(table.name, decoded_key(table, key), old and decoded_row(*old), new and decoded_row(*new))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from holdfast.core.canonical import json_text
 from holdfast.core.clock import Ids, RandomIds
@@ -11,7 +12,7 @@ from holdfast.core.points import Point
 from holdfast.core.refs import MAIN, check_name
 from holdfast.core.rows import Row, key_of
 from holdfast.core.schema import Key, Table
-from holdfast.core.types import encode
+from holdfast.core.types import Stored, encode
 from holdfast.engine.contract import Commit, Line, Reader, Session, Writer
 from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, NotFound, ReadOnly
 from holdfast.versions.diff import change_of_commit, diff, schema_at
@@ -128,7 +129,7 @@ class Versions:
     # Commits
 
     @contextmanager
-    def open_commit(self, branch: str, message: str, metadata: object = None) -> Iterator[Writer]:
+    def open_commit(self, branch: str, message: str, metadata: object = None) -> Generator[Writer]:
         """Open the next commit of a branch for the block, and seal it at its end; an exception takes all back."""
         text = None if metadata is None else json_text(metadata, "metadata")
         with self._session.write() as writer:
@@ -227,7 +228,7 @@ class Versions:
             changes.sort(key=lambda change: (change.table, repr(change.key)))
             return CommitInfo.of(reader.commit(point)), changes
 
-    def snapshot(self, ref: str) -> dict[str, dict[Key, tuple[object, ...]]]:
+    def snapshot(self, ref: str) -> dict[str, dict[Key, tuple[Stored, ...]]]:
         """Return all rows that a ref shows, in stored form, by table and key."""
         with self._session.read() as reader:
             at: Resolved = resolve(reader, ref)
@@ -245,13 +246,14 @@ class Versions:
 
 def _merge_target(reader: Reader, into: str) -> Line:
     line = reader.branch(into)
-    if line is None and resolve(reader, into):
+    if line is None:
+        resolve(reader, into)
         raise ReadOnly(f"{into!r} is a tag or a commit; merge into a branch")
-    return branch_of(reader, into)
+    return line
 
 
-def _encoded(table: Table, values: Mapping[str, object]) -> dict[int, object]:
-    found: dict[int, object] = {}
+def _encoded(table: Table, values: Mapping[str, object]) -> dict[int, Stored]:
+    found: dict[int, Stored] = {}
     for name, value in values.items():
         at = table.position(name)
         if at is None:
@@ -276,7 +278,7 @@ def _put(writer: Writer, table: Table, seen: dict[str, int], values: Mapping[str
 
 def _delete(writer: Writer, table: Table, seen: dict[str, int], edit: Delete) -> None:
     columns = [table.columns[at] for at in table.positions(table.primary_key)]
-    key = edit.key
+    key: tuple[Any, ...] = edit.key
     if columns:
         if len(key) != len(columns):
             raise InvalidValue(f"the key of {table.name} has {len(columns)} parts, not {len(key)}: {key!r}")
@@ -285,4 +287,3 @@ def _delete(writer: Writer, table: Table, seen: dict[str, int], edit: Delete) ->
     if row is None:
         raise NotFound(f"table {table.name!r} has no row {edit.key!r} on this branch")
     writer.delete(table, row)
-

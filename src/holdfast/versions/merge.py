@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 from holdfast.core.points import Point, VersionVector, covers, join, meet
 from holdfast.core.rows import Decide, Group, Resolution, Row, Touch, groups_of, key_of, settle
 from holdfast.core.schema import Key, Table
-from holdfast.core.types import decode, encode
+from holdfast.core.types import Stored, decode, encode
 from holdfast.engine.contract import Line, Reader, Violation, Writer
 from holdfast.errors import Conflict, InvalidValue, MergeConflict
 from holdfast.versions.diff import decoded_key, decoded_row
 
-Policy = str | Callable[[Conflict], object] | Mapping[str, object]
+TablePolicy = str | Callable[[Conflict], object]
+Policy = TablePolicy | Mapping[str, TablePolicy]
 """How to resolve conflicts: "fail", "ours", "theirs", a function of the conflict, or one of these for each table.
 
 A function returns the value to keep: of a cell, or a row as a dict, or None for no row; `conflict.ours` and
@@ -133,9 +135,9 @@ def decide_merge(plan: Plan, policy: Policy) -> Decided:
 
 def check_policy(policy: Policy) -> None:
     """Raise InvalidValue unless `policy` is one."""
-    parts = policy.values() if isinstance(policy, Mapping) else [policy]
+    parts = [policy] if isinstance(policy, str) or callable(policy) else list(policy.values())
     for part in parts:
-        if not callable(part) and part not in ("fail", "ours", "theirs"):
+        if not callable(part) and part not in _NAMED:
             raise InvalidValue(
                 f"{part!r} is no merge policy; use 'fail', 'ours', 'theirs', a function, or a dict of these by table"
             )
@@ -143,19 +145,20 @@ def check_policy(policy: Policy) -> None:
 
 def _decider(table: Table, policy: Policy) -> Decide:
     """Return the policy for one table, as a function of conflicts in stored values."""
-    if isinstance(policy, Mapping):
-        by_name = {str(name).lower(): part for name, part in policy.items()}
-        chosen = by_name.get(table.name.lower(), "fail")
-    else:
-        chosen = policy
-    if chosen == "fail":
-        return lambda _: NotImplemented
-    if chosen == "ours":
-        return lambda conflict: conflict.ours
-    if chosen == "theirs":
-        return lambda conflict: conflict.theirs
-    assert callable(chosen)
-    return lambda conflict: _encoded_choice(table, conflict, chosen(_decoded(table, conflict)))
+    if isinstance(policy, str):
+        return _NAMED[policy]
+    if callable(policy):
+        ask = policy
+        return lambda conflict: _encoded_choice(table, conflict, ask(_decoded(table, conflict)))
+    by_name = {name.lower(): part for name, part in policy.items()}
+    return _decider(table, by_name.get(table.name.lower(), "fail"))
+
+
+_NAMED: dict[str, Decide] = {
+    "fail": lambda _: NotImplemented,
+    "ours": lambda conflict: conflict.ours,
+    "theirs": lambda conflict: conflict.theirs,
+}
 
 
 def _encoded_choice(table: Table, conflict: Conflict, choice: object) -> object:
@@ -166,23 +169,26 @@ def _encoded_choice(table: Table, conflict: Conflict, choice: object) -> object:
         at = table.position(conflict.column)
         assert at is not None
         return encode(choice, table.columns[at].type, f"{table.name}.{conflict.column}")
-    if not isinstance(choice, Mapping) or set(choice) != {column.name for column in table.columns}:
+    given: Mapping[str, object] = cast("Any", choice) if isinstance(choice, Mapping) else {}
+    if set(given) != {column.name for column in table.columns}:
         raise InvalidValue(
             f"the policy for {table.name} must return a row as a dict of all its columns, or None, not {choice!r}"
         )
-    row = {column.name: encode(choice[column.name], column.type, f"{table.name}.{column.name}") for column in table.columns}
+    row = {
+        column.name: encode(given[column.name], column.type, f"{table.name}.{column.name}") for column in table.columns
+    }
     return next((side for side in (conflict.ours, conflict.theirs) if side == row), row)
 
 
 def _decoded(table: Table, conflict: Conflict) -> Conflict:
     """Return a conflict in Python values, as people and policies see it."""
 
-    def cell(value: object) -> object:
+    def cell(value: Any) -> object:  # noqa: ANN401 - a stored value
         at = table.position(conflict.column or "")
-        return decode(value, table.columns[at].type) if at is not None else value  # type: ignore[arg-type]
+        return decode(value, table.columns[at].type) if at is not None else value
 
-    def row(value: object) -> object:
-        return decoded_row(table, tuple(value.values())) if isinstance(value, dict) else value
+    def row(value: dict[str, Stored] | None) -> object:
+        return None if value is None else decoded_row(table, tuple(value.values()))
 
     show = row if conflict.column is None else cell
     return Conflict(
@@ -248,5 +254,3 @@ def conflict_error(conflicts: Iterable[Conflict]) -> MergeConflict:
         f" function, or change one side:\n{lines}{more}",
         listed,
     )
-
-

@@ -71,7 +71,8 @@ class _Check:
             yield from self._check_commit(commit, before)
             before = commit
         if before is not None and before.hash != line.head_hash:
-            yield f"the head of line {line.uid} is {line.head_hash.hex()[:12]}, its newest commit {before.hash.hex()[:12]}"
+            head, newest = line.head_hash.hex()[:12], before.hash.hex()[:12]
+            yield f"the head of line {line.uid} is {head}, its newest commit {newest}"
 
     def _check_commit(self, commit: Commit, before: Commit | None) -> Iterator[str]:
         self.commits += 1
@@ -100,7 +101,9 @@ class _Check:
         leaves = {key: erasure.leaf for key, erasure in kept.items() if erasure.salt is None}
         self.erased += len(leaves)
         for change in changes:
-            leaf = salted_leaf(change, lambda table_id, rid: kept[table_id, rid].salt if (table_id, rid) in kept else None)
+            leaf = salted_leaf(
+                change, lambda table_id, rid: kept[table_id, rid].salt if (table_id, rid) in kept else None
+            )
             if leaf is not None:
                 leaves[leaf.table_id, leaf.rid] = leaf
         texts = kept.get((0, b""))

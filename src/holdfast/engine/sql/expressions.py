@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from holdfast.core.types import ColumnType, Kind
-from holdfast.errors import SqlError, Unsupported
 from holdfast.engine.sql.tokens import Token, TokenKind, closing, joined, raw, tokenize
+from holdfast.errors import SqlError, Unsupported
 
 _WORDS = {"current_timestamp": "now()", "localtimestamp": "now()", "current_date": "substr(now(), 1, 10)"}
 _REFUSED_WORDS = {

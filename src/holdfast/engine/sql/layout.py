@@ -17,7 +17,8 @@ APPLICATION_ID = 0x486C6466
 SYSTEM_TABLES: tuple[str, ...] = (
     "CREATE TABLE hf_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
     """CREATE TABLE hf_line (id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, parent INTEGER, fork_n INTEGER,
-        head_n INTEGER NOT NULL, head_hash BLOB NOT NULL, epoch INTEGER NOT NULL, trunk INTEGER, trunk_n INTEGER) STRICT""",
+        head_n INTEGER NOT NULL, head_hash BLOB NOT NULL, epoch INTEGER NOT NULL,
+        trunk INTEGER, trunk_n INTEGER) STRICT""",
     """CREATE TABLE hf_ref (kind TEXT NOT NULL, name TEXT NOT NULL, line INTEGER NOT NULL, n INTEGER,
         PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE hf_commit (line INTEGER NOT NULL, n INTEGER NOT NULL, hash BLOB NOT NULL, parent BLOB, parent2 BLOB,
@@ -85,16 +86,15 @@ def key_cells(table: Table, prefix: str = "") -> list[str]:
 def create_table(table: Table) -> list[str]:
     """Return the statements that make room for a table's rows."""
     v, k = versions(table), tombstones(table)
-    columns = "".join(
-        f", c{column.id} {_PHYSICAL.get(column.type.kind, 'TEXT')}" for column in table.columns
-    )
+    columns = "".join(f", c{column.id} {_PHYSICAL.get(column.type.kind, 'TEXT')}" for column in table.columns)
     statements = [
-        f"CREATE TABLE {v} (vid INTEGER PRIMARY KEY, rline INTEGER NOT NULL, rn INTEGER NOT NULL, rord INTEGER NOT NULL,"
-        f" line INTEGER NOT NULL, n INTEGER NOT NULL, dead INTEGER NOT NULL DEFAULT 0{columns}) STRICT",
+        f"""CREATE TABLE {v} (vid INTEGER PRIMARY KEY, rline INTEGER NOT NULL, rn INTEGER NOT NULL,
+        rord INTEGER NOT NULL, line INTEGER NOT NULL, n INTEGER NOT NULL,
+        dead INTEGER NOT NULL DEFAULT 0{columns}) STRICT""",
         f"CREATE UNIQUE INDEX {v}_key ON {v} ({', '.join([*key_cells(table), 'line', 'n'])})",
         f"CREATE INDEX {v}_at ON {v} (line, n)",
-        f"CREATE TABLE {k} (vid INTEGER NOT NULL, line INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (vid, line))"
-        " STRICT, WITHOUT ROWID",
+        f"""CREATE TABLE {k} (vid INTEGER NOT NULL, line INTEGER NOT NULL, n INTEGER NOT NULL,
+        PRIMARY KEY (vid, line)) STRICT, WITHOUT ROWID""",
         f"CREATE INDEX {k}_at ON {k} (line, n)",
     ]
     for number, names in enumerate(table.uniques, start=1):

@@ -48,12 +48,16 @@ class SqlSnapshot:
 
     def branch(self, name: str) -> Line | None:
         """Return the line that a branch names, or None."""
-        found = self._db.rows(f"{_LINES} JOIN hf_ref AS r ON r.line = l.id WHERE r.kind = 'branch' AND r.name = ?", (name,))
+        found = self._db.rows(
+            f"{_LINES} JOIN hf_ref AS r ON r.line = l.id WHERE r.kind = 'branch' AND r.name = ?", (name,)
+        )
         return _line(found[0]) if found else None
 
     def branches(self) -> dict[str, Line]:
         """Return all branches by name, sorted."""
-        sql = f"SELECT r.name, {_LINES.removeprefix('SELECT ')} JOIN hf_ref AS r ON r.line = l.id WHERE r.kind = 'branch'"
+        sql = (
+            f"SELECT r.name, {_LINES.removeprefix('SELECT ')} JOIN hf_ref AS r ON r.line = l.id WHERE r.kind = 'branch'"
+        )
         return {name: _line(rest) for name, *rest in self._db.rows(f"{sql} ORDER BY r.name")}
 
     def tag(self, name: str) -> Point | None:
@@ -140,10 +144,12 @@ class SqlSnapshot:
         """Yield the rows that `vector` sees, of these keys or all."""
         local = {self._names.id_of(line): n for line, n in vector.items()}
         sql = rows_query(table, local, self._stored(local), by_key=keys is not None)
-        for key in [()] if keys is None else keys:
-            if keys is not None and not table.primary_key:
-                key = (self._names.id_of(str(key[0])), *key[1:])
-            yield from map(self._row, self._db.rows(sql, key))
+        if keys is None:
+            yield from map(self._row, self._db.rows(sql))
+            return
+        for key in keys:
+            on_disk = key if table.primary_key else (self._names.id_of(str(key[0])), *key[1:])
+            yield from map(self._row, self._db.rows(sql, on_disk))
 
     def touched(self, table: Table, base: VersionVector, side: VersionVector) -> Iterator[Touch]:
         """Yield each version made or ended in what `side` sees and `base` does not."""
@@ -164,8 +170,9 @@ class SqlSnapshot:
         span = (self._names.id_of(point.line), point.n - 1, point.n)
         before = {row.rid: row for row in self._ended(table, *span)}
         changes = [Change(table, before.pop(row.rid, None), row) for row in self._born(table, *span)]
-        for row in before.values():
-            changes.append(Change(table, row, None, self._kept(table, row, point) if merge else None))
+        changes += [
+            Change(table, row, None, self._kept(table, row, point) if merge else None) for row in before.values()
+        ]
         return changes
 
     def _kept(self, table: Table, ended: Row, point: Point) -> Point | None:
@@ -176,7 +183,8 @@ class SqlSnapshot:
         return None
 
     def _born(self, table: Table, line: int, low: int, high: int) -> list[Row]:
-        sql = f"SELECT {version_columns(table)} FROM main.{versions(table)} AS v WHERE v.line = ? AND v.n > ? AND v.n <= ?"
+        columns = version_columns(table)
+        sql = f"SELECT {columns} FROM main.{versions(table)} AS v WHERE v.line = ? AND v.n > ? AND v.n <= ?"
         return list(map(self._row, self._db.rows(sql, (line, low, high))))
 
     def _ended(self, table: Table, line: int, low: int, high: int) -> list[Row]:
@@ -225,15 +233,15 @@ class SqlSnapshot:
             self._db.rows(statement)
 
     def _stored(self, vector: Mapping[int, int]) -> int | None:
-        """Return the number of a long vector in temp.hf_vector, where it is put if it is not there; None for a short one."""
+        """Return the number under which a long vector stands in temp.hf_vector; None for a short one."""
         if len(vector) <= CASE_LINES_MAX:
             return None
         frozen = tuple(sorted(vector.items()))
         number = self._names.vectors.get(frozen)
         if number is None:
             self._db.rows(
-                "CREATE TEMP TABLE IF NOT EXISTS hf_vector (vec INTEGER, line INTEGER, n INTEGER, PRIMARY KEY (vec, line))"
-                " WITHOUT ROWID"
+                "CREATE TEMP TABLE IF NOT EXISTS hf_vector (vec INTEGER, line INTEGER, n INTEGER,"
+                " PRIMARY KEY (vec, line)) WITHOUT ROWID"
             )
             ((number,),) = self._db.rows("SELECT coalesce(max(vec), 0) + 1 FROM temp.hf_vector")
             for line, n in frozen:

@@ -127,7 +127,9 @@ class _Writer:
         if self.table.numbered:
             # The largest number of any branch, not of this one: branches that are merged later do not collide.
             (at,) = self.table.positions(self.table.primary_key)
-            values[at] = f"coalesce({values[at]}, (SELECT coalesce(max(c{self.table.columns[at].id}), 0) + 1 FROM {self.v}))"
+            values[at] = (
+                f"coalesce({values[at]}, (SELECT coalesce(max(c{self.table.columns[at].id}), 0) + 1 FROM {self.v}))"
+            )
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(self.table)])
         row = ", ".join([str(self.line), self.n, "hf_ordinal()", str(self.line), self.n, *values])
         return [*self._row_checks(), *self._key_checks(besides=""), f"INSERT INTO {self.v} ({columns}) VALUES ({row})"]
@@ -142,7 +144,8 @@ class _Writer:
             *self._key_checks(besides=f" AND {quoted(VID)} <> {vid}"),
             "SELECT hf_count()",
             f"UPDATE {self.v} SET {pairs} WHERE vid = {vid} AND {self.born_now}",
-            f"INSERT INTO {self.v} ({columns}) SELECT {source} FROM {self.v} WHERE vid = {vid} AND NOT ({self.born_now})",
+            f"INSERT INTO {self.v} ({columns}) SELECT {source} FROM {self.v}"
+            f" WHERE vid = {vid} AND NOT ({self.born_now})",
             *self._end(vid),
         ]
 
@@ -158,7 +161,8 @@ class _Writer:
         ]
 
     def _row_checks(self) -> list[str]:
-        table, checks = self.table, []
+        table = self.table
+        checks: list[str] = []
         required = {name.lower() for name in table.primary_key} if not table.numbered else set[str]()
         for column, value in zip(table.columns, self.values, strict=True):
             if column.not_null or column.name.lower() in required:
@@ -177,9 +181,7 @@ class _Writer:
 
     def _unique_check(self, names: tuple[str, ...], besides: str) -> str:
         table = self.table
-        same = " AND ".join(
-            f"{quoted(table.columns[at].name)} = {self.values[at]}" for at in table.positions(names)
-        )
+        same = " AND ".join(f"{quoted(table.columns[at].name)} = {self.values[at]}" for at in table.positions(names))
         message = f"UNIQUE constraint failed: {', '.join(f'{table.name}.{name}' for name in names)}"
         return _raise(message, f"EXISTS (SELECT 1 FROM {rows_view(table)} WHERE {same}{besides})")
 

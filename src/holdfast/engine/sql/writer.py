@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
 from holdfast.core.clock import Clock, Ids
@@ -152,7 +152,7 @@ class SqlChanges(SqlSnapshot):
         self.apply(table, f"INSERT INTO {delete_view(table)} VALUES (?)", (row.handle,))
 
     @contextmanager
-    def savepoint(self) -> Iterator[None]:
+    def savepoint(self) -> Generator[None]:
         """Undo what the block did if it raises."""
         before = self._counter.ordinal, self._defined
         self._db.rows("SAVEPOINT hf")
@@ -207,9 +207,8 @@ class SqlChanges(SqlSnapshot):
             self._db.rows(f"UPDATE {versions(table)} SET dead = 1 WHERE vid = ?", (row.handle,))
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(table)])
         for rid, values in resolution.fresh:
-            if rid is None:
-                rid = Rid(self._open.uid, n, self._counter.next_ordinal())
-            place = (self._names.id_of(rid.line), rid.n, rid.ordinal, line_id, n)
+            who = rid or Rid(self._open.uid, n, self._counter.next_ordinal())
+            place = (self._names.id_of(who.line), who.n, who.ordinal, line_id, n)
             sql = f"INSERT INTO {versions(table)} ({columns}) VALUES ({_marks(values, 5)})"
             self._db.rows(sql, (*place, *values))
 
@@ -229,7 +228,7 @@ class SqlChanges(SqlSnapshot):
                     found.append(Violation(f"UNIQUE ({', '.join(names)})", others))
         return found
 
-    def _broken_checks(self, table: Table, row: Row) -> Iterator[Violation]:
+    def _broken_checks(self, table: Table, row: Row) -> Generator[Violation]:
         for check in table.checks:
             sql = f"SELECT 1 FROM {rows_view(table)} WHERE {quoted(VID)} = ? AND NOT ({translated(check.expression)})"
             if self._db.rows(sql, (row.handle,)):
@@ -274,18 +273,27 @@ class SqlChanges(SqlSnapshot):
         salt, at_us, catalogue = self._ids.salt(), self._clock.now_us(), self.catalogue()
         leaves: list[Leaf] = [leaf_of(change, salt) for change in changes]
         digest = changes_digest(leaves)
-        header = CommitHeader(point, parents, at_us, texts_digest(texts_salt(salt), message, metadata), catalogue.digest(), digest)
-        commit = Commit(
-            point, header.hash(), parents, at_us, message, metadata, catalogue.version, salt, digest
+        header = CommitHeader(
+            point, parents, at_us, texts_digest(texts_salt(salt), message, metadata), catalogue.digest(), digest
         )
+        commit = Commit(point, header.hash(), parents, at_us, message, metadata, catalogue.version, salt, digest)
         line_id = self._names.id_of(point.line)
         self._db.rows(
             "INSERT INTO hf_commit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (line_id, point.n, commit.hash, *(*parents, None, None)[:2], at_us, message, metadata, catalogue.version, salt, digest),
+            (
+                line_id,
+                point.n,
+                commit.hash,
+                *(*parents, None, None)[:2],
+                at_us,
+                message,
+                metadata,
+                catalogue.version,
+                salt,
+                digest,
+            ),
         )
-        self._db.rows(
-            "UPDATE hf_line SET head_n = ?, head_hash = ? WHERE id = ?", (point.n, commit.hash, line_id)
-        )
+        self._db.rows("UPDATE hf_line SET head_n = ?, head_hash = ? WHERE id = ?", (point.n, commit.hash, line_id))
         return commit
 
     def create_store(self, branch: str) -> None:
