@@ -139,13 +139,13 @@ class _Writer:
         pairs = ", ".join(f"{cell} = {new}" for cell, new in zip(cells(self.table), self.values, strict=True))
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(self.table)])
         source = ", ".join(["rline", "rn", "rord", str(self.line), self.n, *self.values])
+        older = f"vid = {vid} AND NOT ({self.born_now})"
         return [
             *self._row_checks(),
             *self._key_checks(besides=f" AND {quoted(VID)} <> {vid}"),
             "SELECT hf_count()",
             f"UPDATE {self.v} SET {pairs} WHERE vid = {vid} AND {self.born_now}",
-            f"INSERT INTO {self.v} ({columns}) SELECT {source} FROM {self.v}"
-            f" WHERE vid = {vid} AND NOT ({self.born_now})",
+            f"INSERT INTO {self.v} ({columns}) SELECT {source} FROM {self.v} WHERE {older}",
             *self._end(vid),
         ]
 
