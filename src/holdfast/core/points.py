@@ -8,22 +8,20 @@ base is the pointwise minimum, criss-cross merges included.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 VersionVector = Mapping[str, int]
 """Line uid -> the highest commit number seen there, from 1. Of a line that is absent nothing is seen."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Point:
+class Point(NamedTuple):
     """Commit `n` of a line. `n == 0` is the place where the line was forked, before any commit of its own."""
 
     line: str
     n: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Rid:
+class Rid(NamedTuple):
     """The identity of a row across all its versions: the commit that inserted it, and its place there from 1."""
 
     line: str

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, VersionVector
@@ -165,8 +165,13 @@ class Writer(Reader, Protocol):
         """Forget a tag."""
         ...
 
-    def open(self, line: str, expect: bytes | None = None) -> None:
-        """Begin the next commit of a line. Raises BranchMoved if `expect` is given and is not the head's hash."""
+    def open(self, line: Line) -> None:
+        """Begin the next commit of a line. Raises BranchMoved unless `line` is what the line is now."""
+        ...
+
+    @property
+    def opened(self) -> Line:
+        """The line of the open commit, as it is now."""
         ...
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
@@ -214,7 +219,6 @@ class SqlResult:
     rows: list[tuple[Any, ...]]
 
 
-@runtime_checkable
 class SqlReader(Reader, Protocol):
     """What engines with SQL can do in addition."""
 
@@ -222,20 +226,19 @@ class SqlReader(Reader, Protocol):
         """Let `alias` name `table` in the statements that follow, as seen from a point or from the head of a line."""
         ...
 
-    def query(self, sql: str, parameters: Sequence[object] | Mapping[str, object]) -> SqlResult:
+    def query(self, sql: str, parameters: Sequence[object]) -> SqlResult:
         """Run a statement that reads."""
         ...
 
 
-@runtime_checkable
 class SqlWriter(SqlReader, Writer, Protocol):
     """What engines with SQL can do in addition."""
 
-    def apply(self, table: Table, sql: str, parameters: Sequence[object] | Mapping[str, object]) -> int:
-        """Run an INSERT into a command view of `table` (engine/sql/views.py), wholly or not at all.
+    def apply(self, table: Table, sql: str, parameters: Iterable[Sequence[object]]) -> int:
+        """Run an INSERT into a command view of `table` (engine/sql/views.py) once for each of `parameters`.
 
         Returns:
-            How many rows it touched.
+            How many rows were touched.
         """
         ...
 
@@ -246,6 +249,11 @@ class SqlWriter(SqlReader, Writer, Protocol):
 
 class Session(Protocol):
     """One connection to the store, used by one thread at a time."""
+
+    @property
+    def has_sql(self) -> bool:
+        """Whether readers and writers are `SqlReader` and `SqlWriter`."""
+        ...
 
     def read(self) -> AbstractContextManager[Reader]:
         """Return a consistent snapshot, for the length of the block; inside a `write` block, what that has written."""

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -67,6 +67,13 @@ class SqliteDriver:
         except apsw.Error as error:
             raise translated(error, self._path, self.names) from error
 
+    def many(self, sql: str, parameters: Iterable[Parameters]) -> None:
+        """Run a statement once for each of `parameters`."""
+        try:
+            self.connection.executemany(sql, parameters)
+        except apsw.Error as error:
+            raise translated(error, self._path, self.names) from error
+
     def described(self, sql: str, parameters: Parameters) -> SqlResult:
         """Run a statement and return its rows with the names and origins of the columns."""
         try:
@@ -109,6 +116,8 @@ class SqliteSession:
         self._register("hf_as", store_as, 5)
         self._register("hf_text", json_as_text, 1)
         driver.connection.create_collation(DECIMAL_COLLATION, compare_decimals)
+
+    has_sql = True
 
     def _register(self, name: str, function: Callable[..., Any], arguments: int) -> None:
         self._driver.connection.create_scalar_function(name, function, arguments)

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from holdfast.core.clock import Clock, Ids
+from holdfast.core.points import Point
 from holdfast.core.refs import MAIN
-from holdfast.engine.contract import Engine, Reader, Session, SqlReader, SqlWriter, Writer
+from holdfast.engine.contract import Engine, Reader, Session, SqlWriter
 from holdfast.engine.sqlite import TIMEOUT_SECONDS
 from holdfast.engine.urls import open_engine
 from holdfast.errors import ReadOnly, StoreClosed, TransactionOpen, Unsupported
@@ -92,7 +93,7 @@ class Store:
         self._owns_engine = owns_engine
         self._lock = threading.RLock()
         self._opened: Session | None = None
-        self._writer: Writer | None = None
+        self._writer: SqlWriter | None = None
         self._closed = False
         self._runner = StatementRunner()
         self._pinned = self._pin()
@@ -169,14 +170,35 @@ class Store:
         return self._run(statement, parameters)
 
     def _run(self, statement: Statement, parameters: Iterable[Parameters]) -> Cursor:
+        if statement.verb is Verb.SELECT:
+            (values,) = parameters
+            with self._lock, self._session.read() as reader:
+                return self._runner.read(self._sql(reader), self._at(reader), statement, values)
+        with self._commit(statement.summary, None) as writer:
+            line = writer.opened
+            return self._runner.write(writer, Resolved(Point(line.uid, line.head), line), statement, parameters)
+
+    def _sql(self, snapshot: Reader) -> Any:  # noqa: ANN401 - an SqlReader, or an SqlWriter
+        if not self._session.has_sql:
+            raise Unsupported("this engine has no SQL; SQLite files have")
+        return snapshot
+
+    @contextmanager
+    def _commit(self, message: str, metadata: object) -> Generator[SqlWriter]:
+        """Open a commit for the block, or a savepoint in the one that is open."""
         with self._lock:
-            if statement.verb is Verb.SELECT:
-                with self._session.read() as reader:
-                    (values,) = parameters
-                    return self._runner.read(_with_sql(reader), self._at(reader), statement, values)
-            with self.transaction(statement.summary):
-                writer = _with_sql_writer(self._writer)
-                return self._runner.write(writer, self._at(writer), statement, parameters)
+            session = self._session
+            self._check_writable()
+            if self._writer is not None:
+                with self._writer.savepoint():
+                    yield self._writer
+                return
+            with Versions(session, self._ids).open_commit(self.ref, message, metadata) as writer:
+                self._writer = self._sql(writer)
+                try:
+                    yield self._sql(writer)
+                finally:
+                    self._writer = None
 
     @contextmanager
     def transaction(self, message: str = "", metadata: object = None) -> Generator[Self]:
@@ -193,19 +215,8 @@ class Store:
             ReadOnly: this is the checkout of a commit.
             Timeout: somebody else is writing for longer than `timeout`.
         """
-        with self._lock:
-            session = self._session
-            self._check_writable()
-            if self._writer is not None:
-                with _with_sql_writer(self._writer).savepoint():
-                    yield self
-                return
-            with Versions(session, self._ids).open_commit(self.ref, message, metadata) as writer:
-                self._writer = writer
-                try:
-                    yield self
-                finally:
-                    self._writer = None
+        with self._commit(message, metadata):
+            yield self
 
     # Branches
 
@@ -342,15 +353,3 @@ class Store:
     def __repr__(self) -> str:
         """Show where this Store is."""
         return f"<Store {self.url!r} at {self.ref!r}{' (read-only)' if self.read_only else ''}>"
-
-
-def _with_sql(reader: Reader) -> SqlReader:
-    if not isinstance(reader, SqlReader):
-        raise Unsupported("this engine has no SQL; SQLite files have")
-    return reader
-
-
-def _with_sql_writer(writer: Writer | None) -> SqlWriter:
-    if not isinstance(writer, SqlWriter):
-        raise Unsupported("this engine has no SQL; SQLite files have")
-    return writer

@@ -54,13 +54,11 @@ class StatementRunner:
         run = self._rewritten(statement, catalogue)
         assert run.target is not None
         self._show(writer, at, run.shown, catalogue)
-        touched = 0
-        for values in parameters:
-            try:
-                touched += writer.apply(run.target, run.sql, bound(statement.names, run.places, values))
-            except SqlError as error:
-                raise _explained(error, catalogue) from error
-        return Cursor(rowcount=touched)
+        values = (bound(statement.names, run.places, given) for given in parameters)
+        try:
+            return Cursor(rowcount=writer.apply(run.target, run.sql, values))
+        except SqlError as error:
+            raise _explained(error, catalogue) from error
 
     def _create(self, writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
         if statement.names:

@@ -133,7 +133,7 @@ class Versions:
         """Open the next commit of a branch for the block, and seal it at its end; an exception takes all back."""
         text = None if metadata is None else json_text(metadata, "metadata")
         with self._session.write() as writer:
-            writer.open(branch_of(writer, branch).uid)
+            writer.open(branch_of(writer, branch))
             yield writer
             writer.seal(message, text)
 
@@ -152,7 +152,7 @@ class Versions:
             InvalidValue: a column cannot hold its value.
         """
         with self.open_commit(branch, message, metadata) as writer:
-            line = branch_of(writer, branch)
+            line = writer.opened
             seen = {**writer.vector(Point(line.uid, line.head)), line.uid: line.head + 1}
             for edit in edits:
                 table = writer.catalogue().find(edit.table)
@@ -197,7 +197,7 @@ class Versions:
         with self._session.write() as writer:
             if branch_of(writer, into) != plan.ours:
                 return None
-            writer.open(plan.ours.uid, plan.ours.head_hash)
+            writer.open(plan.ours)
             write_merge(writer, plan, decided)
             return writer.seal(message)
 

@@ -30,6 +30,7 @@ class Names:
         self._by_id: dict[int, LineRow] = {}
         self.catalogues: dict[int, Catalogue] = {}
         self.views: dict[str, tuple[object, ...]] = {}
+        self.schema_digests: dict[int, bytes] = {}
         self.vectors: dict[tuple[tuple[int, int], ...], int] = {}
 
     def _read(self) -> None:
@@ -37,6 +38,13 @@ class Names:
         for row in self._read_lines(max(self._by_id, default=0)):
             self._by_id[row[0]] = row
             self._by_uid[row[1]] = row[0]
+
+    def schema_digest(self, catalogue: Catalogue) -> bytes:
+        """Return the digest of a catalogue."""
+        known = self.schema_digests.get(catalogue.version)
+        if known is None:
+            known = self.schema_digests[catalogue.version] = catalogue.digest()
+        return known
 
     def id_of(self, uid: str) -> int:
         """Return the id that a line has in this file. Raises NotFound."""

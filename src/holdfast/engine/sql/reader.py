@@ -22,7 +22,7 @@ _LINES = (
 )
 FOUND_MAX = 8
 
-Parameters = Sequence[object] | Mapping[str, object]
+Parameters = Sequence[object]
 
 
 class Database(Protocol):
@@ -30,6 +30,10 @@ class Database(Protocol):
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
+        ...
+
+    def many(self, sql: str, parameters: Iterable[Parameters]) -> None:
+        """Run a statement once for each of `parameters`."""
         ...
 
     def described(self, sql: str, parameters: Parameters) -> SqlResult:
@@ -43,6 +47,7 @@ class SqlSnapshot:
     def __init__(self, database: Database, names: Names) -> None:
         self._db = database
         self._names = names
+        self._schema: int | None = None  # the version of now: it cannot change in a snapshot
 
     # Names and lines
 
@@ -130,7 +135,9 @@ class SqlSnapshot:
     def catalogue(self, version: int | None = None) -> Catalogue:
         """Return the tables at a version of the schema; None means now."""
         if version is None:
-            ((version,),) = self._db.rows("SELECT max(version) FROM hf_schema")
+            if self._schema is None:
+                ((self._schema,),) = self._db.rows("SELECT max(version) FROM hf_schema")
+            version = self._schema
             assert version is not None
         known = self._names.catalogues.get(version)
         if known is None:
@@ -165,10 +172,10 @@ class SqlSnapshot:
         merge = len(commit.parents) == 2
         return [change for table in catalogue.tables for change in self.net(table, commit.point, merge=merge)]
 
-    def net(self, table: Table, point: Point, *, merge: bool) -> list[Change]:
-        """Return what one commit did to one table."""
+    def net(self, table: Table, point: Point, *, merge: bool, ended: bool = True) -> list[Change]:
+        """Return what one commit did to one table; `ended` is false where it is known to have ended no version."""
         span = (self._names.id_of(point.line), point.n - 1, point.n)
-        before = {row.rid: row for row in self._ended(table, *span)}
+        before = {row.rid: row for row in self._ended(table, *span)} if ended else {}
         changes = [Change(table, before.pop(row.rid, None), row) for row in self._born(table, *span)]
         changes += [
             Change(table, row, None, self._kept(table, row, point) if merge else None) for row in before.values()

@@ -29,11 +29,18 @@ from holdfast.errors import AlreadyExists, BranchMoved
 
 
 class Counter:
-    """What the triggers count: rows inserted by the open commit, and rows touched by the running statement."""
+    """What the triggers count.
+
+    Attributes:
+        ordinal: rows inserted by the open commit.
+        touched: rows that the running statement inserted, updated or deleted.
+        ended: whether the open commit updated or deleted any.
+    """
 
     def __init__(self) -> None:
         self.ordinal = 0
         self.touched = 0
+        self.ended = False
 
     def next_ordinal(self) -> int:
         """Number another inserted row."""
@@ -44,6 +51,7 @@ class Counter:
     def count(self) -> None:
         """Note another row that was updated or deleted."""
         self.touched += 1
+        self.ended = True
 
 
 class SqlChanges(SqlSnapshot):
@@ -95,33 +103,35 @@ class SqlChanges(SqlSnapshot):
 
     # The open commit
 
-    def open(self, line: str, expect: bytes | None = None) -> None:
+    def open(self, line: Line) -> None:
         """Begin the next commit of a line."""
-        opened = self.line(line)
-        if expect is not None and opened.head_hash != expect:
+        now = self.line(line.uid)
+        if now != line:
             raise BranchMoved(
-                f"the branch moved from {expect.hex()[:12]} to {opened.head_hash.hex()[:12]} since it was read;"
+                f"the branch moved from {line.head_hash.hex()[:12]} to {now.head_hash.hex()[:12]} since it was read;"
                 " nothing was written; read it again and retry"
             )
-        self._line = opened
+        self._line = line
         self._touched = {}
         self._theirs = None
         self._defined = False
         self._counter.ordinal = 0
+        self._counter.ended = False
 
     @property
-    def _open(self) -> Line:
+    def opened(self) -> Line:
+        """The line of the open commit, as it is now."""
         assert self._line is not None, "open() comes first"
         return self._line
 
-    def apply(self, table: Table, sql: str, parameters: Parameters) -> int:
-        """Run an INSERT into a command view of `table`, wholly or not at all; return how many rows it touched."""
+    def apply(self, table: Table, sql: str, parameters: Iterable[Parameters]) -> int:
+        """Run an INSERT into a command view of `table` once for each of `parameters`; return the rows touched."""
         self._accept(table)
         self._touched[table.id] = table
         ordinal = self._counter.ordinal
         self._counter.touched = 0
         try:
-            self._db.rows(sql, parameters)
+            self._db.many(sql, parameters)
         except BaseException:
             self._counter.ordinal = ordinal  # the engine took back the statement; so must the count
             raise
@@ -129,39 +139,39 @@ class SqlChanges(SqlSnapshot):
 
     def _accept(self, table: Table) -> None:
         """Make the command views of a table, and the view of its rows that they check constraints against."""
-        line = self.line(self._open.uid) if self._theirs or self._defined else self._open
+        line = self.opened
         self._show(table, rows_view(table), line, versioned=True)
         signature = (table, line.uid)
-        for name, statements in command_views(table, self._names.id_of(line.uid)):
-            if self._names.views.get(name) != signature:
+        if self._names.views.get(insert_view(table)) != signature:
+            for name, statements in command_views(table, self._names.id_of(line.uid)):
                 self._replace_view(name, statements)
-                self._names.views[name] = signature
+            self._names.views[insert_view(table)] = signature
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
         """Add a row."""
         names = ", ".join(quoted(column.name) for column in table.columns)
-        self.apply(table, f"INSERT INTO {insert_view(table)} ({names}) VALUES ({_marks(values)})", tuple(values))
+        self.apply(table, f"INSERT INTO {insert_view(table)} ({names}) VALUES ({_marks(values)})", [tuple(values)])
 
     def update(self, table: Table, row: Row, values: Sequence[object]) -> None:
         """Replace the values of a row that the branch sees."""
         sql = f"INSERT INTO {update_view(table)} VALUES ({_marks(values, 1)})"
-        self.apply(table, sql, (row.handle, *values))
+        self.apply(table, sql, [(row.handle, *values)])
 
     def delete(self, table: Table, row: Row) -> None:
         """Remove a row that the branch sees."""
-        self.apply(table, f"INSERT INTO {delete_view(table)} VALUES (?)", (row.handle,))
+        self.apply(table, f"INSERT INTO {delete_view(table)} VALUES (?)", [(row.handle,)])
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
         """Undo what the block did if it raises."""
-        before = self._counter.ordinal, self._defined
+        before = self._counter.ordinal, self._defined, self._line, self._schema
         self._db.rows("SAVEPOINT hf")
         try:
             yield
         except BaseException:
             self._db.rows("ROLLBACK TO hf")
             self._db.rows("RELEASE hf")
-            self._counter.ordinal, self._defined = before
+            self._counter.ordinal, self._defined, self._line, self._schema = before
             self._names.forget()  # temporary views are undone, too
             raise
         self._db.rows("RELEASE hf")
@@ -181,15 +191,18 @@ class SqlChanges(SqlSnapshot):
         )
         self._bump_epoch()
         self._defined = True
+        self._schema = catalogue.version
 
     def _bump_epoch(self) -> None:
-        self._db.rows("UPDATE hf_line SET epoch = epoch + 1 WHERE uid = ?", (self._open.uid,))
+        uid = self.opened.uid
+        self._db.rows("UPDATE hf_line SET epoch = epoch + 1 WHERE uid = ?", (uid,))
+        self._line = self.line(uid)
 
     # Merging
 
     def absorb(self, theirs: Point) -> None:
         """Make the open commit a merge: from it on the line sees all that `theirs` sees."""
-        line = self._open
+        line = self.opened
         mine = self._local_vector(Point(line.uid, line.head))
         line_id = self._names.id_of(line.uid)
         for src, hi in self._local_vector(theirs).items():
@@ -201,13 +214,13 @@ class SqlChanges(SqlSnapshot):
     def settle(self, table: Table, resolution: Resolution) -> None:
         """Carry out what a merge decided for rows that both sides touched."""
         self._touched[table.id] = table
-        line_id, n = self._names.id_of(self._open.uid), self._open.head + 1
+        line_id, n = self._names.id_of(self.opened.uid), self.opened.head + 1
         for row in resolution.ended:
             self._db.rows(f"INSERT INTO {tombstones(table)} VALUES (?, ?, ?)", (row.handle, line_id, n))
             self._db.rows(f"UPDATE {versions(table)} SET dead = 1 WHERE vid = ?", (row.handle,))
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(table)])
         for rid, values in resolution.fresh:
-            who = rid or Rid(self._open.uid, n, self._counter.next_ordinal())
+            who = rid or Rid(self.opened.uid, n, self._counter.next_ordinal())
             place = (self._names.id_of(who.line), who.n, who.ordinal, line_id, n)
             sql = f"INSERT INTO {versions(table)} ({columns}) VALUES ({_marks(values, 5)})"
             self._db.rows(sql, (*place, *values))
@@ -243,7 +256,7 @@ class SqlChanges(SqlSnapshot):
 
     def seal(self, message: str, metadata: str | None = None) -> Commit | None:
         """Finish the open commit and move the head. Without any net change there is no commit."""
-        line, theirs = self._open, self._theirs
+        line, theirs = self.opened, self._theirs
         point = Point(line.uid, line.head + 1)
         changes = [change for table in self._touched.values() for change in self._net_of(table, point)]
         self._line = None
@@ -255,7 +268,7 @@ class SqlChanges(SqlSnapshot):
     def _net_of(self, table: Table, point: Point) -> list[Change]:
         """Return the net changes of a table, after taking back rows that were changed and put back."""
         merge = self._theirs is not None
-        changes = self.net(table, point, merge=merge)
+        changes = self.net(table, point, merge=merge, ended=self._counter.ended or merge)
         if merge:
             return changes
         unchanged = [change for change in changes if _is_same(change)]
@@ -272,9 +285,9 @@ class SqlChanges(SqlSnapshot):
     ) -> Commit:
         salt, at_us, catalogue = self._ids.salt(), self._clock.now_us(), self.catalogue()
         leaves: list[Leaf] = [leaf_of(change, salt) for change in changes]
-        digest = changes_digest(leaves)
+        digest, schema = changes_digest(leaves), self._names.schema_digest(catalogue)
         header = CommitHeader(
-            point, parents, at_us, texts_digest(texts_salt(salt), message, metadata), catalogue.digest(), digest
+            point, parents, at_us, texts_digest(texts_salt(salt), message, metadata), schema, digest
         )
         commit = Commit(point, header.hash(), parents, at_us, message, metadata, catalogue.version, salt, digest)
         line_id = self._names.id_of(point.line)
