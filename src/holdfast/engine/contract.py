@@ -227,7 +227,11 @@ class SqlReader(Reader, Protocol):
         ...
 
     def query(self, sql: str, parameters: Sequence[object]) -> SqlResult:
-        """Run a statement that reads."""
+        """Run a statement that reads; return its rows, and what is known of their columns."""
+        ...
+
+    def query_again(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run a statement whose columns are known; return its rows."""
         ...
 
 

@@ -11,6 +11,16 @@ Row = dict[str, Any]
 """A row: column name -> Python value."""
 
 
+class Shape:
+    """The columns of a result: their names, and the types of those that are decoded, by position."""
+
+    __slots__ = ("decoded", "names")
+
+    def __init__(self, names: Sequence[str], types: Sequence[ColumnType | None]) -> None:
+        self.names = _distinct(names)
+        self.decoded = tuple((at, type_) for at, type_ in enumerate(types) if type_ is not None)
+
+
 class Cursor:
     """The rows of a statement, as dicts, in the order the statement gave them.
 
@@ -25,14 +35,13 @@ class Cursor:
 
     def __init__(
         self,
-        names: Sequence[str] = (),
-        types: Sequence[ColumnType | None] = (),
+        shape: Shape | None = None,
         rows: Sequence[tuple[Stored, ...]] = (),
         rowcount: int | None = None,
     ) -> None:
-        self.columns = _distinct(names)
+        self.columns = shape.names if shape else ()
         self.rowcount = len(rows) if rowcount is None else rowcount
-        self._types = [(at, type_) for at, type_ in enumerate(types) if type_ is not None]
+        self._types = shape.decoded if shape else ()
         self._rows = rows
         self._at = 0
 

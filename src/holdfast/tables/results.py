@@ -12,6 +12,7 @@ from holdfast.core.types import JSON, ColumnType, Kind
 from holdfast.engine.contract import SqlResult
 from holdfast.engine.sql.expressions import operand_before
 from holdfast.engine.sql.tokens import Token, TokenKind, split_at, stripped, top_level
+from holdfast.tables.cursor import Shape
 from holdfast.tables.rewrite import Rewritten
 from holdfast.tables.statement import Statement
 
@@ -19,10 +20,14 @@ _PICKING = {"min", "max", "coalesce", "first_value", "last_value", "nth_value", 
 _PLAIN = {Kind.ANY, Kind.INTEGER, Kind.REAL, Kind.TEXT, Kind.BLOB}
 
 
-def columns(
+def shape_of(statement: Statement, run: Rewritten, result: SqlResult, catalogue: Catalogue) -> Shape:
+    """Return the names of a result's columns, and the types to decode them with."""
+    return Shape(*_columns(statement, run, result, catalogue))
+
+
+def _columns(
     statement: Statement, run: Rewritten, result: SqlResult, catalogue: Catalogue
 ) -> tuple[list[str], list[ColumnType | None]]:
-    """Return the name of each result column, and the type to decode it with; None leaves it as it is."""
     names, types = list(result.names), [_origin_type(origin, catalogue) for origin in result.origins]
     if all(origin is not None for origin in result.origins):
         return names, types

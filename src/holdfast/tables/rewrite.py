@@ -20,6 +20,7 @@ from holdfast.engine.sql.tokens import (
 )
 from holdfast.engine.sql.views import VID, delete_view, insert_view, rows_view, update_view
 from holdfast.errors import NotFound, SqlError, Unsupported
+from holdfast.tables.cursor import Shape
 from holdfast.tables.statement import Statement, Verb
 
 
@@ -48,6 +49,8 @@ class Rewritten:
     places: list[Place]
     shown: list[Shown]
     target: Table | None = None
+    shape: Shape | None = None
+    """The columns of the result, once they are known: they only change with the schema."""
 
 
 def rewrite(statement: Statement, catalogue: Catalogue) -> Rewritten:

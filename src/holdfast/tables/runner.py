@@ -10,7 +10,7 @@ from holdfast.errors import NotFound, SqlError, Unsupported
 from holdfast.tables.create import parse_create
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters, bound
-from holdfast.tables.results import columns
+from holdfast.tables.results import shape_of
 from holdfast.tables.rewrite import Rewritten, Shown, rewrite
 from holdfast.tables.statement import Statement, Verb
 from holdfast.versions.diff import schema_at
@@ -41,10 +41,15 @@ class StatementRunner:
         values = bound(statement.names, run.places, parameters)
         self._show(reader, at, run.shown, catalogue)
         try:
+            if run.shape is not None:
+                return Cursor(run.shape, reader.query_again(run.sql, values))
             result = reader.query(run.sql, values)
         except SqlError as error:
             raise _explained(error, catalogue) from error
-        return Cursor(*columns(statement, run, result, catalogue), result.rows)
+        shape = shape_of(statement, run, result, catalogue)
+        if all(name.ref is None for name in run.shown):  # another ref may come to have another schema
+            run.shape = shape
+        return Cursor(shape, result.rows)
 
     def write(self, writer: SqlWriter, at: Resolved, statement: Statement, parameters: Iterable[Parameters]) -> Cursor:
         """Run a statement that writes, once for each of `parameters`, in the open commit of the branch `at`."""

@@ -257,8 +257,12 @@ class SqlSnapshot:
         return number
 
     def query(self, sql: str, parameters: Parameters) -> SqlResult:
-        """Run a statement that reads."""
+        """Run a statement that reads; return its rows, and what is known of their columns."""
         return self._db.described(sql, parameters)
+
+    def query_again(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """Run a statement whose columns are known; return its rows."""
+        return self._db.rows(sql, parameters)
 
 
 def _line(row: Sequence[Any]) -> Line:

@@ -286,9 +286,7 @@ class SqlChanges(SqlSnapshot):
         salt, at_us, catalogue = self._ids.salt(), self._clock.now_us(), self.catalogue()
         leaves: list[Leaf] = [leaf_of(change, salt) for change in changes]
         digest, schema = changes_digest(leaves), self._names.schema_digest(catalogue)
-        header = CommitHeader(
-            point, parents, at_us, texts_digest(texts_salt(salt), message, metadata), schema, digest
-        )
+        header = CommitHeader(point, parents, at_us, texts_digest(texts_salt(salt), message, metadata), schema, digest)
         commit = Commit(point, header.hash(), parents, at_us, message, metadata, catalogue.version, salt, digest)
         line_id = self._names.id_of(point.line)
         self._db.rows(
