@@ -83,15 +83,14 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was checked and found sound: commits and changes whose hashes were computed again, rows at the heads.
+    """What was checked and found sound: commits, and changes of rows, whose hashes were computed again.
 
     `erased` counts the changes whose content was erased and whose digests still hold the chain together.
     """
 
     commits: int
     changes: int
-    rows: int
     erased: int
 
     def __str__(self) -> str:
-        return f"{self.commits} commits, {self.changes} changes and {self.rows} rows are sound; {self.erased} erased"
+        return f"{self.commits} commits with {self.changes} changes of rows are sound; {self.erased} erased"

@@ -217,6 +217,15 @@ class SqlSnapshot:
         for (finding,) in self._db.rows("PRAGMA integrity_check(20)"):
             if finding != "ok":
                 yield str(finding)
+        for table in self.catalogue().tables:
+            # Nothing but this flag makes a reader look for the tombstone.
+            sql = (
+                f"SELECT count(*) FROM main.{tombstones(table)} AS k LEFT JOIN main.{versions(table)} AS v"
+                " ON v.vid = k.vid WHERE v.dead IS NOT 1"
+            )
+            ((unmarked,),) = self._db.rows(sql)
+            if unmarked:
+                yield f"table {table.name}: {unmarked} ended versions are missing or not marked as ended"
 
     # SQL on a branch
 
