@@ -88,7 +88,7 @@ class _Check:
             yield from self._check_merge(commit, name)
 
     def _check_merge(self, commit: Commit, name: str) -> Iterator[str]:
-        """A merge sees what both its parents see, and itself; nothing but its second parent's hash says so in the chain."""
+        """A merge sees what its parents see, and itself; in the chain nothing but its second parent's hash says so."""
         found = [
             other for other in self._reader.commits_like(commit.parents[1].hex()) if other.hash == commit.parents[1]
         ]
