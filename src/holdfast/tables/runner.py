@@ -12,7 +12,7 @@ from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters, bound
 from holdfast.tables.results import shape_of
 from holdfast.tables.rewrite import Rewritten, Shown, rewrite
-from holdfast.tables.statement import Statement, Verb
+from holdfast.tables.statement import CACHED_LENGTH_MAX, Statement, Verb
 from holdfast.versions.diff import schema_at
 from holdfast.versions.resolve import Resolved, resolve
 
@@ -29,9 +29,11 @@ class StatementRunner:
         key = (statement.sql, catalogue.version)
         run = self._rewrites.get(key)
         if run is None:
-            if len(self._rewrites) >= REWRITES_CACHED:
-                self._rewrites.clear()
-            run = self._rewrites[key] = rewrite(statement, catalogue)
+            run = rewrite(statement, catalogue)
+            if len(statement.sql) <= CACHED_LENGTH_MAX:
+                if len(self._rewrites) >= REWRITES_CACHED:
+                    self._rewrites.clear()
+                self._rewrites[key] = run
         return run
 
     def read(self, reader: SqlReader, at: Resolved, statement: Statement, parameters: Parameters) -> Cursor:

@@ -12,6 +12,8 @@ from holdfast.errors import InvalidValue, SqlError, Unsupported
 
 STATEMENTS_CACHED = 1024
 STATEMENT_LENGTH_MAX = 1_000_000
+CACHED_LENGTH_MAX = 20_000
+"""Longer statements are not remembered: a thousand of them would be gigabytes of tokens, and few come twice."""
 
 
 class Verb(Enum):
@@ -82,10 +84,9 @@ class Statement:
         """The verb and the table of a statement that writes, for the commit's message."""
         words = [token.text for token in self.body if token.kind is not TokenKind.SPACE][:6]
         if self.verb is Verb.CREATE and "exists" in [word.lower() for word in words[:5]]:
-            return f"CREATE TABLE {words[5]}"
-        return " ".join(
-            [*(word.upper() for word in words[: _WORDS_BEFORE_TABLE[self.verb]]), words[_WORDS_BEFORE_TABLE[self.verb]]]
-        )
+            words[2:5] = []
+        before = _WORDS_BEFORE_TABLE[self.verb]
+        return " ".join([*(word.upper() for word in words[:before]), *words[before : before + 1]])
 
     @property
     def with_clause(self) -> list[Token]:
@@ -98,11 +99,11 @@ class Statement:
         return list(self.tokens[self.start :])
 
 
-@lru_cache(maxsize=STATEMENTS_CACHED)
 def parse(sql: str) -> Statement:
     """Return the statement that `sql` is.
 
     Raises:
+        InvalidValue: it is no str.
         SqlError: it is none, or more than one.
         Unsupported: it is of a kind that is not supported, by name.
     """
@@ -110,6 +111,15 @@ def parse(sql: str) -> Statement:
         raise InvalidValue(f"a statement is a str, not {type(sql).__name__}")
     if len(sql) > STATEMENT_LENGTH_MAX:
         raise SqlError(f"the statement has {len(sql)} characters, more than {STATEMENT_LENGTH_MAX}; use parameters")
+    return _remembered(str(sql)) if len(sql) <= CACHED_LENGTH_MAX else _parsed(sql)
+
+
+@lru_cache(maxsize=STATEMENTS_CACHED)
+def _remembered(sql: str) -> Statement:
+    return _parsed(sql)
+
+
+def _parsed(sql: str) -> Statement:
     tokens, names = _numbered(_single(stripped(tokenize(sql))))
     start = _verb_position(tokens)
     word = tokens[start].value
@@ -135,7 +145,8 @@ def _single(tokens: list[Token]) -> list[Token]:
                     "there are two statements in one execute(); run them one by one, in db.transaction() to keep"
                     " them together"
                 )
-            return stripped(tokens[:index])
+            tokens = stripped(tokens[:index])
+            break
     if not tokens:
         raise SqlError("the statement is empty")
     return tokens

@@ -95,10 +95,25 @@ def tokenize(sql: str) -> list[Token]:
     """Return the tokens of `sql`.
 
     Raises:
-        SqlError: a string, name or comment is not closed, or there is a NUL.
+        SqlError: a string, name or comment is not closed, or there is a NUL or half of a surrogate pair.
         Unsupported: an operator or a parameter style that is not translated; the message says what to use.
     """
+    _check_text(sql)
     return [_token(found, sql) for found in _PATTERN.finditer(sql)]
+
+
+def _check_text(sql: str) -> None:
+    """Look at the whole text, strings and comments included: SQLite would stop reading at a NUL."""
+    if "\0" in sql:
+        at = sql.index("\0")
+        raise SqlError(f"the statement has a NUL character after: {sql[max(at - 40, 0) : at]}")
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        raise SqlError(
+            f"the statement has half of a surrogate pair, {error.object[error.start]!a}, which is no text; pass"
+            " bytes as a parameter"
+        ) from error
 
 
 def _token(found: re.Match[str], sql: str) -> Token:
@@ -114,8 +129,6 @@ def _token(found: re.Match[str], sql: str) -> Token:
 
 
 def _refuse(symbol: str, sql: str, at: int) -> None:
-    if symbol == "\0":
-        raise SqlError("the statement has a NUL character")
     rest = sql[at : at + 40]
     if symbol in ("'", '"') or rest.startswith("/*"):
         raise SqlError(f"{_UNCLOSED[symbol]} is not closed: {rest}")
