@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from holdfast.core.types import ColumnType, Stored, decode
+from holdfast.core.types import ColumnType, Kind, Stored, decode
+from holdfast.errors import InvalidValue
 
 Row = dict[str, Any]
 """A row: column name -> Python value."""
@@ -70,12 +71,22 @@ class Cursor:
     def _row(self, stored: tuple[Stored, ...]) -> Row:
         row = dict(zip(self.columns, stored, strict=True))
         for at, type_ in self._types:
-            row[self.columns[at]] = decode(stored[at], type_)
+            row[self.columns[at]] = _decoded(stored[at], type_)
         return row
 
     def __repr__(self) -> str:
         """Show the columns and how many rows there are."""
         return f"<Cursor {list(self.columns)} {self.rowcount} rows>"
+
+
+def _decoded(stored: Stored, of: ColumnType) -> Any:  # noqa: ANN401 - what decode returns
+    """Return a value as its column's type says, or as it is: a UNION names the type of its first SELECT only."""
+    if of.kind is Kind.BOOLEAN and stored not in (0, 1):
+        return stored
+    try:
+        return decode(stored, of)
+    except (ValueError, TypeError, ArithmeticError, InvalidValue):
+        return stored
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from holdfast.core.schema import Catalogue
 from holdfast.core.types import JSON, ColumnType, Kind
 from holdfast.engine.contract import SqlResult
 from holdfast.engine.sql.expressions import operand_before
-from holdfast.engine.sql.tokens import Token, TokenKind, split_at, stripped, top_level
+from holdfast.engine.sql.tokens import Reader, Token, TokenKind, clauses, closing, split_at, stripped, top_level
 from holdfast.tables.cursor import Shape
 from holdfast.tables.rewrite import Rewritten
 from holdfast.tables.statement import Statement
@@ -31,12 +31,12 @@ def _columns(
     names, types = list(result.names), [_origin_type(origin, catalogue) for origin in result.origins]
     if all(origin is not None for origin in result.origins):
         return names, types
-    items = _select_items(statement.body) if statement.body[0].is_word("select") else []
-    if len(items) != len(types):  # a `*` among them
+    items = _select_items(statement.body, len(types)) if statement.body[0].is_word("select") else []
+    if len(items) != len(types):
         return names, types
     for at, (item, origin) in enumerate(zip(items, result.origins, strict=True)):
         expression = _without_alias(item)
-        if origin is None:
+        if origin is None and expression:
             types[at] = _hint(expression, run, catalogue)
             if expression == item:  # no alias: SQLite names the column by the text it was given
                 names[at] = "".join("%s" if t.kind is TokenKind.PARAMETER else t.text for t in item)
@@ -51,13 +51,20 @@ def _origin_type(origin: tuple[int, int] | None, catalogue: Catalogue) -> Column
     return None if found is None or found.kind in _PLAIN else found
 
 
-def _select_items(tokens: list[Token]) -> list[list[Token]]:
-    """Return the items of the outermost SELECT."""
-    end = next(
-        (at for at in top_level(tokens) if tokens[at].is_word("from", "union", "intersect", "except", "where")), None
-    )
-    words = [token for token in tokens[1:end] if not token.is_word("distinct", "all")]
-    return split_at(words)
+_AFTER_ITEMS = ("from", "where", "group", "having", "order", "limit", "union", "intersect", "except")
+
+
+def _select_items(tokens: list[Token], count: int) -> list[list[Token]]:
+    """Return the items of the outermost SELECT, where it has `count` columns; a `*` stands as empty items."""
+    reader = Reader(tokens[1 : next(iter(clauses(tokens, *_AFTER_ITEMS)), None)])
+    if not reader.take("distinct"):
+        reader.take("all")
+    items = split_at(reader.rest())
+    stars = [at for at, item in enumerate(items) if item and item[-1].is_symbol("*")]
+    if len(stars) == 1:  # of two, nobody knows which is how wide
+        (at,) = stars
+        items[at : at + 1] = [[]] * (count - len(items) + 1)
+    return items
 
 
 def _without_alias(part: list[Token]) -> list[Token]:
@@ -77,9 +84,18 @@ def _hint(item: list[Token], run: Rewritten, catalogue: Catalogue) -> ColumnType
     arrows = [token for token in top if token.is_symbol("->", "->>")]
     if arrows:
         return JSON if arrows[-1].text == "->" and operand_before(item) == 0 else None
-    if item[0].is_word(*_PICKING) and item[-1].is_symbol(")") and len(item) > 3:
-        return _column_type(split_at(item[2:-1])[0], run, catalogue)
-    return None
+    arguments = _arguments_of_picking(item)
+    return _column_type(split_at(arguments)[0], run, catalogue) if arguments else None
+
+
+def _arguments_of_picking(item: list[Token]) -> list[Token]:
+    """Return the arguments of an item that is one call of a function that picks: nothing but OVER or FILTER follows."""
+    at = next((at for at in range(1, len(item)) if item[at].kind is not TokenKind.SPACE), 0)
+    if not item[0].is_word(*_PICKING) or not item[at].is_symbol("("):
+        return []
+    end = closing(item, at)
+    following = Reader(item[end + 1 :]).peek()
+    return item[at + 1 : end] if following is None or following.is_word("over", "filter") else []
 
 
 def _column_type(tokens: list[Token], run: Rewritten, catalogue: Catalogue) -> ColumnType | None:

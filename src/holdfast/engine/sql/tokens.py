@@ -184,6 +184,19 @@ def top_level(tokens: list[Token]) -> list[int]:
     return positions
 
 
+def clauses(tokens: list[Token], *words: str) -> list[int]:
+    """Return the positions of keywords that begin a clause: outside parentheses, and no FROM of IS DISTINCT FROM."""
+    positions: list[int] = []
+    before: Token | None = None
+    for at in top_level(tokens):
+        token = tokens[at]
+        if token.is_word(*words) and not (token.value == "from" and before is not None and before.is_word("distinct")):
+            positions.append(at)
+        if token.kind is not TokenKind.SPACE:
+            before = token
+    return positions
+
+
 def split_at(tokens: list[Token], symbol: str = ",") -> list[list[Token]]:
     """Return the parts between a symbol outside parentheses, each without space at its ends."""
     parts: list[list[Token]] = []
