@@ -13,6 +13,7 @@ from holdfast.engine.sql.tokens import (
     Reader,
     Token,
     TokenKind,
+    clauses,
     joined,
     split_at,
     stripped,
@@ -154,18 +155,16 @@ class _Write:
     def _clauses(self, *words: str) -> dict[str, list[Token]]:
         """Split what is left into clauses by their keyword; what stands before the first is under ""."""
         tokens = self.reader.rest()
-        starts = [(0, "")] + [
-            (at, tokens[at].value) for at in top_level(tokens) if tokens[at].is_word(*words, *_REFUSED_CLAUSES)
-        ]
+        starts = [(0, "")] + [(at, tokens[at].value) for at in clauses(tokens, *words, *_REFUSED_CLAUSES)]
         ends = [at for at, _ in starts[1:]] + [len(tokens)]
-        clauses: dict[str, list[Token]] = {}
+        found: dict[str, list[Token]] = {}
         for (start, word), end in zip(starts, ends, strict=True):
             if word in _REFUSED_CLAUSES and word not in words:
                 raise Unsupported(f"{word.upper()} in {self.statement.verb.value.upper()} is not supported yet")
-            if word in clauses:
+            if word in found:
                 raise SqlError(f"{word.upper()} is there twice")
-            clauses[word] = stripped(tokens[start + (word != "") : end])
-        return clauses
+            found[word] = stripped(tokens[start + (word != "") : end])
+        return found
 
 
 _REFUSED_CLAUSES = ("returning", "from", "using", "order", "limit", "where")
@@ -183,12 +182,17 @@ class _Insert(_Write):
         if reader.take("as"):
             raise Unsupported("an alias in INSERT is not supported yet")
         columns = self._columns()
-        if reader.take("default", "values"):
-            return self._default_values()
         _refuse_tail(reader.rest())
+        if reader.take("default", "values"):
+            self._refuse_more(reader.rest(), "DEFAULT VALUES")
+            return self._default_values()
         if reader.take("values"):
             return self._values(columns, reader.rest())
         return self._select(columns, reader.rest())
+
+    def _refuse_more(self, tokens: list[Token], after: str) -> None:
+        if tokens:
+            raise SqlError(f"INSERT INTO {self.table.name}: {joined(tokens)[:40]!r} after {after}")
 
     def _columns(self) -> list[Column]:
         token = self.reader.peek()
@@ -216,7 +220,9 @@ class _Insert(_Write):
         defaults = [self._default(column) for column in omitted]
         rows: list[str] = []
         for part in split_at(tokens):
-            items = split_at(Reader(part).parenthesised("a row"))
+            row = Reader(part)
+            items = split_at(row.parenthesised("a row"))
+            self._refuse_more(row.rest(), "a row of VALUES")
             if len(items) != len(columns):
                 raise SqlError(f"INSERT INTO {self.table.name}: {len(items)} values for {len(columns)} columns")
             values = [self._value(item, column) for item, column in zip(items, columns, strict=True)]
@@ -245,16 +251,24 @@ class _Update(_Write):
         alias = quoted(self._alias("set"))
         if not reader.take("set"):
             raise SqlError(f"UPDATE {self.table.name} is followed by SET")
-        clauses = self._clauses("where")
-        new = dict(self._assignment(part) for part in split_at(clauses[""]))
+        parts = self._clauses("where")
+        new = dict[int, str]()
+        for part in split_at(parts[""]):
+            column, value = self._assignment(part)
+            if column.id in new:
+                raise SqlError(f"UPDATE {self.table.name} assigns {column.name} twice")
+            new[column.id] = value
         values = [new.get(column.id, f"{alias}.{quoted(column.name)}") for column in self.table.columns]
-        where = f" WHERE {rewritten(clauses['where'])}" if "where" in clauses else ""
+        conditions = _never_aggregates(list(new.values()))
+        if "where" in parts:
+            conditions.append(f"({rewritten(parts['where'])})")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return (
             f"INSERT INTO {update_view(self.table)} SELECT {', '.join([f'{alias}.{quoted(VID)}', *values])}"
             f" FROM {rows_view(self.table)} AS {alias}{where}"
         )
 
-    def _assignment(self, tokens: list[Token]) -> tuple[int, str]:
+    def _assignment(self, tokens: list[Token]) -> tuple[Column, str]:
         reader = Reader(tokens)
         token = reader.next()
         if token is not None and token.is_symbol("("):
@@ -265,7 +279,7 @@ class _Update(_Write):
         equals = reader.next()
         if equals is None or not equals.is_symbol("="):
             raise SqlError(f"UPDATE {self.table.name}: {joined(tokens)[:40]!r} is no assignment of a column")
-        return column.id, self._value(reader.rest(), column)
+        return column, f"({self._value(reader.rest(), column)})"
 
 
 class _Delete(_Write):
@@ -276,14 +290,28 @@ class _Delete(_Write):
             raise SqlError("DELETE is followed by FROM")
         self._target()
         alias = quoted(self._alias("where", *_REFUSED_CLAUSES))
-        clauses = self._clauses("where")
-        if clauses[""]:
-            raise SqlError(f"DELETE FROM {self.table.name} is not followed by {joined(clauses[''])[:40]!r}")
-        where = f" WHERE {rewritten(clauses['where'])}" if "where" in clauses else ""
+        parts = self._clauses("where")
+        if parts[""]:
+            raise SqlError(f"DELETE FROM {self.table.name} is not followed by {joined(parts[''])[:40]!r}")
+        where = f" WHERE {rewritten(parts['where'])}" if "where" in parts else ""
         return (
             f"INSERT INTO {delete_view(self.table)} SELECT {alias}.{quoted(VID)}"
             f" FROM {rows_view(self.table)} AS {alias}{where}"
         )
+
+
+_ARGUMENTS_MAX = 100  # SQLite's own bound was 127 for long
+
+
+def _never_aggregates(values: list[str]) -> list[str]:
+    """Return conditions that always hold, and are an error if a value aggregates, as it is in UPDATE.
+
+    In the list of a SELECT, where the values stand, max(a) would make one row of all. In a WHERE it cannot be, and what
+    follows the first argument of coalesce that is not NULL is never computed.
+    """
+    calls = [value for value in values if "(" in value[1:]]
+    parts = [calls[at : at + _ARGUMENTS_MAX] for at in range(0, len(calls), _ARGUMENTS_MAX)]
+    return [f"coalesce(1, {', '.join(part)})" for part in parts]
 
 
 def _only(part: list[Token]) -> Token:

@@ -89,6 +89,8 @@ class StatementRunner:
 
 
 def _explained(error: SqlError, catalogue: Catalogue) -> SqlError | NotFound:
+    if "hf:source" in str(error):
+        return SqlError(str(error).replace("table hf:source", "the SELECT of the INSERT"))
     prefix = "no such table: "
     if prefix in str(error):
         name = str(error).split(prefix, 1)[1]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 
 from holdfast.engine.sql.tokens import Token, TokenKind, stripped, tokenize, top_level
 from holdfast.errors import InvalidValue, SqlError, Unsupported
+from holdfast.tables.reserved import check_names
 
 STATEMENTS_CACHED = 1024
 STATEMENT_LENGTH_MAX = 1_000_000
@@ -63,9 +63,6 @@ _REFUSED = {
     "notify": "not supported",
     "table": "write SELECT * FROM",
 }
-_INTERNAL = re.compile(
-    r"hf_(?:meta|line|ref|commit|merge|schema|leaf|vector|[vk]\d+|(?:rows|insert|update|delete)_\d+)|sqlite_\w+|pragma_\w+"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +126,7 @@ def _parsed(sql: str) -> Statement:
         raise SqlError(
             f"a statement begins with SELECT, INSERT, UPDATE, DELETE, WITH or CREATE TABLE, not {tokens[start].text!r}"
         )
-    for token in tokens:
-        if token.is_name and _INTERNAL.fullmatch(token.value.lower()):
-            raise Unsupported(
-                f"{token.name!r} is Holdfast's own and cannot be used in statements; use the methods of the store"
-            )
+    check_names(tokens)
     return Statement(sql, _VERBS[word], start, tuple(tokens), tuple(names))
 
 
