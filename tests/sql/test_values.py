@@ -1,8 +1,8 @@
 """Goal: what is put into a column comes back as the Python value of its type, whichever way it went in and out.
 
-Method: each type with its values goes in as a parameter, as a literal, computed, by INSERT ... SELECT and by UPDATE, and
-comes back from plain columns, functions, subqueries, WITH and UNION. Equal values must be equal content: an
-UPDATE to an equal value makes no commit.
+Method: each type with its values goes in as a parameter, as a literal, computed, by INSERT ... SELECT and by UPDATE,
+and comes back from plain columns, functions, subqueries, WITH and UNION. Equal values must be equal content: an UPDATE
+to an equal value makes no commit.
 """
 
 from __future__ import annotations

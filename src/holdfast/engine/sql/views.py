@@ -18,9 +18,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from holdfast.core.schema import Table
+from holdfast.core.schema import Column, Table
+from holdfast.core.types import Kind
 from holdfast.engine.sql.expressions import translated
-from holdfast.engine.sql.layout import cell_of, cells, key_cells, literal, quoted, tombstones, versions
+from holdfast.engine.sql.layout import (
+    DECIMAL_COLLATION,
+    cell_of,
+    cells,
+    key_cells,
+    literal,
+    quoted,
+    tombstones,
+    versions,
+)
 
 VID = "hf:vid"
 """The hidden column that names a version in `hf_rows_<id>`."""
@@ -124,15 +134,18 @@ class _Writer:
 
     def insert_body(self) -> list[str]:
         values = list(self.values)
+        required = self._required()
         if self.table.numbered:
             # The largest number of any branch, not of this one: branches that are merged later do not collide.
             (at,) = self.table.positions(self.table.primary_key)
             values[at] = (
                 f"coalesce({values[at]}, (SELECT coalesce(max(c{self.table.columns[at].id}), 0) + 1 FROM {self.v}))"
             )
+            required.remove(at)  # NULL asks for a number
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(self.table)])
         row = ", ".join([str(self.line), self.n, "hf_ordinal()", str(self.line), self.n, *values])
-        return [*self._row_checks(), *self._key_checks(besides=""), f"INSERT INTO {self.v} ({columns}) VALUES ({row})"]
+        insert = f"INSERT INTO {self.v} ({columns}) VALUES ({row})"
+        return [*self._row_checks(values, required), *self._key_checks(besides=""), insert]
 
     def update_body(self) -> list[str]:
         vid = f"NEW.{quoted(VID)}"
@@ -141,7 +154,7 @@ class _Writer:
         source = ", ".join(["rline", "rn", "rord", str(self.line), self.n, *self.values])
         older = f"vid = {vid} AND NOT ({self.born_now})"
         return [
-            *self._row_checks(),
+            *self._row_checks(self.values, self._required()),
             *self._key_checks(besides=f" AND {quoted(VID)} <> {vid}"),
             "SELECT hf_count()",
             f"UPDATE {self.v} SET {pairs} WHERE vid = {vid} AND {self.born_now}",
@@ -160,15 +173,20 @@ class _Writer:
             f"UPDATE {self.v} SET dead = 1 WHERE {older} AND dead = 0",
         ]
 
-    def _row_checks(self) -> list[str]:
+    def _required(self) -> list[int]:
+        """Return the positions of the columns that cannot be NULL."""
+        keys = self.table.positions(self.table.primary_key)
+        return [at for at, column in enumerate(self.table.columns) if column.not_null or at in keys]
+
+    def _row_checks(self, values: list[str], required: list[int]) -> list[str]:
         table = self.table
-        checks: list[str] = []
-        required = {name.lower() for name in table.primary_key} if not table.numbered else set[str]()
-        for column, value in zip(table.columns, self.values, strict=True):
-            if column.not_null or column.name.lower() in required:
-                checks.append(_raise(f"NOT NULL constraint failed: {table.name}.{column.name}", f"{value} IS NULL"))
+        checks = [
+            _raise(f"NOT NULL constraint failed: {table.name}.{table.columns[at].name}", f"{values[at]} IS NULL")
+            for at in required
+        ]
         row = ", ".join(
-            f"{value} AS {quoted(column.name)}" for column, value in zip(table.columns, self.values, strict=True)
+            f"{_as_stored(value, column)} AS {quoted(column.name)}"
+            for column, value in zip(table.columns, values, strict=True)
         )
         for check in table.checks:
             failed = f"EXISTS (SELECT 1 FROM (SELECT {row}) WHERE NOT ({translated(check.expression)}))"
@@ -184,6 +202,25 @@ class _Writer:
         same = " AND ".join(f"{quoted(table.columns[at].name)} = {self.values[at]}" for at in table.positions(names))
         message = f"UNIQUE constraint failed: {', '.join(f'{table.name}.{name}' for name in names)}"
         return _raise(message, f"EXISTS (SELECT 1 FROM {rows_view(table)} WHERE {same}{besides})")
+
+
+def _as_stored(value: str, column: Column) -> str:
+    """Return a value of NEW as a cell will hold it and compare: '7' is 7 in an INTEGER column, 1 is 1.0 in a REAL one.
+
+    What a cell cannot hold at all is refused when it is written.
+    """
+    return _AS_STORED.get(column.type.kind, "CAST({} AS TEXT)").format(value)
+
+
+_AS_STORED = {
+    Kind.ANY: "{}",
+    Kind.BLOB: "{}",
+    Kind.VECTOR: "{}",
+    Kind.INTEGER: "CAST({} AS INTEGER)",
+    Kind.BOOLEAN: "CAST({} AS INTEGER)",
+    Kind.REAL: "CAST({} AS REAL)",
+    Kind.NUMERIC: f"CAST({{}} AS TEXT) COLLATE {DECIMAL_COLLATION}",
+}
 
 
 def _raise(message: str, condition: str) -> str:
