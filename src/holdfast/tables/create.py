@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from holdfast.core.schema import Check, Column, Table
 from holdfast.core.types import VECTOR_DIMENSIONS_MAX, ColumnType, Kind
-from holdfast.engine.sql.expressions import rewritten
+from holdfast.engine.sql.expressions import converted, rewritten, translated
+from holdfast.engine.sql.layout import quoted
 from holdfast.engine.sql.tokens import Reader, Token, TokenKind, joined, split_at, stripped
 from holdfast.errors import AlreadyExists, InvalidValue, SqlError, Unsupported
 
@@ -50,7 +51,10 @@ _COLUMN_WORDS = {
 }  # fmt: skip
 _TABLE_WORDS = {"constraint", "primary", "unique", "check", "foreign", "exclude", "like"}
 _RESERVED = re.compile(r"hf_|sqlite_", re.IGNORECASE)
+_SIZE = re.compile(r"[0-9]{1,9}")
 COLUMNS_MAX = 1000
+DIGITS_MAX = 1000
+"""The most digits that NUMERIC(n) may ask for, as in PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,8 @@ def _column(draft: _Draft, reader: Reader) -> None:
     name = reader.name("a column name")
     if any(column.name.lower() == name.lower() for column in draft.columns):
         raise SqlError(f"column {name!r} is there twice in CREATE TABLE {draft.name}")
-    if name.startswith("hf:") or not name:
-        raise InvalidValue(f"{name!r} cannot name a column")
+    if not name or "@" in name:
+        raise InvalidValue(f"{name!r} cannot name a column: leave out '@', which names a table at a ref")
     type_, serial = _type(reader, f"{draft.name}.{name}")
     column = Column(len(draft.columns) + 1, name, type_, not_null=serial)
     draft.columns.append(column)
@@ -160,6 +164,12 @@ def _type(reader: Reader, where: str) -> tuple[ColumnType, bool]:
         raise SqlError(f"{where}: {name.upper()} takes {_SIZED.get(kind, 0)} size{'s' * (_SIZED.get(kind) != 1)}")
     if kind is Kind.VECTOR and not 1 <= sizes[0] <= VECTOR_DIMENSIONS_MAX:
         raise InvalidValue(f"{where}: a vector has 1 to {VECTOR_DIMENSIONS_MAX} dimensions, not {sizes[0]}")
+    if kind is Kind.TEXT and sizes and not sizes[0]:
+        raise InvalidValue(f"{where}: a text has room for 1 character at least, not 0")
+    if kind is Kind.NUMERIC and sizes and not 1 <= sizes[0] <= DIGITS_MAX:
+        raise InvalidValue(f"{where}: a NUMERIC has 1 to {DIGITS_MAX} digits, not {sizes[0]}")
+    if kind is Kind.NUMERIC and len(sizes) > 1 and sizes[1] > sizes[0]:
+        raise InvalidValue(f"{where}: NUMERIC({sizes[0]}, {sizes[1]}) has more decimals than digits")
     kept = sizes if kind in _KEPT_SIZE else []
     return ColumnType(kind, *kept), name in _SERIAL
 
@@ -169,8 +179,8 @@ def _type_names() -> str:
 
 
 def _size(part: list[Token], where: str) -> int:
-    if len(part) != 1 or not part[0].text.isdigit():
-        raise SqlError(f"{where}: {joined(part)!r} is no size of a type")
+    if len(part) != 1 or _SIZE.fullmatch(part[0].text) is None:
+        raise SqlError(f"{where}: {joined(part)[:40]!r} is no size of a type")
     return int(part[0].text)
 
 
@@ -232,6 +242,8 @@ def _names(reader: Reader) -> tuple[str, ...]:
 def _expression(tokens: list[Token]) -> str:
     """Return an expression in one form, whatever its spaces and the case of its words; it is translated when used."""
     rewritten(tokens)  # refuses what no engine could do faithfully, now rather than at the first row
+    if any(token.is_word("select") for token in tokens):
+        raise Unsupported(f"a subquery in CHECK or DEFAULT is not supported: {joined(tokens)[:60]}")
     words = (" " if token.kind is TokenKind.SPACE else token.text for token in stripped(tokens))
     kinds = (token.kind for token in stripped(tokens))
     return "".join(text.lower() if kind is TokenKind.WORD else text for text, kind in zip(words, kinds, strict=True))
@@ -240,7 +252,7 @@ def _expression(tokens: list[Token]) -> str:
 def _default(reader: Reader) -> str:
     """Return a default: a literal, perhaps signed, a parenthesis, or a function's call."""
     token = reader.next()
-    if token is None:
+    if token is None or token.is_symbol(",") or (token.is_word(*_COLUMN_WORDS) and not token.is_word("null")):
         raise SqlError("DEFAULT without a value")
     taken = [token]
     if token.is_symbol("("):
@@ -269,12 +281,33 @@ def _finished(draft: _Draft) -> Table:
         for name in names:
             if name.lower() not in by_name:
                 raise SqlError(f"CREATE TABLE {draft.name}: a key names the column {name!r}, which is not there")
+        if len({name.lower() for name in names}) < len(names):
+            raise SqlError(f"CREATE TABLE {draft.name}: a key names a column twice: {', '.join(names)}")
     single = by_name[draft.primary_key[0].lower()] if len(draft.primary_key) == 1 else None
     numbered = single is not None and single.type.kind is Kind.INTEGER and single.default is None
     if draft.serial and not numbered:
         raise Unsupported(f"CREATE TABLE {draft.name}: SERIAL is only supported for the one column of a primary key")
     uniques = tuple(dict.fromkeys(names for names in draft.uniques if names != draft.primary_key))
     return Table(0, draft.name, tuple(draft.columns), draft.primary_key, uniques, tuple(draft.checks), numbered)
+
+
+def trials(table: Table) -> list[tuple[str, str]]:
+    """Return queries that fail if a default or a check could never be computed, each with the part that it tries.
+
+    Otherwise the first INSERT would fail, and every one after it.
+    """
+    found: list[tuple[str, str]] = []
+    for column in table.columns:
+        if column.default is not None:
+            value, where = translated(column.default), f"{table.name}.{column.name}"
+            part = f"the default of {where}"
+            found.append((part, f"SELECT 1 WHERE coalesce(1, ({value}))"))  # no column, nothing that aggregates
+            found.append((part, f"SELECT {converted(value, column.type, where)}"))
+    row = ", ".join(f"NULL AS {quoted(column.name)}" for column in table.columns)
+    for check in table.checks:
+        part = f"CHECK ({check.expression}) of {table.name}"
+        found.append((part, f"SELECT 1 FROM (SELECT {row}) WHERE ({translated(check.expression)})"))
+    return found
 
 
 def _definition(table: Table) -> str:

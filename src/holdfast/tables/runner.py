@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from holdfast.core.schema import Catalogue
 from holdfast.engine.contract import SqlReader, SqlWriter
-from holdfast.errors import NotFound, SqlError, Unsupported
-from holdfast.tables.create import parse_create
+from holdfast.errors import InvalidValue, NotFound, SqlError, Unsupported
+from holdfast.tables.create import parse_create, trials
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters, bound
 from holdfast.tables.results import shape_of
@@ -55,6 +55,8 @@ class StatementRunner:
 
     def write(self, writer: SqlWriter, at: Resolved, statement: Statement, parameters: Iterable[Parameters]) -> Cursor:
         """Run a statement that writes, once for each of `parameters`, in the open commit of the branch `at`."""
+        if not isinstance(parameters, Iterable):
+            raise InvalidValue(f"the parameters of many runs are an iterable, not {type(parameters).__name__}")
         catalogue = writer.catalogue()
         if statement.verb is Verb.CREATE:
             return self._create(writer, catalogue, statement)
@@ -75,6 +77,11 @@ class StatementRunner:
         if known:
             created.check_same(known)
         else:
+            for part, sql in trials(created.table):
+                try:
+                    writer.query(sql, ())
+                except (SqlError, InvalidValue) as error:
+                    raise type(error)(f"{part}: {error}") from error
             writer.define(catalogue.with_table(created.table))
         return Cursor(rowcount=0)
 
