@@ -281,6 +281,28 @@ LATER = cases(
     Wrong("WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d", SqlError, "DELETE"),
 )  # fmt: skip
 
+ARROWS = cases(
+    Wrong("SELECT state->>'n' = 1 FROM t", Unsupported, "->> gives text"),
+    Wrong("SELECT id FROM t WHERE state ->> 'n' >= -1", Unsupported, "->> gives text"),
+    Wrong("SELECT id FROM t WHERE (state->>'n') > 5", Unsupported, "->> gives text"),
+    Wrong("SELECT id FROM t WHERE ( (state->'a'->>0) ) <> 5.5 AND id = 1", Unsupported, "->> gives text"),
+    Wrong("SELECT id FROM t WHERE 5 < state->>'n'", Unsupported, "->> gives text"),
+    Wrong("DELETE FROM t WHERE 5 < (state->>'n')", Unsupported, "->> gives text"),
+    Wrong("UPDATE t SET ok = (state->>'n') = 5", Unsupported, "->> gives text"),
+    Wrong("CREATE TABLE u (j JSONB CHECK (j->>'n' > 0))", Unsupported, "->> gives text"),
+    Wrong("SELECT state->'$.a' FROM t", Unsupported, "$.a"),
+    Wrong("SELECT state->>'$[0]' FROM t", Unsupported, "$[0]"),
+    Wrong("SELECT state->>'$' FROM t", Unsupported, "'$'"),
+    Wrong("SELECT state->'a'->'[0]' FROM t", Unsupported, "[0]"),
+    Wrong("SELECT state->> FROM t", SqlError, ""),
+    Wrong("SELECT ->> 'a'", SqlError, "nothing on its left"),
+    Wrong("SELECT state ->>", SqlError, "nothing on its right"),
+    Wrong("SELECT state ->", SqlError, "nothing on its right"),
+    Wrong("SELECT name->'a' FROM t", SqlError, "malformed JSON"),
+    Wrong("SELECT " + " ->> (".join(["'{}'"] * 1500) + ")" * 1499, SqlError, "deep"),
+    Wrong("SELECT '{}'" + " -> 'a'" * 5000, SqlError, ""),
+)  # fmt: skip
+
 TABLES = cases(
     Wrong("CREATE TABLE t (a INT)", AlreadyExists, "'t'"),
     Wrong("CREATE TABLE T (a INT)", AlreadyExists, "'t'"),
@@ -461,6 +483,14 @@ def test_writes_that_say_too_much_or_too_little_are_refused(shared: holdfast.Sto
 
 @pytest.mark.parametrize("wrong", LATER)
 def test_what_is_not_supported_is_refused_by_name(shared: holdfast.Store, wrong: Wrong) -> None:
+    check(shared, wrong)
+
+
+@pytest.mark.parametrize("wrong", ARROWS)
+def test_arrows_that_would_not_mean_what_they_do_in_postgresql_are_refused(
+    shared: holdfast.Store, wrong: Wrong
+) -> None:
+    """A text is greater than every number in SQLite, where PostgreSQL has no such comparison; and a key is no path."""
     check(shared, wrong)
 
 

@@ -79,6 +79,11 @@ def column(store: holdfast.Store, sql: str, parameters: Any = None) -> list[Any]
         ("SELECT state->'a' = '[1,{\"b\":null}]' FROM t WHERE id = 1", [1]),
         ("SELECT state->'s' IS NULL FROM t ORDER BY id", [0, 1]),
         ("SELECT DISTINCT state->'s' FROM t WHERE id = 1", ["x"]),
+        ("SELECT state->'a'->-1->'b' FROM t WHERE id = 1", [None]),
+        ("SELECT state->'s' = state->'s' FROM t WHERE id = 1", [1]),
+        ("SELECT state->'s' || text FROM t WHERE id = 1", ['"x"one']),
+        ("SELECT state->'s' s FROM t WHERE id = 1", ["x"]),
+        ("SELECT CASE WHEN ok THEN state->'s' END FROM t WHERE id = 1", ['"x"']),
     ],
 )
 def test_results_have_the_types_of_their_columns(filled: holdfast.Store, sql: str, expected: list[Any]) -> None:
@@ -107,6 +112,8 @@ def test_results_have_the_types_of_their_columns(filled: holdfast.Store, sql: st
         ("SELECT 1 UNION SELECT 2", ["1"]),
         ("SELECT id IS DISTINCT FROM 1, text FROM t", ["id IS DISTINCT FROM 1", "text"]),
         ("SELECT %s, %s AS b", ["%s", "b"]),
+        ("SELECT %s + id, %s IS NULL FROM t", ["%s + id", "%s IS NULL"]),
+        ("SELECT id + 1 total, id - id FROM t", ["total", "id - id"]),
         ("SELECT id, state->>'s' FROM t", ["id", "state->>'s'"]),
         ("SELECT id, text, state->>'s', max(at) FROM t", ["id", "text", "state->>'s'", "max(at)"]),
         ("SELECT x.*, state->>'s' FROM (SELECT id, state FROM t) x", ["id", "state", "state->>'s'"]),
@@ -119,3 +126,62 @@ def test_results_name_their_columns_as_they_were_written(filled: holdfast.Store,
     cursor = filled.execute(sql, [1, 2] if "%s" in sql else None)
     assert list(cursor.columns) == names
     assert all(list(row) == names for row in cursor)
+
+
+KEYS = [
+    "a",
+    "$ref",
+    "$",
+    "$.a",
+    "[0]",
+    "0",
+    "a.b",
+    "",
+    " ",
+    "it's",
+    'say "hi"',
+    "back\\slash",
+    "new\nline",
+    "\u00e9",
+    "%s",
+]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=ascii)
+def test_a_text_after_an_arrow_is_a_key_whatever_is_in_it(db: holdfast.Store, key: str) -> None:
+    """SQLite itself takes '$ref' for a path, and does not find a key with a quote in it."""
+    db.execute("CREATE TABLE t (state JSONB, key TEXT)")
+    db.execute("INSERT INTO t VALUES (%s, %s)", [{"a": "wrong", "b": [0], key: {"found": key}, "z": 1}, key])
+    assert column(db, "SELECT state->%s FROM t", [key]) == [{"found": key}]
+    assert column(db, "SELECT state->%s->>'found' FROM t", [key]) == [key]
+    assert column(db, "SELECT state->%(k)s->'found' FROM t", {"k": key}) == [key]
+    assert column(db, "SELECT state->key FROM t") == [{"found": key}]
+    assert column(db, "SELECT t.state -> t.key ->> 'found' FROM t") == [key]
+    if not key.startswith(("$.", "[")) and key != "$":
+        literal = key.replace("'", "''")
+        assert column(db, f"SELECT state->'{literal}' FROM t") == [{"found": key}]
+        assert column(db, f"SELECT state -> '{literal}' ->> 'found' FROM t") == [key]
+
+
+def test_a_number_after_an_arrow_is_a_place_in_a_list(db: holdfast.Store) -> None:
+    db.execute("CREATE TABLE t (state JSONB, at INT)")
+    db.execute("INSERT INTO t VALUES (%s, 1)", [["a", "b", {"0": "zero"}]])
+    assert column(db, "SELECT state->0 FROM t") == ["a"]
+    assert column(db, "SELECT state->-1->'0' FROM t") == ["zero"]
+    assert column(db, "SELECT state->%s FROM t", [1]) == ["b"]
+    assert column(db, "SELECT state->at FROM t") == ["b"]
+    assert column(db, "SELECT state->(at - 1) FROM t") == ["a"]
+    assert column(db, "SELECT state->7 FROM t") == [None]
+    assert column(db, "SELECT state->'0' FROM t") == [None]
+    assert column(db, "SELECT state->%s FROM t", ["0"]) == [None]
+    assert column(db, "SELECT state->2->0 FROM t") == [None]
+    assert column(db, "SELECT state->%s FROM t", [None]) == [None]
+
+
+def test_words_of_refused_operators_may_name_columns(db: holdfast.Store) -> None:
+    db.execute("CREATE TABLE t (interval INT, similar TEXT, date DATE, timestamp TIMESTAMP, key TEXT, value ANY)")
+    db.execute("INSERT INTO t (interval, similar) VALUES (1, 'x')")
+    db.execute("UPDATE t SET interval = interval + 1 WHERE similar = 'x'")
+    assert db.execute("SELECT interval, t.similar, max(interval) AS m FROM t WHERE interval > 0").fetchall() == [
+        {"interval": 2, "similar": "x", "m": 2}
+    ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from holdfast.core.schema import Catalogue
 from holdfast.core.types import JSON, ColumnType, Kind
 from holdfast.engine.contract import SqlResult
-from holdfast.engine.sql.expressions import operand_before
+from holdfast.engine.sql.expressions import is_operand_end, operand_before
 from holdfast.engine.sql.tokens import Reader, Token, TokenKind, clauses, closing, split_at, stripped, top_level
 from holdfast.tables.cursor import Shape
 from holdfast.tables.rewrite import Rewritten
@@ -72,9 +72,14 @@ def _without_alias(part: list[Token]) -> list[Token]:
         if part[at].is_word("as"):
             return stripped(part[:at])
     *rest, last = part or [Token(TokenKind.SPACE, "", "")]
-    if last.is_name and rest and rest[-1].kind is TokenKind.SPACE:
-        return stripped(rest)
+    before = stripped(rest)
+    if last.is_name and not last.is_word(*_LAST_WORDS) and before and is_operand_end(before[-1]) and before != rest:
+        return before
     return stripped(part)
+
+
+_LAST_WORDS = ("end", "null", "true", "false", "isnull", "notnull")
+"""Words that end an expression and are no alias."""
 
 
 def _hint(item: list[Token], run: Rewritten, catalogue: Catalogue) -> ColumnType | None:
@@ -83,7 +88,7 @@ def _hint(item: list[Token], run: Rewritten, catalogue: Catalogue) -> ColumnType
     top = [item[at] for at in top_level(item)]
     arrows = [token for token in top if token.is_symbol("->", "->>")]
     if arrows:
-        return JSON if arrows[-1].text == "->" and operand_before(item) == 0 else None
+        return JSON if arrows[-1].text == "->" and is_operand_end(item[-1]) and operand_before(item) == 0 else None
     arguments = _arguments_of_picking(item)
     return _column_type(split_at(arguments)[0], run, catalogue) if arguments else None
 

@@ -24,6 +24,8 @@ class TokenKind(Enum):
     BLOB = auto()
     PARAMETER = auto()
     SYMBOL = auto()
+    FINISHED = auto()
+    """Not in any statement: SQL that stands for tokens that were rewritten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def stripped(tokens: list[Token]) -> list[Token]:
 
 def raw(text: str) -> Token:
     """Return a token that stands for SQL that is finished."""
-    return Token(TokenKind.SYMBOL, text, text)
+    return Token(TokenKind.FINISHED, text, text)
 
 
 def closing(tokens: list[Token], at: int) -> int:
