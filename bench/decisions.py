@@ -41,7 +41,8 @@ def hash_order() -> None:
 
 def vector_place() -> None:
     """0004: bytes a vector takes in a row, by page size, and out of it."""
-    print("\n0004: 2,000 rows with a vector of 1,536 float32 (6,144 bytes)\n\n| page | place | bytes a row | scan of the steps, ms |\n|--:|---|--:|--:|")
+    print("\n0004: 2,000 rows with a vector of 1,536 float32 (6,144 bytes)\n")
+    print("| page | place | bytes a row | scan of the other columns, ms |\n|--:|---|--:|--:|")
     for page in (4096, 8192, 32768):
         for place in ("last column", "own table"):
             size, milliseconds = _vectors(page, place)
@@ -60,7 +61,8 @@ def _vectors(page: int, place: str) -> tuple[int, float]:
             for number in range(2000):
                 vector = os.urandom(6144)
                 inline = place == "last column"
-                db.execute("INSERT INTO t VALUES (?, 'r', ?, ?, ?)", (number, number, "o" * 200, vector if inline else None))
+                row = (number, number, "o" * 200, vector if inline else None)
+                db.execute("INSERT INTO t VALUES (?, 'r', ?, ?, ?)", row)
                 if not inline:
                     db.execute("INSERT INTO x VALUES (?, ?)", (number, vector))
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

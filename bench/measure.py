@@ -47,4 +47,5 @@ def print_table(title: str, rows: list[Row]) -> None:
     for row in rows:
         bar = "#" * min(40, max(1, round(row.ratio * 4)))
         budget = f"{row.budget:g}" if row.budget else ""
-        print(f"| {row.work} | {row.ours_us:.1f} | {row.floor} | {row.floor_us:.1f} | {row.ratio:.2f} | {budget} | {bar} |")
+        figures = f"{row.ours_us:.1f} | {row.floor} | {row.floor_us:.1f} | {row.ratio:.2f}"
+        print(f"| {row.work} | {figures} | {budget} | {bar} |")

@@ -45,17 +45,15 @@ class Bench:
     def writes(self) -> list[Row]:
         db = self.db
         insert = "INSERT INTO t VALUES (%s, %s, %s)"
-        found = [
-            interleaved("insert 2 KB", lambda i: db.execute(insert, ["r", i, TEXT]), "bare insert", self.bare, 500, 1.3),
-        ]
+        one = lambda i: db.execute(insert, ["r", i, TEXT])  # noqa: E731
+        found = [interleaved("insert 2 KB", one, "bare insert", self.bare, 500, 1.3)]
         ours = seconds(lambda _: db.executemany(insert, rows("q")), 0)
         self.plain.execute("BEGIN")
         floor = seconds(lambda _: self.plain.executemany("INSERT INTO t VALUES (?, ?, ?)", rows("q")), 0)
         self.plain.execute("COMMIT")
         found.append(Row(f"{ROWS} rows in one commit", ours * 1e6, "plain transaction", floor * 1e6))
-        found.append(
-            interleaved("create a branch", lambda i: db.branch(f"b{i}").close(), "bare insert", self.bare, BRANCHES, 1.5)
-        )
+        branch = lambda i: db.branch(f"b{i}").close()  # noqa: E731
+        found.append(interleaved("create a branch", branch, "bare insert", self.bare, BRANCHES, 1.5))
         return found
 
     def reads(self) -> list[Row]:

