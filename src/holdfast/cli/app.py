@@ -11,6 +11,7 @@ from rich.text import Text
 
 import holdfast
 from holdfast.cli import render
+from holdfast.cli.demo_command import demo
 from holdfast.cli.import_command import import_traces
 from holdfast.cli.jsontext import plain, print_json, print_json_list
 from holdfast.cli.surface import Group, branch_option, reports, store_argument, store_option
@@ -27,6 +28,7 @@ def commands() -> None:
     """Keep the state of agent loops: every step a durable, branchable, queryable commit."""
 
 
+commands.add_command(demo)
 commands.add_command(import_traces)
 
 
