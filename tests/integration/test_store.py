@@ -163,6 +163,12 @@ class TestOtherConnections:
 
 
 class TestBranches:
+    def test_a_diff_is_in_the_order_of_the_keys(self, db: Store) -> None:
+        before = db.head
+        db.executemany("INSERT INTO steps (run_id, step) VALUES ('s', %s)", [[10], [9], [2], [11]])
+        assert [change.key[1] for change in db.diff(before)] == [2, 9, 10, 11]
+        assert [change.key[1] for change in db.show()[1]] == [2, 9, 10, 11]
+
     def test_b4_a_branch_costs_one_row(self, db: Store, path: Path) -> None:
         raw = apsw.Connection(str(path))
         counted = [name for (name,) in raw.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()]
@@ -397,9 +403,11 @@ class TestOpening:
             holdfast.connect(path)
         assert path.read_bytes() == before
 
-    def test_no_store_is_made_unless_wanted(self, tmp_path: Path) -> None:
-        with pytest.raises(holdfast.NotFound, match="no store"):
-            holdfast.connect(tmp_path / "s.db", create=False)
+    def test_no_store_is_made_unless_wanted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+        for url in (tmp_path / "s.db", "holdfast://acme/agents"):
+            with pytest.raises(holdfast.NotFound, match="no store"):
+                holdfast.connect(url, create=False)
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("url", ["", "postgresql://x", "valkey://x", "http://x", "holdfast://x", "holdfast://../x"])

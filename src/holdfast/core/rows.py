@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast.core.canonical import row_bytes
 from holdfast.core.points import Point, Rid
-from holdfast.core.schema import Key, Table
+from holdfast.core.schema import Key, Table, key_order
 from holdfast.core.types import Stored
 from holdfast.errors import Conflict
 
@@ -218,7 +218,7 @@ def _by_row(table: Table, group: Group, decide: Decide) -> tuple[Outcome, list[C
     resolved: list[Conflict] = []
     left: list[Conflict] = []
     used: set[Rid] = set()
-    for key in sorted(group.keys, key=repr):
+    for key in sorted(group.keys, key=key_order):
         ours, theirs = group.ours.get(key), group.theirs.get(key)
         base = group.base.get(key) if group.base is not None else None
         rows = (_dict(table, base), _dict(table, ours), _dict(table, theirs))

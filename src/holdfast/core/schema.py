@@ -18,6 +18,14 @@ Key = tuple[Stored, ...]
 """Primary key values of a row, in stored form; of a table without one, the row id as (line uid, n, ordinal)."""
 
 
+_ORDER: dict[type, int] = {bool: 1, int: 1, float: 1, str: 2, bytes: 3}
+
+
+def key_order(key: Key) -> tuple[tuple[int, Stored], ...]:
+    """Return what keys are sorted by: NULL, then numbers, then text, then blobs, as SQLite sorts them."""
+    return tuple((_ORDER.get(type(part), 0), part) for part in key)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column. `id` never changes and names it on disk; `default` is an SQL expression, as the user wrote it."""

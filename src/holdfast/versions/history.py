@@ -15,7 +15,7 @@ from holdfast.core.schema import Key, Table
 from holdfast.core.types import Stored, encode
 from holdfast.engine.contract import Commit, Line, Reader, Session, Writer
 from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, NotFound, ReadOnly
-from holdfast.versions.diff import change_of_commit, diff, schema_at
+from holdfast.versions.diff import changes_of_commit, diff, schema_at
 from holdfast.versions.edits import Delete, Edit, Put
 from holdfast.versions.merge import (
     Decided,
@@ -224,9 +224,7 @@ class Versions:
         """Return the commit at a ref, and the rows it changed against its first parent (a merge: its resolutions)."""
         with self._session.read() as reader:
             point = resolve(reader, ref).point
-            changes = [change_of_commit(change) for change in reader.changes(point)]
-            changes.sort(key=lambda change: (change.table, repr(change.key)))
-            return CommitInfo.of(reader.commit(point)), changes
+            return CommitInfo.of(reader.commit(point)), changes_of_commit(reader.changes(point))
 
     def snapshot(self, ref: str) -> dict[str, dict[Key, tuple[Stored, ...]]]:
         """Return all rows that a ref shows, in stored form, by table and key."""
