@@ -18,8 +18,7 @@ from holdfast.errors import Conflict, ConstraintFailed, MergeConflict, NotFound
 from holdfast.testing import FakeClock, SeededIds
 from holdfast.testing.machine import lines, steps, users
 from holdfast.testing.schemas import JOURNAL, STEPS, USERS
-from holdfast.testing.snapshots import Move
-from holdfast.versions.edits import Delete, Edit, Put
+from holdfast.versions.edits import Delete, Edit, Put, Update
 from tests.conftest import SOAK
 from tests.property.stores import STORES
 
@@ -189,7 +188,7 @@ def _moved(one: Sequence[Edit], place: int) -> list[Edit]:
     moved: list[Edit] = []
     for edit in one:
         if isinstance(edit, Delete):
-            key = (edit.key[0] + 10 * place,) if edit.table == "users" else (f"{edit.key[0]}-{place}", *edit.key[1:])  # type: ignore[operator]
+            key = (edit.key[0] + 10 * place,) if edit.table == "users" else (f"{edit.key[0]}-{place}", *edit.key[1:])
             moved.append(Delete(edit.table, key))
         else:
             values_ = dict(edit.values)
@@ -256,7 +255,7 @@ def test_rows_that_changed_keys_are_kept_once(store: str) -> None:
         for branch, at, edit in (
             ("t1", "main", Put("users", {"id": 1, "age": 9})),
             ("t2", "t1", Put("users", {"id": 3, "age": 9})),
-            ("o1", "main", Move("users", (1,), {"id": 3, "age": 9})),
+            ("o1", "main", Update("users", (1,), {"id": 3, "age": 9})),
             ("o2", "o1", Put("users", {"id": 1, "age": 9})),
         ):
             versions.branch(branch, at)

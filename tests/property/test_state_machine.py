@@ -34,7 +34,7 @@ def _settings(soak: bool, runs: int) -> settings:
 
 def _run(make_pair: MakePair, soak: bool, runs: int) -> Counter[str]:
     collected: Counter[str] = Counter()
-    run_state_machine_as_test(state_machine(make_pair, collected, with_moves=True), settings=_settings(soak, runs))
+    run_state_machine_as_test(state_machine(make_pair, collected), settings=_settings(soak, runs))
     return collected
 
 
@@ -76,7 +76,7 @@ def test_machine_notices_an_engine_that_is_wrong(broken: str) -> None:
         setattr(pair.first, broken, BREAKS[broken](getattr(pair.first, broken)))
         return pair
 
-    machine = state_machine(make_pair, with_moves=True)  # type: ignore[arg-type]
+    machine = state_machine(make_pair)  # type: ignore[arg-type]
     quick = settings(_settings(soak=False, runs=RUNS), database=None, phases=["generate"])  # type: ignore[list-item]
     with pytest.raises(AssertionError):
         run_state_machine_as_test(machine, settings=quick)

@@ -26,9 +26,8 @@ from holdfast.core.schema import Table
 from holdfast.errors import Conflict, HoldfastError, MergeConflict
 from holdfast.testing.oracle import Oracle, Policy
 from holdfast.testing.schemas import JOURNAL, STEPS, TEXT, USERS, table
-from holdfast.testing.snapshots import Move
 from holdfast.testing.stand_ins import EPOCH_US, FakeClock, SeededIds
-from holdfast.versions.edits import Delete, Edit, Put
+from holdfast.versions.edits import Delete, Edit, Put, Update
 
 KINDS = frozenset(
     {
@@ -89,17 +88,17 @@ class PickedDelete:
 
 
 @dataclass(frozen=True)
-class PickedMove:
+class PickedUpdate:
     """An update, by SQL, of whichever row stands at this place; it may get a new key."""
 
     place: int
     to: Put
 
 
-Wish = Put | PickedDelete | PickedMove
+Wish = Put | PickedDelete | PickedUpdate
 deletes = st.builds(PickedDelete, st.sampled_from(["steps", "users", "journal"]), pick)
-moves = st.builds(PickedMove, pick, steps | users)
-wishes = st.lists(steps | users | ages | lines | deletes | moves, min_size=1, max_size=4)
+updates = st.builds(PickedUpdate, pick, steps | users)
+wishes = st.lists(steps | users | ages | lines | deletes | updates, min_size=1, max_size=4)
 
 
 def mixed(conflict: Conflict) -> object:
@@ -171,7 +170,6 @@ class _Machine(RuleBasedStateMachine):
 
     make_pair: Callable[[FakeClock, SeededIds], Pair]
     collected: Counter[str]
-    with_moves: bool
 
     def __init__(self) -> None:
         super().__init__()
@@ -235,19 +233,19 @@ class _Machine(RuleBasedStateMachine):
         kind, names = [pair for pair in refs if pair[1]][(0, 1, 2, 0, -1)[at % 5] % sum(bool(pair[1]) for pair in refs)]
         return kind, names[at // 5 % len(names)]
 
-    def edits(self, branch: str, wanted: Sequence[Wish]) -> list[Edit | Move]:
+    def edits(self, branch: str, wanted: Sequence[Wish]) -> list[Edit]:
         """Turn wishes into edits of rows that the branch has, where they need one."""
         rows = self.oracle.snapshot(branch) if branch in self.names() else {}
-        edits: list[Edit | Move] = []
+        edits: list[Edit] = []
         for wish in wanted:
-            name = wish.to.table if isinstance(wish, PickedMove) else wish.table
+            name = wish.to.table if isinstance(wish, PickedUpdate) else wish.table
             keys = sorted(rows.get(name, {}), key=repr)
             if isinstance(wish, Put):
                 edits.append(wish)
             elif isinstance(wish, PickedDelete):
                 edits.append(Delete(name, keys[wish.place % len(keys)] if keys else _nobody(name)))
-            elif keys and self.with_moves:
-                edits.append(Move(name, keys[wish.place % len(keys)], wish.to.values))
+            elif keys:
+                edits.append(Update(name, keys[wish.place % len(keys)], wish.to.values))
             else:
                 edits.append(wish.to)
         return edits
@@ -372,7 +370,7 @@ class _Machine(RuleBasedStateMachine):
         edits = [Put("users", {"id": id_, "email": email, "age": age}) for id_, email, age in rows.values()]
         self.commit_edits(on, branch, edits, "commit:restore")
 
-    def commit_edits(self, on: int, branch: str, edits: Sequence[Edit | Move], kind: str) -> None:
+    def commit_edits(self, on: int, branch: str, edits: Sequence[Edit], kind: str) -> None:
         before = self.oracle.head(branch) if branch in self.names() else None
         message = f"{kind} {self.operations}"
         after = self.both(on, lambda store: store.commit(branch, edits, message))
@@ -496,19 +494,15 @@ def _nobody(name: str) -> tuple[object, ...]:
     return {"steps": ("r9", 9), "users": (99,), "journal": ("0" * 32, 1, 1)}[name]
 
 
-def state_machine(
-    make_pair: MakePair, collected: Counter[str] | None = None, *, with_moves: bool = False
-) -> type[RuleBasedStateMachine]:
+def state_machine(make_pair: MakePair, collected: Counter[str] | None = None) -> type[RuleBasedStateMachine]:
     """Return a state machine that compares the stores of `make_pair` with the oracle.
 
     Args:
         make_pair: opens a new, empty store with this clock and these ids, and two connections to it.
         collected: counts the operations that succeeded, by kind; see `KINDS`.
-        with_moves: the store's `commit` also takes `Move`, the update that changes a row's key.
     """
     namespace = {
         "make_pair": staticmethod(make_pair),
         "collected": Counter() if collected is None else collected,
-        "with_moves": with_moves,
     }
     return type("EngineAgainstOracle", (_Machine,), namespace)

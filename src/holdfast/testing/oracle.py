@@ -19,7 +19,7 @@ from holdfast.core.refs import MAIN, check_name, is_hash_prefix
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.core.types import Stored
 from holdfast.errors import AlreadyExists, BranchMoved, Conflict, InvalidValue, MergeConflict, NotFound, ReadOnly
-from holdfast.testing.snapshots import Draft, Move, Snapshot, Trace, by_key, decoded, key_of
+from holdfast.testing.snapshots import Draft, Snapshot, Trace, by_key, decoded, key_of
 from holdfast.testing.threeway import Base, Decide, Side, merge
 from holdfast.versions.edits import Edit
 
@@ -141,7 +141,7 @@ class Oracle:
             raise NotFound(f"there is no tag {name!r}")
         del self._tags[name]
 
-    def commit(self, branch: str, edits: Sequence[Edit | Move], message: str = "", *, expect: str | None = None) -> str:
+    def commit(self, branch: str, edits: Sequence[Edit], message: str = "", *, expect: str | None = None) -> str:
         """Apply edits as one commit; return the hash of the head after it, which stays where it was if nothing changed.
 
         Raises:

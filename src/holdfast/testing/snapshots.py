@@ -34,15 +34,6 @@ Snapshot = Mapping[int, Rows]
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """An edit that only SQL can express: the UPDATE of a row, which may give it another key and stays the row."""
-
-    table: str
-    key: tuple[Any, ...]
-    values: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
 class Trace:
     """What one commit did to one row: under which keys it was found or left, and the values it was left with.
 
@@ -132,7 +123,7 @@ class Draft:
         self._inserted = 0
         self._rows: dict[int, Rows] = {table.id: dict(head.get(table.id, {})) for table in catalogue.tables}
 
-    def apply(self, edit: Edit | Move) -> None:
+    def apply(self, edit: Edit) -> None:
         """Carry out one edit.
 
         Raises:
