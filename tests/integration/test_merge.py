@@ -261,3 +261,19 @@ def test_a_conflict_reads_well(pair: tuple[Store, Store]) -> None:
         "  steps['r', 1].note: base 'a', ours 'mine', theirs 'other'"
     )
     assert caught.value.code == "merge_conflict"
+
+
+def test_opposite_decisions_about_a_removal_conflict(pair: tuple[Store, Store]) -> None:
+    """Main keeps its update of a row that side removed; side, merging what main was before, removes it again.
+
+    Main's decision changed nothing that main shows. Without the mark it leaves, side's removal would win in silence.
+    """
+    db, side = pair
+    db.execute("UPDATE steps SET note = 'kept' WHERE step = 1")
+    side.execute("DELETE FROM steps WHERE step = 1")
+    before = db.head
+    db.merge("side", policy="ours")
+    assert [change.key for change in db.show()[1]] == [("r", 1)]
+    side.merge(before, policy="ours")
+    conflict = conflict_of(db)
+    assert (conflict.key, conflict.ours["note"], conflict.theirs) == (("r", 1), "kept", None)
