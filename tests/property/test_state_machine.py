@@ -39,6 +39,7 @@ def _run(make_pair: MakePair, soak: bool, runs: int) -> Counter[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a failure is made small before it is shown, which takes minutes
 @pytest.mark.parametrize("make_pair", [oracle_pair, sqlite_pair])
 def test_engine_does_what_the_oracle_does(make_pair: MakePair, soak: bool) -> None:
     collected = _run(make_pair, soak, RUNS)

@@ -91,7 +91,10 @@ Outcome = dict[Key, tuple[Rid | None, tuple[Stored, ...]]]
 
 
 def groups_of(table: Table, ours: Sequence[Touch], theirs: Sequence[Touch]) -> list[frozenset[Key]]:
-    """Return the sets of keys that both sides touched, joined where a row id was touched under several keys."""
+    """Return the sets of keys that both sides touched, joined where a row id was touched under several keys.
+
+    They come in the order of their smallest keys: new rows of a merge are numbered in it, on every engine.
+    """
     keys_by_rid: dict[Rid, set[Key]] = {}
     sides: list[set[Key]] = []
     for touches in (ours, theirs):
@@ -104,7 +107,8 @@ def groups_of(table: Table, ours: Sequence[Touch], theirs: Sequence[Touch]) -> l
     joined = _Joined()
     for keys in keys_by_rid.values():
         joined.link(keys)
-    return [group for group in joined.groups() if group & sides[0] and group & sides[1]]
+    both = [group for group in joined.groups() if group & sides[0] and group & sides[1]]
+    return sorted(both, key=lambda group: min(map(key_order, group)))
 
 
 class _Joined:

@@ -16,7 +16,7 @@ from holdfast.core import hashing
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.points import Point
 from holdfast.core.refs import MAIN, check_name, is_hash_prefix
-from holdfast.core.schema import Catalogue, Key, Table
+from holdfast.core.schema import Catalogue, Key, Table, key_order
 from holdfast.core.types import Stored
 from holdfast.errors import AlreadyExists, BranchMoved, Conflict, InvalidValue, MergeConflict, NotFound, ReadOnly
 from holdfast.testing.snapshots import Draft, Snapshot, Trace, by_key, decoded, key_of
@@ -198,7 +198,7 @@ class Oracle:
             for key in {**before.get(name, {}), **after.get(name, {})}
             if (old := before.get(name, {}).get(key)) != (new := after.get(name, {}).get(key))
         ]
-        return sorted(changes, key=lambda change: (change.table, repr(change.key)))
+        return sorted(changes, key=lambda change: (change.table, key_order(change.key)))
 
     def log(self, ref: str, limit: int | None = None) -> list[Commit]:
         """Return the commits from a ref back along first parents, newest first."""

@@ -18,7 +18,7 @@ from typing import cast
 from holdfast.core import types
 from holdfast.core.canonical import row_bytes
 from holdfast.core.points import Point, Rid
-from holdfast.core.schema import Catalogue, Key, Table
+from holdfast.core.schema import Catalogue, Key, Table, key_order
 from holdfast.core.types import Stored
 from holdfast.errors import Conflict, InvalidValue
 from holdfast.testing.snapshots import (
@@ -175,7 +175,7 @@ class _TableMerge:
     def finish(self, point: Point, ordinals: Iterator[int]) -> tuple[Rows, list[Trace]]:
         """Return the merged rows and the merge commit's own part in them."""
         fresh: Rows = {}
-        for key in sorted(self._fresh, key=repr):
+        for key in sorted(self._fresh, key=key_order):
             rid, values = self._fresh[key]
             version = Version(rid or Rid(point.line, point.n, next(ordinals)), point, values)
             fresh[version.rid] = version
@@ -236,7 +236,7 @@ class _TableMerge:
     def _by_row(self, linked: _Linked, base: Shown | None, ours: Shown, theirs: Shown) -> None:
         outcome: dict[Key, tuple[Rid | None, tuple[Stored, ...]]] = {}
         taken: set[Rid] = set()
-        for key in sorted({*ours, *theirs}, key=repr):
+        for key in sorted({*ours, *theirs}, key=key_order):
             rid, values = self._row(key, base, ours.get(key), theirs.get(key))
             if values is not None:
                 outcome[key] = (None if rid in taken else rid, values)
