@@ -19,7 +19,7 @@ Key = tuple[Stored, ...]
 """Primary key values of a row, in stored form; of a table without one, the row id as (line uid, n, ordinal)."""
 
 
-_ORDER: dict[type, int] = {bool: 1, int: 1, float: 1, str: 2, bytes: 3}
+_ORDER: dict[Any, int] = {bool: 1, int: 1, float: 1, str: 2, bytes: 3}
 
 
 def key_order(key: tuple[Any, ...]) -> tuple[tuple[int, Stored], ...]:
