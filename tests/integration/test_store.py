@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -152,6 +154,25 @@ class TestOtherConnections:
         for number in range(4):
             db.merge(f"t{number}")
         assert db.execute("SELECT count(*) AS n FROM steps").fetchone() == {"n": 103}
+
+    def test_c14_a_forked_child_is_told_to_connect_again(self, db: Store, path: Path) -> None:
+        code = f"""
+import os, holdfast
+db = holdfast.connect({str(path)!r})
+if os.fork() == 0:
+    try:
+        db.execute("DELETE FROM steps")
+    except holdfast.StoreUnavailable:
+        db.close()
+        with holdfast.connect({str(path)!r}) as mine:
+            mine.execute("DELETE FROM steps WHERE step = 1")
+        os._exit(7)
+    os._exit(1)
+assert os.waitstatus_to_exitcode(os.wait()[1]) == 7
+print([row["step"] for row in db.execute("SELECT step FROM steps")])
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout == "[2, 3]\n"
 
     def test_a_writer_that_waits_too_long_is_told(self, db: Store, path: Path) -> None:
         with holdfast.connect(path, timeout=0.05) as other, db.transaction("long"):
