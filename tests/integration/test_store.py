@@ -155,6 +155,26 @@ class TestOtherConnections:
             db.merge(f"t{number}")
         assert db.execute("SELECT count(*) AS n FROM steps").fetchone() == {"n": 103}
 
+    def test_d15_processes_make_and_write_one_store_at_once(self, tmp_path: Path) -> None:
+        """Six processes make the store and its table, and commit ten times each: no error, no lost row, one history."""
+        code = """
+import sys, holdfast
+with holdfast.connect(sys.argv[1]) as db:
+    db.execute("CREATE TABLE IF NOT EXISTS t (who TEXT, n INT, PRIMARY KEY (who, n))")
+    for n in range(10):
+        db.execute("INSERT INTO t VALUES (%s, %s)", [sys.argv[2], n])
+"""
+        path = tmp_path / "shared.db"
+        children = [
+            subprocess.Popen([sys.executable, "-c", code, str(path), str(who)], stderr=subprocess.PIPE, text=True)
+            for who in range(6)
+        ]
+        assert [(child.communicate()[1], child.returncode) for child in children] == [("", 0)] * 6
+        with holdfast.connect(path) as db:
+            assert db.execute("SELECT count(*) AS n FROM t").fetchone() == {"n": 60}
+            assert len(db.log()) == 62
+            db.verify()
+
     def test_c14_a_forked_child_is_told_to_connect_again(self, db: Store, path: Path) -> None:
         code = f"""
 import os, holdfast
