@@ -1,5 +1,5 @@
 # Each verb sets up what it needs: Python 3.11 or newer as `python3`, git and make are enough.
-#   make demo     a tour of Holdfast; installs what Holdfast itself needs, nothing else
+#   make demo     a tour of Holdfast; installs what Holdfast and its command line need, nothing else
 #   make test     the whole test suite, and the seconds of each part; make test ARGS="tests/unit -k merge"
 #   make lint     style, types, and which room may import which
 #   make format   rewrite the sources in the house style
@@ -53,7 +53,7 @@ $(ENVIRONMENT):
 	@touch $@
 
 $(RUNTIME): pyproject.toml $(ENVIRONMENT)
-	@$(PIP) install --editable .
+	@$(PIP) install --editable '.[cli]'
 	@touch $@
 
 # Dependency groups need pip 25.1, which is newer than what Python 3.11 and 3.12 bring.

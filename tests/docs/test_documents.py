@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,12 @@ WITH_PYTHON = [path for path in DOCUMENTS if "```python" in path.read_text("utf-
 
 def test_the_readme_shows_an_example() -> None:
     assert ROOT / "README.md" in WITH_PYTHON
+
+
+def test_the_readme_shows_what_its_example_prints(tmp_path: Path) -> None:
+    code, output = re.findall(r"```(?:python)?\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[:2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == output
 
 
 @pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: str(path.relative_to(ROOT)))

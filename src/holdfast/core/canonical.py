@@ -33,7 +33,9 @@ def json_text(value: object, where: str) -> str:
     try:
         encoded = _json_encoder.encode(value)
         same = msgspec.json.decode(encoded) == value and b"\\u0000" not in encoded
-    except (TypeError, ValueError, UnicodeEncodeError, RecursionError) as error:
+    except RecursionError as error:
+        raise InvalidValue(f"{where}: the value contains itself, or is nested too deep for JSON") from error
+    except (TypeError, ValueError, UnicodeEncodeError) as error:
         raise InvalidValue(next(_unfit(value, where), f"{where}: not a JSON value: {error}")) from error
     culprit = None if same else next(_unfit(value, where), None)
     if culprit:

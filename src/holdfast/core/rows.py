@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast.core.canonical import row_bytes
 from holdfast.core.points import Point, Rid
-from holdfast.core.schema import Key, Table
+from holdfast.core.schema import Key, Table, key_order
 from holdfast.core.types import Stored
 from holdfast.errors import Conflict
 
@@ -91,7 +91,10 @@ Outcome = dict[Key, tuple[Rid | None, tuple[Stored, ...]]]
 
 
 def groups_of(table: Table, ours: Sequence[Touch], theirs: Sequence[Touch]) -> list[frozenset[Key]]:
-    """Return the sets of keys that both sides touched, joined where a row id was touched under several keys."""
+    """Return the sets of keys that both sides touched, joined where a row id was touched under several keys.
+
+    They come in the order of their smallest keys: new rows of a merge are numbered in it, on every engine.
+    """
     keys_by_rid: dict[Rid, set[Key]] = {}
     sides: list[set[Key]] = []
     for touches in (ours, theirs):
@@ -104,7 +107,8 @@ def groups_of(table: Table, ours: Sequence[Touch], theirs: Sequence[Touch]) -> l
     joined = _Joined()
     for keys in keys_by_rid.values():
         joined.link(keys)
-    return [group for group in joined.groups() if group & sides[0] and group & sides[1]]
+    both = [group for group in joined.groups() if group & sides[0] and group & sides[1]]
+    return sorted(both, key=lambda group: min(map(key_order, group)))
 
 
 class _Joined:
@@ -140,7 +144,7 @@ def settle(table: Table, group: Group, decide: Decide) -> tuple[Resolution, list
         The resolution, the conflicts that `decide` resolved, and those it left open (then the resolution is void).
     """
     if _values(group.ours) == _values(group.theirs):
-        return _keep_equal(table, group), [], []
+        return _keep_equal(group), [], []
     if group.base is not None and _identities(group.base) == _identities(group.ours):
         return _replace(group, _outcome(group.theirs)), [], []
     if group.base is not None and _identities(group.base) == _identities(group.theirs):
@@ -171,23 +175,30 @@ def _replace(group: Group, outcome: Outcome) -> Resolution:
     return Resolution(list(group.union), list(outcome.values()))
 
 
-def _keep_equal(table: Table, group: Group) -> Resolution:
+def _keep_equal(group: Group) -> Resolution:
     """Both sides came to the same rows: keep one version of each, the same one whoever merges, and end the rest."""
-    resolution = Resolution()
-    shown: dict[Key, list[Row]] = {key: [] for key in group.ours}
-    for row in group.union:
-        rows = shown.get(key_of(table, row))
-        if rows is None:
-            resolution.ended.append(row)
-        else:
-            rows.append(row)
+    kept = list(_kept_versions(group).values())
+    fresh = [(row.rid, row.values) for row in kept if row not in group.union]
+    return Resolution([row for row in group.union if row not in kept], list(fresh))
+
+
+def _kept_versions(group: Group) -> Mapping[Key, Row]:
+    """Return the version that stays for each key: of those that the union shows, the smallest.
+
+    Where rows have changed keys this could keep one row under two keys. Then one side stays as a whole, the one whose
+    versions are smaller (docs/decisions/0005).
+    """
+    smallest: dict[Key, Row] = {}
     for key, row in group.ours.items():
-        wanted = row_bytes(row.values)
-        equal = sorted((v for v in shown[key] if row_bytes(v.values) == wanted), key=lambda v: (v.born, v.rid))
-        resolution.ended += [version for version in shown[key] if version not in equal[:1]]
-        if not equal:
-            resolution.fresh.append((row.rid, row.values))
-    return resolution
+        shown = [version for version in (row, group.theirs[key]) if version in group.union]
+        smallest[key] = min(shown or [row], key=_age)
+    if len({row.rid for row in smallest.values()}) == len(smallest):
+        return smallest
+    return min((group.ours, group.theirs), key=lambda side: sorted(map(_age, side.values())))
+
+
+def _age(row: Row) -> tuple[Point, Rid]:
+    return row.born, row.rid
 
 
 def _by_cell(table: Table, group: Group, decide: Decide) -> tuple[Outcome, list[Conflict], list[Conflict]] | None:
@@ -218,7 +229,7 @@ def _by_row(table: Table, group: Group, decide: Decide) -> tuple[Outcome, list[C
     resolved: list[Conflict] = []
     left: list[Conflict] = []
     used: set[Rid] = set()
-    for key in sorted(group.keys, key=repr):
+    for key in sorted(group.keys, key=key_order):
         ours, theirs = group.ours.get(key), group.theirs.get(key)
         base = group.base.get(key) if group.base is not None else None
         rows = (_dict(table, base), _dict(table, ours), _dict(table, theirs))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,14 @@ from holdfast.errors import AlreadyExists
 
 Key = tuple[Stored, ...]
 """Primary key values of a row, in stored form; of a table without one, the row id as (line uid, n, ordinal)."""
+
+
+_ORDER: dict[Any, int] = {bool: 1, int: 1, float: 1, str: 2, bytes: 3}
+
+
+def key_order(key: tuple[Any, ...]) -> tuple[tuple[int, Stored], ...]:
+    """Return what keys are sorted by: NULL, then numbers, then text, then blobs, as SQLite sorts them."""
+    return tuple((_ORDER.get(type(part), 0), part) for part in key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ of ours, because SQLite's own busy handler sleeps and is not fair.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 import threading
@@ -28,7 +29,16 @@ from holdfast.engine.sql.names import VECTORS_MAX, LineRow, Names
 from holdfast.engine.sql.reader import Parameters, SqlSnapshot
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite_errors import origin_of, translated
-from holdfast.errors import InvalidValue, NotFound, StoreClosed, StoreCorrupt, Timeout, TransactionOpen, Unsupported
+from holdfast.errors import (
+    InvalidValue,
+    NotFound,
+    StoreClosed,
+    StoreCorrupt,
+    StoreUnavailable,
+    Timeout,
+    TransactionOpen,
+    Unsupported,
+)
 
 STATEMENTS_CACHED = 512
 TIMEOUT_SECONDS = 30.0
@@ -109,6 +119,7 @@ class SqliteSession:
         self._counter = Counter()
         self._now: str | None = None
         self._closed = False
+        self._pid = os.getpid()
         self._open: SqlChanges | None = None
         self._register("hf_ordinal", self._counter.next_ordinal, 0)
         self._register("hf_count", self._counter.count, 0)
@@ -163,6 +174,8 @@ class SqliteSession:
         driver = self._driver
         if self._closed:
             raise StoreClosed("the store is closed; connect again")
+        if os.getpid() != self._pid:  # SQLite's locks do not survive a fork
+            raise StoreUnavailable("this store was opened before the process was forked; connect again in the child")
         driver.rows(begin)
         self._now = None
         try:
@@ -178,9 +191,10 @@ class SqliteSession:
             raise
 
     def close(self) -> None:
-        """Close the connection. Idempotent."""
+        """Close the connection. Idempotent. In a forked child it is left alone: it is the parent's."""
         self._closed = True
-        self._driver.connection.close()
+        if os.getpid() == self._pid:
+            self._driver.connection.close()
 
 
 class SqliteEngine:

@@ -41,6 +41,8 @@ def open_engine(
     if timeout < 0:
         raise InvalidValue(f"timeout is a number of seconds, not {timeout!r}")
     path = _path(os.fspath(url))
+    if create and str(url).startswith("holdfast://"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
     if not create and path != ":memory:" and not Path(path).exists():
         raise NotFound(
             f"there is no store {path!r}; name another with --store or HOLDFAST_STORE, or connect() to make it"
@@ -77,6 +79,4 @@ def configured(name: str) -> str:
             named = tomllib.load(file).get(name)
         if isinstance(named, str):
             return named
-    path = home / f"{name}.db"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return str(path)
+    return str(home / f"{name}.db")

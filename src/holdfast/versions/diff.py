@@ -6,7 +6,7 @@ from typing import Any
 
 from holdfast.core.points import VersionVector, meet
 from holdfast.core.rows import Change, key_of
-from holdfast.core.schema import Catalogue, Key, Table
+from holdfast.core.schema import Catalogue, Key, Table, key_order
 from holdfast.core.types import Stored, decode
 from holdfast.engine.contract import Reader
 from holdfast.versions.resolve import Resolved
@@ -14,18 +14,19 @@ from holdfast.versions.results import RowChange
 
 
 def diff(reader: Reader, a: Resolved, b: Resolved) -> list[RowChange]:
-    """Return the rows that differ between `a` and `b`, by table name and key."""
+    """Return the rows that differ between `a` and `b`, in the order of table names and keys."""
     before, after = reader.vector(a.point), reader.vector(b.point)
     base = meet(before, after)
     then, now = schema_at(reader, a), schema_at(reader, b)
     changes: list[RowChange] = []
-    for table in _all_tables(then, now):
+    for table in sorted(_all_tables(then, now), key=lambda table: table.name):
         touches = [*reader.touched(table, base, before), *reader.touched(table, base, after)]
         keys = {key_of(table, touch.row) for touch in touches}
         old = _rows(reader, then.table(table.id), before, keys)
         new = _rows(reader, now.table(table.id), after, keys)
-        changes += [_change(table, key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
-    return sorted(changes, key=lambda change: (change.table, repr(change.key)))
+        differing = sorted((key for key in keys if old.get(key) != new.get(key)), key=key_order)
+        changes += [_change(table, key, old.get(key), new.get(key)) for key in differing]
+    return changes
 
 
 def schema_at(reader: Reader, at: Resolved) -> Catalogue:
@@ -44,13 +45,22 @@ def decoded_row(table: Table, values: tuple[Stored, ...]) -> dict[str, object]:
     return {column.name: decode(value, column.type) for column, value in zip(table.columns, values, strict=True)}
 
 
-def change_of_commit(change: Change) -> RowChange:
-    """Return a commit's change in Python values."""
-    table, shown = change.table, change.after or change.before
+def changes_of_commit(changes: list[Change]) -> list[RowChange]:
+    """Return a commit's changes in Python values, in the order of table names and keys."""
+    return [_change_of(change) for change in sorted(changes, key=lambda c: (c.table.name, key_order(_key(c))))]
+
+
+def _key(change: Change) -> Key:
+    shown = change.after or change.before
     assert shown is not None
+    return key_of(change.table, shown)
+
+
+def _change_of(change: Change) -> RowChange:
+    table = change.table
     return _change(
         table,
-        key_of(table, shown),
+        _key(change),
         (table, change.before.values) if change.before else None,
         (table, change.after.values) if change.after else None,
     )

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from holdfast.core.canonical import json_text
 from holdfast.core.clock import Ids, RandomIds
 from holdfast.core.points import Point
 from holdfast.core.refs import MAIN, check_name
-from holdfast.core.rows import Row, key_of
+from holdfast.core.rows import key_of
 from holdfast.core.schema import Key, Table
-from holdfast.core.types import Stored, encode
+from holdfast.core.types import Stored
 from holdfast.engine.contract import Commit, Line, Reader, Session, Writer
 from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, NotFound, ReadOnly
-from holdfast.versions.diff import change_of_commit, diff, schema_at
-from holdfast.versions.edits import Delete, Edit, Put
+from holdfast.versions.diff import changes_of_commit, diff, schema_at
+from holdfast.versions.edits import Edit, apply_edit
 from holdfast.versions.merge import (
     Decided,
     Plan,
@@ -155,13 +154,7 @@ class Versions:
             line = writer.opened
             seen = {**writer.vector(Point(line.uid, line.head)), line.uid: line.head + 1}
             for edit in edits:
-                table = writer.catalogue().find(edit.table)
-                if table is None:
-                    raise NotFound(f"no table {edit.table!r}")
-                if isinstance(edit, Put):
-                    _put(writer, table, seen, edit.values)
-                else:
-                    _delete(writer, table, seen, edit)
+                apply_edit(writer, seen, edit)
         return self.head(branch)
 
     # Merging
@@ -224,9 +217,7 @@ class Versions:
         """Return the commit at a ref, and the rows it changed against its first parent (a merge: its resolutions)."""
         with self._session.read() as reader:
             point = resolve(reader, ref).point
-            changes = [change_of_commit(change) for change in reader.changes(point)]
-            changes.sort(key=lambda change: (change.table, repr(change.key)))
-            return CommitInfo.of(reader.commit(point)), changes
+            return CommitInfo.of(reader.commit(point)), changes_of_commit(reader.changes(point))
 
     def snapshot(self, ref: str) -> dict[str, dict[Key, tuple[Stored, ...]]]:
         """Return all rows that a ref shows, in stored form, by table and key."""
@@ -250,40 +241,3 @@ def _merge_target(reader: Reader, into: str) -> Line:
         resolve(reader, into)
         raise ReadOnly(f"{into!r} is a tag or a commit; merge into a branch")
     return line
-
-
-def _encoded(table: Table, values: Mapping[str, object]) -> dict[int, Stored]:
-    found: dict[int, Stored] = {}
-    for name, value in values.items():
-        at = table.position(name)
-        if at is None:
-            raise NotFound(f"table {table.name!r} has no column {name!r}")
-        found[at] = encode(value, table.columns[at].type, f"{table.name}.{name}")
-    return found
-
-
-def _find(writer: Writer, table: Table, seen: dict[str, int], key: Key) -> Row | None:
-    return next(iter(writer.rows(table, seen, [key])), None)
-
-
-def _put(writer: Writer, table: Table, seen: dict[str, int], values: Mapping[str, object]) -> None:
-    given = _encoded(table, values)
-    key = tuple(given.get(at) for at in table.positions(table.primary_key))
-    row = _find(writer, table, seen, key) if key and None not in key else None
-    if row is None:
-        writer.insert(table, [given.get(at) for at in range(len(table.columns))])
-    else:
-        writer.update(table, row, [given.get(at, value) for at, value in enumerate(row.values)])
-
-
-def _delete(writer: Writer, table: Table, seen: dict[str, int], edit: Delete) -> None:
-    columns = [table.columns[at] for at in table.positions(table.primary_key)]
-    key: tuple[Any, ...] = edit.key
-    if columns:
-        if len(key) != len(columns):
-            raise InvalidValue(f"the key of {table.name} has {len(columns)} parts, not {len(key)}: {key!r}")
-        key = tuple(encode(part, column.type, table.name) for part, column in zip(key, columns, strict=True))
-    row = _find(writer, table, seen, key)
-    if row is None:
-        raise NotFound(f"table {table.name!r} has no row {edit.key!r} on this branch")
-    writer.delete(table, row)

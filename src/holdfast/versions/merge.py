@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from holdfast.core.points import Point, VersionVector, covers, join, meet
 from holdfast.core.rows import Decide, Group, Resolution, Row, Touch, groups_of, key_of, settle
-from holdfast.core.schema import Key, Table
+from holdfast.core.schema import Key, Table, key_order
 from holdfast.core.types import Stored, decode, encode
 from holdfast.engine.contract import Line, Reader, Violation, Writer
 from holdfast.errors import Conflict, InvalidValue, MergeConflict
@@ -101,7 +101,7 @@ def _group(
     reader: Reader, table: Table, base: _Base, mine: VersionVector, other: VersionVector, keys: frozenset[Key]
 ) -> Group:
     def shown(vector: VersionVector) -> list[Row]:
-        return list(reader.rows(table, vector, sorted(keys, key=repr)))
+        return list(reader.rows(table, vector, sorted(keys, key=key_order)))
 
     def by_key(rows: list[Row]) -> dict[Key, Row]:
         return {key_of(table, row): row for row in rows}
@@ -223,7 +223,7 @@ def _broken(writer: Writer, planned: TablePlan, seen: VersionVector, plan: Plan)
     table = planned.table
     if not table.uniques and not table.checks:
         return
-    rows = list(writer.rows(table, seen, sorted(planned.changed, key=repr)))
+    rows = list(writer.rows(table, seen, sorted(planned.changed, key=key_order)))
     theirs = writer.vector(plan.theirs)
     for violation in writer.violations(table, rows):
         yield _violation_conflict(table, violation, theirs)

@@ -74,7 +74,7 @@ def bound(line: str, vector: LocalVector, stored_as: int | None) -> str:
     if stored_as is not None:
         return f"coalesce((SELECT x.n FROM temp.hf_vector AS x WHERE x.vec = {stored_as} AND x.line = {line}), -1)"
     arms = "".join(f" WHEN {int(uid)} THEN {int(n)}" for uid, n in vector.items())
-    return f"CASE {line}{arms} ELSE -1 END"
+    return f"CASE {line}{arms} ELSE -1 END" if arms else "-1"
 
 
 def visible(table: Table, vector: LocalVector, stored_as: int | None) -> str:

@@ -1,0 +1,264 @@
+"""The commands of `holdfast`."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+
+import click
+from rich.text import Text
+
+import holdfast
+from holdfast.cli import render
+from holdfast.cli.demo_command import demo
+from holdfast.cli.import_command import import_traces
+from holdfast.cli.jsontext import plain, print_json, print_json_list
+from holdfast.cli.surface import Group, branch_option, reports, store_argument, store_option
+from holdfast.core.refs import MAIN
+from holdfast.errors import MergeConflict
+from holdfast.tables.statement import Verb, parse
+
+COMMITS_SHOWN_MAX = 25
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="holdfast", message="holdfast %(version)s")
+def commands() -> None:
+    """Keep the state of agent loops: every step a durable, branchable, queryable commit."""
+
+
+commands.add_command(demo)
+commands.add_command(import_traces)
+
+
+@commands.command(short_help="Run one SQL statement.")
+@click.argument("statement")
+@click.option("--branch", metavar="NAME", help="The branch to be on.  [default: main]")
+@click.option("--at", metavar="REF", help="Run it at this branch, tag or commit.")
+@store_option
+@reports
+def sql(statement: str, at: str | None, branch: str | None, url: str, *, as_json: bool) -> None:
+    """Run one SQL STATEMENT. A write is one commit. `-` reads the statement from stdin.
+
+    "T@REF" reads table T at another branch, tag or commit, joins included.
+    """
+    if at and branch:
+        raise click.UsageError("--at and --branch both say where; give one of them")
+    if statement == "-":
+        statement = sys.stdin.read()
+    with holdfast.connect(url, branch=branch or MAIN, create=parse(statement).verb is Verb.CREATE) as here:
+        db = here.checkout(at) if at else here
+        before = db.head
+        cursor = db.execute(statement)
+        columns = cursor.columns
+        if columns:
+            if as_json:
+                print_json_list(cursor)
+            else:
+                render.rows(render.console(), columns, cursor)
+            return
+        commit = db.head if db.head != before else None
+        if as_json:
+            print_json({"rowcount": cursor.rowcount, "commit": commit})
+        else:
+            done = render.count(cursor.rowcount, "row") + " changed" if cursor.rowcount >= 0 else "done"
+            click.echo(f"{done}; commit {commit[: render.HASH_SHOWN]}" if commit else f"{done}; no commit")
+
+
+@commands.command(short_help="List commits, newest first.")
+@click.argument("ref", required=False)
+@click.option("-n", "--limit", type=click.IntRange(min=1), help="Show at most this many commits.")
+@branch_option
+@store_option
+@reports
+def log(ref: str | None, limit: int | None, branch: str, url: str, *, as_json: bool) -> None:
+    """List the commits that a branch, tag or commit REF sees, newest first."""
+    with holdfast.connect(url, branch=branch, create=False) as db:
+        if as_json:
+            print_json_list(_commit(commit) for commit in db.log(ref, limit=limit))
+            return
+        shown = limit or COMMITS_SHOWN_MAX
+        found = db.log(ref, limit=shown + 1)
+        out = render.console()
+        render.commits(out, found[:shown], _names(db))
+        if len(found) > shown and limit is None:
+            out.print(Text(f"(the newest {shown}; --limit N or --json show more)", style="dim"))
+
+
+def _commit(commit: holdfast.CommitInfo) -> dict[str, object]:
+    return {
+        "hash": commit.hash,
+        "parents": list(commit.parents),
+        "at": plain(commit.at),
+        "message": commit.message,
+        "metadata": plain(commit.metadata),
+    }
+
+
+def _names(db: holdfast.Store) -> Mapping[str, list[str]]:
+    """Return the names of branches and tags by the commit that they are at."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for branch in db.branches():
+        names[branch.head].append(branch.name)
+    for tag in db.tags():
+        names[tag.head].append(tag.name)
+    return names
+
+
+@commands.command(short_help="Show a commit and the rows that it changed.")
+@click.argument("ref")
+@store_option
+@reports
+def show(ref: str, url: str, *, as_json: bool) -> None:
+    """Show a commit: its header, and the rows that it changed. REF may be a branch, a tag or a commit."""
+    with holdfast.connect(url, create=False) as db:
+        [commit] = db.log(ref, limit=1)
+        changed = db.diff(commit.parents[0], commit.hash) if commit.parents else []
+        if as_json:
+            print_json({**_commit(commit), "changes": [plain(change) for change in changed]})
+            return
+        out = render.console()
+        out.print(Text(f"commit {commit.hash}", style="yellow"), soft_wrap=True)
+        for parent in commit.parents:
+            out.print(f"parent {parent}", soft_wrap=True)
+        out.print(f"at     {render.moment(commit.at)} UTC")
+        if names := _names(db).get(commit.hash):
+            out.print(f"names  {', '.join(names)}", soft_wrap=True)
+        if commit.message:
+            out.print(Text("\n" + render.printable(commit.message, keep="\n")), soft_wrap=True)
+        out.print()
+        if changed:
+            render.changes(out, changed)
+        else:
+            out.print("no row changed")
+
+
+@commands.command(short_help="List the rows that differ between two refs.")
+@click.argument("a")
+@click.argument("b")
+@store_option
+@reports
+def diff(a: str, b: str, url: str, *, as_json: bool) -> None:
+    """List the rows that differ between A and B: branches, tags or commits."""
+    with holdfast.connect(url, create=False) as db:
+        changed = db.diff(a, b)
+        if as_json:
+            print_json_list(changed)
+        else:
+            render.changes(render.console(), list(changed))
+
+
+@commands.command(short_help="List, make or delete branches.")
+@click.argument("name", required=False)
+@click.option("--at", metavar="REF", help="Start at this branch, tag or commit.  [default: main]")
+@click.option("--delete", is_flag=True, help="Delete the branch NAME.")
+@store_option
+@reports
+def branch(name: str | None, at: str | None, url: str, *, delete: bool, as_json: bool) -> None:
+    """List the branches; with a NAME, make that branch (which copies nothing) or delete it."""
+    if delete and (name is None or at):
+        raise click.UsageError("--delete takes the NAME of a branch, and no --at")
+    if at and name is None:
+        raise click.UsageError("--at is where a new branch starts; give its NAME")
+    with holdfast.connect(url, create=False) as db:
+        if name is None:
+            _list_branches(db, as_json=as_json)
+        elif delete:
+            db.delete_branch(name)
+            _said({"deleted": name}, f"deleted {name}", as_json=as_json)
+        else:
+            with db.branch(name, at=at) as made:
+                head = made.head
+            _said({"name": name, "head": head}, f"made {name} at {head[: render.HASH_SHOWN]}", as_json=as_json)
+
+
+def _said(facts: dict[str, object], words: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(facts)
+    else:
+        click.echo(words)
+
+
+def _list_branches(db: holdfast.Store, *, as_json: bool) -> None:
+    branches = db.branches()
+    if as_json:
+        print_json_list(branches)
+        return
+    table = render.grid("branch", "newest commit", "at (UTC)")
+    for known in branches:
+        table.add_row(known.name, Text(known.head[: render.HASH_SHOWN], style="yellow"), render.moment(known.at))
+    render.console().print(table)
+
+
+@commands.command(short_help="Merge a branch, tag or commit into a branch.")
+@click.argument("source")
+@click.option("--into", metavar="BRANCH", help="The branch that is merged into.  [default: main]")
+@click.option(
+    "--policy",
+    type=click.Choice(["fail", "ours", "theirs"]),
+    default="fail",
+    show_default=True,
+    help="What becomes of a conflict: nothing is merged, the side of --into wins, or the side of SOURCE.",
+)
+@store_option
+@reports
+def merge(source: str, into: str | None, policy: str, url: str, *, as_json: bool) -> None:
+    """Merge SOURCE, a branch, tag or commit, into a branch. Rows merge cell by cell."""
+    with holdfast.connect(url, create=False) as db:
+        target = into or db.ref
+        before = db.checkout(target).head
+        try:
+            merged = db.merge(source, into=target, policy=policy)
+        except MergeConflict as error:
+            if as_json:
+                raise
+            _show_conflicts(error, source, target, url)
+            sys.exit(1)
+        changed = db.diff(before, merged.commit) if merged.changed else []
+        if as_json:
+            print_json(
+                {
+                    "commit": merged.commit,
+                    "changed": merged.changed,
+                    "rows_changed": len(changed),
+                    "conflicts": [plain(conflict) for conflict in merged.conflicts],
+                }
+            )
+            return
+    if not merged.changed:
+        click.echo(f"{target} has all of {source}: nothing to merge")
+        return
+    rows = render.count(len(changed), "row")
+    click.echo(f"merged {source} into {target}: {rows} changed; commit {merged.commit[: render.HASH_SHOWN]}")
+    if merged.conflicts:
+        out = render.console()
+        out.print(f"{render.count(len(merged.conflicts), 'conflict')} resolved by taking {policy}:")
+        render.conflicts(out, merged.conflicts)
+
+
+def _show_conflicts(error: MergeConflict, source: str, target: str, url: str) -> None:
+    """Show on stderr what both sides changed, and what can be done about it."""
+    out = render.console(stderr=True)
+    again = f"holdfast merge {source} --into {target}{store_argument(url)}"
+    out.print(f"holdfast: {render.count(len(error.conflicts), 'conflict')}: nothing was merged\n")
+    render.conflicts(out, error.conflicts)
+    out.print(f"\nTo take one side in every conflict, ours ({target}) or theirs ({source}):")
+    out.print(f"  {again} --policy ours\n  {again} --policy theirs", soft_wrap=True)
+    out.print(
+        "To decide one by one, write the rows as they shall be on both branches (holdfast sql … --branch NAME)"
+        " and merge again: where both sides agree there is no conflict."
+    )
+
+
+@commands.command(short_help="Check every hash and every change.")
+@store_option
+@reports
+def verify(url: str, *, as_json: bool) -> None:
+    """Compute every hash again and check what the store holds against them."""
+    with holdfast.connect(url, create=False) as db:
+        report = db.verify()
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(str(report))

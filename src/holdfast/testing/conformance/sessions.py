@@ -1,0 +1,180 @@
+"""What `engine.contract` promises about sessions: snapshots, rollback and expectations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol
+
+from holdfast.core.clock import Clock, Ids
+from holdfast.core.points import Point
+from holdfast.core.schema import Table
+from holdfast.engine.contract import Engine, Line, Reader, Session
+from holdfast.errors import BranchMoved, StoreClosed
+from holdfast.testing.conformance.stores import ANN, StoreUnderTest, equal, fill, holds, raises, user, users
+from holdfast.testing.schemas import TEXT, table
+from holdfast.testing.stand_ins import FakeClock, SeededIds
+from holdfast.versions.history import Versions
+
+
+class SessionStore(StoreUnderTest, Protocol):
+    """A store that also gives the sessions of `engine.contract`."""
+
+    def session(self) -> Session:
+        """Open another session."""
+        ...
+
+
+OpenSessionStore = Callable[[Clock, Ids], SessionStore]
+
+
+class EngineStore:
+    """An engine as a store under test: `lambda clock, ids: EngineStore(MyEngine(clock, ids), ids)`."""
+
+    def __init__(self, engine: Engine, ids: Ids) -> None:
+        self._engine = engine
+        self._ids = ids
+
+    def versions(self) -> Versions:
+        """Open a session with its versions."""
+        return Versions(self._engine.session(), self._ids)
+
+    def session(self) -> Session:
+        """Open a session."""
+        return self._engine.session()
+
+    def close(self) -> None:
+        """Close the engine."""
+        self._engine.close()
+
+
+@contextmanager
+def _sessions(open_store: OpenSessionStore) -> Generator[tuple[Any, Session, Session]]:
+    """Open a new store with tables and one user; hand out its versions and two sessions."""
+    store = open_store(FakeClock(), SeededIds())
+    try:
+        versions = store.versions()
+        fill(versions)
+        yield versions, store.session(), store.session()
+    finally:
+        store.close()
+
+
+def _line(reader: Reader, branch: str = "main") -> Line:
+    line = reader.branch(branch)
+    if line is None:
+        raise AssertionError(f"{branch} is a branch")
+    return line
+
+
+def _users(reader: Reader) -> Table:
+    found = reader.catalogue().find("users")
+    if found is None:
+        raise AssertionError("users is a table")
+    return found
+
+
+def check_stale_expectation_is_branch_moved(open_store: OpenSessionStore) -> None:
+    """A writer that goes on from a head which is no longer the head gets BranchMoved, and writes nothing."""
+    with _sessions(open_store) as (versions, session, _):
+        with session.read() as reader:
+            line = _line(reader)
+        head = versions.commit("main", [user(2, None, 2)])
+
+        def write() -> None:
+            with session.write() as writer:
+                writer.open(line)
+
+        raises(BranchMoved, write)
+        equal(head, versions.head("main"), "the head")
+
+
+def check_names_are_moved_by_comparison(open_store: OpenSessionStore) -> None:
+    """A name is only moved from the line that is expected there."""
+    with _sessions(open_store) as (versions, session, _):
+        versions.branch("a")
+        versions.commit("a", [user(2, None, 2)])
+        with session.read() as reader:
+            other = _line(reader, "a").uid
+
+        def move(expect: str | None) -> None:
+            with session.write() as writer:
+                writer.point_branch("main", other, expect)
+
+        raises(BranchMoved, lambda: move(None))
+        raises(BranchMoved, lambda: move(other))
+        equal(ANN, users(versions, "main"), "main")
+
+
+class _Interrupted(Exception):
+    """What a check raises in the middle of writing."""
+
+
+def check_exception_takes_all_back(open_store: OpenSessionStore) -> None:
+    """What a writer did is gone if its block raises, whatever it did, and the session goes on."""
+
+    def write_and_fail(session: Session) -> None:
+        with session.write() as writer:
+            line = _line(writer)
+            writer.open(line)
+            writer.insert(_users(writer), [2, None, 2])
+            writer.define(writer.catalogue().with_table(table("late", {"id": TEXT})))
+            writer.seal("never")
+            writer.point_branch("b", writer.create_line("ab" * 16, Point(line.uid, line.head)).uid, None)
+            raise _Interrupted
+
+    with _sessions(open_store) as (versions, session, _):
+        before = (versions.head("main"), versions.snapshot("main"))
+        with suppress(_Interrupted):
+            write_and_fail(session)
+        equal(before, (versions.head("main"), versions.snapshot("main")), "main")
+        equal(["main"], [branch.name for branch in versions.branches()], "the branches")
+        with session.write() as writer:
+            writer.open(_line(writer))
+            writer.insert(_users(writer), [3, None, 3])
+            writer.seal("then")
+        equal({1, 3}, {key[0] for key in users(versions, "main")}, "main, after another commit")
+
+
+def check_reader_is_one_snapshot(open_store: OpenSessionStore) -> None:
+    """What a reader sees does not change while others commit, create branches and define tables."""
+
+    def seen(reader: Reader) -> object:
+        line = _line(reader)
+        rows = reader.rows(_users(reader), reader.vector(Point(line.uid, line.head)))
+        return line, sorted(reader.branches()), len(list(rows)), reader.catalogue().find("late")
+
+    with _sessions(open_store) as (versions, session, _):
+        with session.read() as reader:
+            before = seen(reader)
+            versions.branch("a")
+            versions.commit("main", [user(2, None, 2), user(3, None, 3)])
+            versions.create_table("main", table("late", {"id": TEXT}))
+            equal(before, seen(reader), "what the reader sees")
+        with session.read() as reader:
+            holds(reader.catalogue().find("late"), "the next snapshot sees the table")
+
+
+def check_closed_session_says_so(open_store: OpenSessionStore) -> None:
+    """A closed session raises StoreClosed; closing twice is fine; others go on."""
+
+    def read(session: Session) -> Line:
+        with session.read() as reader:
+            return _line(reader)
+
+    with _sessions(open_store) as (versions, session, other):
+        session.close()
+        session.close()
+        raises(StoreClosed, lambda: read(session))
+        holds(read(other), "another session still reads")
+        equal(ANN, users(versions, "main"), "main")
+
+
+SESSION_CHECKS: tuple[Callable[[OpenSessionStore], None], ...] = (
+    check_stale_expectation_is_branch_moved,
+    check_names_are_moved_by_comparison,
+    check_exception_takes_all_back,
+    check_reader_is_one_snapshot,
+    check_closed_session_says_so,
+)
+"""What every engine must do in addition to `CHECKS`, through its sessions."""

@@ -1,0 +1,122 @@
+"""Goal: work costs what changed, never what exists. Method: count the engine's own steps at two sizes; no clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+import holdfast
+
+LAST = "SELECT note FROM steps WHERE run_id = 'r' ORDER BY step DESC LIMIT 1"
+SMALL, LARGE = 1_000, 100_000
+
+
+class Counted:
+    """What SQLite did: statements, steps of its machine, and rows it passed in scans without an index."""
+
+    def __init__(self) -> None:
+        self.statements = 0
+        self.steps = 0
+        self.scanned = 0
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        status = event["stmt_status"]
+        self.statements += 1
+        self.steps += status["SQLITE_STMTSTATUS_VM_STEP"]
+        self.scanned += status["SQLITE_STMTSTATUS_FULLSCAN_STEP"]
+
+
+@contextmanager
+def counted(store: holdfast.Store) -> Iterator[Counted]:
+    connection = store._session._driver.connection  # type: ignore[attr-defined]
+    counter = Counted()
+    connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, counter, id="cost")
+    yield counter
+    connection.trace_v2(0, None, id="cost")
+
+
+def filled(path: Path, rows: int) -> holdfast.Store:
+    db = holdfast.connect(path, durability="process")
+    db.execute("CREATE TABLE steps (run_id TEXT, step INT, note TEXT, PRIMARY KEY (run_id, step))")
+    db.executemany("INSERT INTO steps VALUES ('r', %s, 'n')", ([step] for step in range(rows)))
+    return db
+
+
+def change_both_sides(db: holdfast.Store) -> None:
+    with db.branch("side") as side:
+        side.execute("INSERT INTO steps VALUES ('s', 1, 'x')")
+        side.execute("UPDATE steps SET note = 'side' WHERE step = 500 AND run_id = 'r'")
+    db.execute("UPDATE steps SET note = 'main' WHERE step = 501 AND run_id = 'r'")
+
+
+WORK: dict[str, Callable[[holdfast.Store], object]] = {
+    "diff": lambda db: db.diff("main", "side"),
+    "merge": lambda db: db.merge("side"),
+    "branch": lambda db: db.branch("more"),
+    "checkout": lambda db: db.checkout("side").head,
+    "log": lambda db: db.log(limit=2),
+    "last step": lambda db: db.execute(LAST).fetchone(),
+    "insert": lambda db: db.execute("INSERT INTO steps VALUES ('t', 1, 'x')"),
+    "update": lambda db: db.execute("UPDATE steps SET note = 'y' WHERE run_id = 'r' AND step = 7"),
+}
+
+
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[holdfast.Store]]:
+    """Return a small store and one a hundred times as large, with the same changes on two branches."""
+    stores = [filled(tmp_path_factory.mktemp("cost") / f"{rows}.db", rows) for rows in (SMALL, LARGE)]
+    for store in stores:
+        change_both_sides(store)
+    yield stores
+    for store in stores:
+        store.close()
+
+
+@pytest.mark.slow
+def test_w4_work_costs_the_same_in_a_store_a_hundred_times_as_large(sizes: list[holdfast.Store]) -> None:
+    """Steps may differ by the depth of a B-tree. A scan of a table would be a hundred times as many."""
+    for name, work in WORK.items():
+        found = []
+        for store in sizes:
+            with counted(store) as counter:
+                work(store)
+            found.append(counter)
+        small, large = found
+        print(f"{name:10} {small.statements:3} statements, {small.steps:5} steps small, {large.steps:5} large")
+        assert large.statements == small.statements, name
+        assert large.steps <= small.steps * 1.2 + 50, name
+        assert large.scanned <= small.scanned + 5, name
+
+
+def test_d13_a_write_is_one_transaction(tmp_path: Path) -> None:
+    """BEGIN, the branch (by name, then its line), the schema, insert, read back, commit row, head, COMMIT."""
+    with filled(tmp_path / "s.db", 10) as db:
+        WORK["insert"](db)
+        with counted(db) as counter:
+            db.execute("INSERT INTO steps VALUES ('t', 2, 'x')")
+        assert counter.statements <= 9
+        with counted(db) as counter:
+            WORK["last step"](db)
+            WORK["last step"](db)
+        assert counter.statements <= 12
+
+
+def test_w1_a_growing_table_writes_what_is_new(tmp_path: Path) -> None:
+    """A hundred appended messages of 1 KB: pages of the log grow with the messages, not with the history."""
+    path = tmp_path / "s.db"
+    with holdfast.connect(path) as db:
+        db.execute("CREATE TABLE messages (run_id TEXT, step INT, text TEXT, PRIMARY KEY (run_id, step))")
+        connection = db._session._driver.connection  # type: ignore[attr-defined]
+        connection.pragma("wal_autocheckpoint", 0)
+        sizes = []
+        for step in range(400):
+            db.execute("INSERT INTO messages VALUES ('r', %s, %s)", [step, "m" * 1000])
+            sizes.append((path.parent / "s.db-wal").stat().st_size)
+    growth = [later - earlier for earlier, later in pairwise(sizes)]
+    assert sum(growth[-50:]) <= sum(growth[50:100]) * 1.5

@@ -1,0 +1,68 @@
+"""Goal: docs/format.md is the format. Method: compare its schemas with a store's, and hashes with golden ones."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+from pathlib import Path
+
+import apsw
+
+import holdfast
+
+
+def statements(text: str) -> list[str]:
+    return [" ".join(part.split()) for part in text.split(";") if part.strip()]
+
+
+def test_the_schemas_are_those_of_the_document(root: Path, path: Path) -> None:
+    system, example, on_disk = re.findall(r"```sql\n(.*?)```", (root / "docs" / "format.md").read_text(), re.DOTALL)
+    with holdfast.connect(path) as db:
+        db.execute(example.strip().rstrip(";"))
+    raw = apsw.Connection(str(path))
+    found = [
+        sql for (sql,) in raw.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
+    ]
+    assert [" ".join(str(sql).split()) for sql in found] == statements(system) + statements(on_disk)
+    assert raw.pragma("application_id") == 0x486C6466
+    assert raw.pragma("user_version") == 1
+    assert raw.pragma("journal_mode") == "wal"
+
+
+class Fixed:
+    """A clock and identities that are always the same."""
+
+    def __init__(self) -> None:
+        self._lines = count(1)
+
+    def now_us(self) -> int:
+        return 1_700_000_000_000_000
+
+    def line_uid(self) -> str:
+        return f"{next(self._lines):032x}"
+
+    def salt(self) -> bytes:
+        return bytes(range(16))
+
+
+def test_hashes_stay_what_they_are(path: Path) -> None:
+    """A change here is a change of the format: no store would verify any more."""
+    fixed = Fixed()
+    with holdfast.connect(path, clock=fixed, ids=fixed) as db:
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY, state JSONB, at TIMESTAMP, cost NUMERIC, v VECTOR(2), x)")
+        values = [1, {"b": [1, None], "a": "é"}, "2026-01-02T03:04:05+01:00", "1.50", [0.5, -1], 2.5]
+        db.execute("INSERT INTO t VALUES (%s, %s, %s, %s, %s, %s)", values)
+        with db.branch("side") as side:
+            side.execute("UPDATE t SET x = NULL")
+        db.execute("UPDATE t SET x = NULL")
+        db.merge("side")
+        assert [commit.hash[:16] for commit in db.log()] == GOLDEN
+
+
+GOLDEN = [
+    "d6a63c0bbe08c432",
+    "d38c76673a8b45b9",
+    "25b44f618cbe051e",
+    "ea8b7b796e87f5d2",
+    "0bd8cb91f2f86afe",
+]

@@ -1,0 +1,83 @@
+"""Goal: every engine does what the oracle does. Method: a Hypothesis state machine drives both side by side.
+
+That it reached every kind of operation is itself tested, and so is that it notices an engine that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from holdfast.engine.sql import reader
+from holdfast.testing.machine import KINDS, MakePair, state_machine
+from tests.property.stores import oracle_pair, sqlite_pair
+
+RUNS, STEPS_EACH = 250, 40
+SOAK_RUNS, SOAK_STEPS_EACH = 5_000, 120
+
+
+def _settings(soak: bool, runs: int) -> settings:
+    """A short run is the same each time, so that it reaches every kind; a long one looks elsewhere each time."""
+    return settings(
+        max_examples=SOAK_RUNS if soak else runs,
+        stateful_step_count=SOAK_STEPS_EACH if soak else STEPS_EACH,
+        derandomize=not soak,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def _run(make_pair: MakePair, soak: bool, runs: int) -> Counter[str]:
+    collected: Counter[str] = Counter()
+    run_state_machine_as_test(state_machine(make_pair, collected), settings=_settings(soak, runs))
+    return collected
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # a failure is made small before it is shown, which takes minutes
+@pytest.mark.parametrize("make_pair", [oracle_pair, sqlite_pair])
+def test_engine_does_what_the_oracle_does(make_pair: MakePair, soak: bool) -> None:
+    collected = _run(make_pair, soak, RUNS)
+    assert sorted(kind for kind in KINDS if not collected[kind]) == []
+
+
+@pytest.mark.slow
+def test_long_vectors_do_the_same(monkeypatch: pytest.MonkeyPatch, soak: bool) -> None:
+    """SQLite looks long vectors up in a table; here nearly all count as long."""
+    monkeypatch.setattr(reader, "CASE_LINES_MAX", 1)
+    collected = _run(sqlite_pair, soak, RUNS // 3)
+    assert collected["merge:clean"] > 0
+
+
+BREAKS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "merge": lambda merge: (
+        lambda source, into, policy="fail", message=None: merge(
+            source, into, "ours" if policy == "theirs" else policy, message
+        )
+    ),
+    "commit": lambda commit: lambda branch, edits, message="": commit(branch, edits[:3], message),
+    "diff": lambda diff: lambda a, b: diff(a, b)[:2],
+    "reset": lambda reset: lambda branch, to: reset(branch, "main" if to in ("a", "v1") else to),
+    "log": lambda log: lambda ref, limit=None: log(ref, limit)[:30] if limit is None else log(ref, limit + 1),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("broken", sorted(BREAKS))
+def test_machine_notices_an_engine_that_is_wrong(broken: str) -> None:
+    """A machine that cannot fail proves nothing: here one operation of the engine is slightly wrong."""
+
+    def make_pair(clock: object, ids: object) -> object:
+        pair = oracle_pair(clock, ids)  # type: ignore[arg-type]
+        setattr(pair.first, broken, BREAKS[broken](getattr(pair.first, broken)))
+        return pair
+
+    machine = state_machine(make_pair)  # type: ignore[arg-type]
+    quick = settings(_settings(soak=False, runs=RUNS), database=None, phases=["generate"])  # type: ignore[list-item]
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(machine, settings=quick)

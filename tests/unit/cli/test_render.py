@@ -1,0 +1,108 @@
+"""Results for people fit the terminal, and values cannot pretend to be more than values."""
+
+import io
+from datetime import UTC, datetime
+
+import numpy
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from holdfast.cli import render
+from holdfast.errors import Conflict
+from holdfast.versions.results import RowChange
+
+
+def screen(width: int = 80) -> Console:
+    return Console(file=io.StringIO(), width=width, markup=False, emoji=False, highlight=False)
+
+
+def lines(out: Console) -> list[str]:
+    assert isinstance(out.file, io.StringIO)
+    return [line.rstrip() for line in out.file.getvalue().splitlines()]
+
+
+CELLS = {
+    "null": (None, "NULL"),
+    "text": ("a\tb\r\nc", "a⇥b␍⏎c"),
+    "escape": ("\x1b[31m\x00\x9b", "␛[31m\\x00\\x9b"),
+    "bidi": ("a\u202eb", "a\\x202eb"),
+    "json": ({"b": [1, None]}, '{"b":[1,null]}'),
+    "bool": (False, "false"),
+    "bytes": (b"\x01\x02", "2 bytes: 0102"),
+    "vector": (numpy.array([0.25] * 8, dtype="<f4"), "8 numbers: [0.25, 0.25, 0.25, …]"),
+    "time": (datetime(2026, 1, 31, 23, 59, 59, 900, tzinfo=UTC), "2026-01-31 23:59:59"),
+}
+
+
+@pytest.mark.parametrize(("value", "text"), CELLS.values(), ids=CELLS.keys())
+def test_a_value_is_one_line(value: object, text: str) -> None:
+    assert render.cell(value).plain == text
+
+
+@pytest.mark.parametrize("width", [40, 80, 100])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    out = screen(width)
+    row = {"id": 1, "text": "wörter 漢字 " * 50, "json": {"k": "v" * 200}, "n": 10**12}
+
+    render.rows(out, list(row), [row, row])
+    render.changes(out, [RowChange("t", (1,), None, row), RowChange("t", (2,), row, row | {"text": "other" * 50})])
+    render.conflicts(out, [Conflict("a_long_table_name", ("key" * 20,), "text", row["text"], "ours" * 90, None)])
+
+    assert max(map(cell_len, lines(out))) <= width
+
+
+def test_numbers_are_never_cut() -> None:
+    out = screen(40)
+
+    render.rows(out, ["n", "text"], [{"n": 123456789012345, "text": "x" * 100}] * 2)
+
+    assert lines(out)[2].startswith("123456789012345  xxx")
+
+
+def test_a_difference_deep_in_a_text_is_seen() -> None:
+    common = "x" * 200
+
+    old, new = render.around_difference([Text(common + "old"), Text(common + "new")], 30)
+
+    assert (old.plain[0], new.plain[0]) == ("…", "…")
+    assert old.plain.endswith("old")
+    assert new.plain.endswith("new")
+
+
+def test_short_texts_are_left_whole() -> None:
+    assert [text.plain for text in render.around_difference([Text("abc old"), Text("abc new")], 30)] == [
+        "abc old",
+        "abc new",
+    ]
+
+
+def test_unclear_bases_of_a_conflict_are_all_named() -> None:
+    out = screen(100)
+
+    render.conflicts(out, [Conflict("t", (1,), "c", None, 1, 2, candidates=(7, 8))])
+
+    assert lines(out)[3].split() == ["1", "c", "7", "or", "8", "1", "2"]
+
+
+def test_a_broken_constraint_is_named() -> None:
+    out = screen(100)
+
+    render.conflicts(out, [Conflict("t", (1,), None, None, {"a": 1}, {"a": 2}, constraint="UNIQUE (a)")])
+
+    assert "UNIQUE (a)" in lines(out)[3]
+
+
+def test_more_than_can_be_read_is_counted() -> None:
+    out = screen()
+
+    render.changes(out, [RowChange("t", (n,), None, {"id": n}) for n in range(render.CHANGES_SHOWN_MAX + 7)])
+
+    assert lines(out)[0] == "t: 107 added"
+    assert lines(out)[-1] == "(7 more rows; --json prints all)"
+
+
+@pytest.mark.parametrize(("number", "text"), [(1, "1 branch"), (0, "0 branches"), (1234, "1,234 branches")])
+def test_counts_agree_with_their_noun(number: int, text: str) -> None:
+    assert render.count(number, "branch") == text
