@@ -446,7 +446,7 @@ def test_an_inner_transaction_that_fails_takes_back_only_itself(db: holdfast.Sto
     db.execute("CREATE TABLE t (k INT PRIMARY KEY, x TEXT)")
     with db.transaction("outer"):
         db.execute("INSERT INTO t VALUES (1, 'outer')")
-        with pytest.raises(LookupError), db.transaction():  # noqa: PT012 - what is rolled back
+        with pytest.raises(LookupError), db.transaction():
             db.execute("INSERT INTO t VALUES (2, 'inner')")
             db.execute("UPDATE t SET x = 'changed'")
             with db.transaction():
@@ -465,7 +465,7 @@ def test_an_inner_transaction_that_fails_takes_back_only_itself(db: holdfast.Sto
 def test_a_transaction_that_fails_leaves_no_commit_and_no_table(db: holdfast.Store) -> None:
     db.execute("CREATE TABLE t (k INT PRIMARY KEY)")
     head = db.head
-    with pytest.raises(LookupError), db.transaction():  # noqa: PT012 - what is rolled back
+    with pytest.raises(LookupError), db.transaction():
         db.execute("INSERT INTO t VALUES (1)")
         db.execute("CREATE TABLE u (a INT)")
         db.execute("INSERT INTO u VALUES (1)")
@@ -480,7 +480,7 @@ def test_a_transaction_that_fails_leaves_no_commit_and_no_table(db: holdfast.Sto
 def test_a_table_made_in_an_inner_transaction_that_failed_is_forgotten(db: holdfast.Store) -> None:
     db.execute("CREATE TABLE t (k INT PRIMARY KEY)")
     with db.transaction():
-        with pytest.raises(LookupError), db.transaction():  # noqa: PT012 - what is rolled back
+        with pytest.raises(LookupError), db.transaction():
             db.execute("CREATE TABLE u (a INT)")
             db.execute("INSERT INTO u VALUES (1)")
             raise LookupError
