@@ -1,4 +1,4 @@
-"""Goal: what stands beside a column is compared as a value of its type, or refused. Method: both, on one small table."""
+"""Goal: what stands beside a column is compared as a value of its type, or refused. Method: both, on one table."""
 
 from __future__ import annotations
 

@@ -312,9 +312,7 @@ def _cast(tokens: list[Token], index: int, opening: int, end: int) -> None:
         raise Unsupported(f"CAST(... AS {name}) is not supported")
     if type_.kind in _CAST:
         tokens[index] = Token(TokenKind.WORD, "hf_as", "hf_as")
-        tokens[opening] = replace(tokens[opening], text=f"('{type_.kind.value}', NULL, NULL, 'CAST', ")
-        for i in range(at, end):
-            tokens[i] = raw("")
+        tokens[at:end] = [raw(f", '{type_.kind.value}', NULL, NULL, 'CAST'")] + [raw("")] * (end - at - 1)
 
 
 def _ordering(tokens: list[Token], index: int) -> None:
