@@ -277,3 +277,31 @@ def test_opposite_decisions_about_a_removal_conflict(pair: tuple[Store, Store]) 
     side.merge(before, policy="ours")
     conflict = conflict_of(db)
     assert (conflict.key, conflict.ours["note"], conflict.theirs) == (("r", 1), "kept", None)
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (lambda conflict: None, "forgotten return"),
+        (None, "no merge policy"),
+        ("mine", "no merge policy"),
+        ({"stepz": "ours"}, "stepz"),
+        ({"steps": "mine"}, "no merge policy"),
+    ],
+)
+def test_a_policy_that_is_none_is_refused(pair: tuple[Store, Store], policy: Any, message: str) -> None:
+    db, side = pair
+    side.execute("UPDATE steps SET note = 'other' WHERE step = 1")
+    db.execute("UPDATE steps SET note = 'mine' WHERE step = 1")
+    head = db.head
+    with pytest.raises(holdfast.InvalidValue, match=message):
+        db.merge("side", policy=policy)
+    assert db.head == head
+
+
+def test_a_policy_cannot_move_a_row_to_another_key(pair: tuple[Store, Store]) -> None:
+    db, side = pair
+    side.execute("INSERT INTO steps VALUES ('r', 4, 'theirs', NULL)")
+    db.execute("INSERT INTO steps VALUES ('r', 4, 'ours', NULL)")
+    with pytest.raises(holdfast.InvalidValue, match="changed the key"):
+        db.merge("side", policy=lambda conflict: conflict.ours | {"step": 5})

@@ -451,6 +451,20 @@ class TestOpening:
                 holdfast.connect(url, create=False)
         assert list(tmp_path.iterdir()) == []
 
+    def test_an_empty_file_is_no_store_yet(self, tmp_path: Path) -> None:
+        empty = tmp_path / "z.db"
+        empty.touch()
+        with pytest.raises(holdfast.NotFound, match="no store"):
+            holdfast.connect(empty, create=False)
+        assert empty.stat().st_size == 0
+        with holdfast.connect(empty) as db:
+            assert db.log(limit=1)[0].message == "store created"
+
+    def test_a_branch_that_is_not_there_makes_no_store(self, path: Path) -> None:
+        with pytest.raises(holdfast.NotFound):
+            holdfast.connect(path, branch="nope")
+        assert not path.exists()
+
     @pytest.mark.parametrize("url", ["", "postgresql://x", "valkey://x", "http://x", "holdfast://x", "holdfast://../x"])
     def test_urls_without_an_engine(self, url: str) -> None:
         with pytest.raises((holdfast.Unsupported, holdfast.InvalidValue)):

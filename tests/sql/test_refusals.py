@@ -166,7 +166,7 @@ NAMES = cases(
     Wrong("SELECT * FROM nosuch", NotFound, "nosuch"),
     Wrong("SELECT * FROM t JOIN nosuch USING (id)", NotFound, "nosuch"),
     Wrong("SELECT nosuch FROM t", SqlError, "nosuch"),
-    Wrong("SELECT nosuch(1)", SqlError, "nosuch"),
+    Wrong("SELECT nosuch(1)", Unsupported, "nosuch"),
     Wrong('SELECT "nosuch" FROM t', SqlError, "nosuch"),
     Wrong("SELECT rowid FROM t", SqlError, "rowid"),
     Wrong("SELECT * FROM public.t", NotFound, "public.t"),

@@ -10,7 +10,7 @@ MAIN = "main"
 NAME_LENGTH_MAX = 255
 HASH_PREFIX_LENGTH_MIN = 7
 
-_PART = re.compile(r"[A-Za-z0-9_.+=:@-]+")
+_PART = re.compile(r"[A-Za-z0-9_.+=:-]+")
 _HASH = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -18,7 +18,7 @@ def check_name(name: object, what: str) -> str:
     """Return `name` if it can name a branch or a tag.
 
     Args:
-        name: parts of letters, digits and `_ . + = : @ -`, separated by single `/`; at most 255 characters.
+        name: parts of letters, digits and `_ . + = : -`, separated by single `/`; at most 255 characters.
         what: "branch" or "tag", for the message.
 
     Raises:
@@ -29,7 +29,7 @@ def check_name(name: object, what: str) -> str:
     parts = name.split("/")
     if not name or len(name) > NAME_LENGTH_MAX or not all(_PART.fullmatch(part) for part in parts):
         raise InvalidValue(
-            f"{name[:80]!r} cannot name a {what}: use letters, digits and _ . + = : @ - in parts separated by single"
+            f"{name[:80]!r} cannot name a {what}: use letters, digits and _ . + = : - in parts separated by single"
             f" '/', at most {NAME_LENGTH_MAX} characters"
         )
     return name

@@ -27,7 +27,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any, cast
 
 from holdfast.core.canonical import json_text, json_value, shortened
@@ -37,6 +37,8 @@ Stored = None | int | float | str | bytes
 """A value in its stored form."""
 
 VECTOR_DIMENSIONS_MAX = 65_536
+DIGITS_MAX = 1_000
+_EXACT = Context(prec=2 * DIGITS_MAX, rounding=ROUND_HALF_UP)
 _CONTAINERS: tuple[type, ...] = (dict, list, tuple)
 _BYTES: tuple[type, ...] = (bytes, bytearray, memoryview)
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
@@ -216,8 +218,10 @@ def _numeric(value: object, to: ColumnType, where: str) -> str:
         raise _refuse(value, to, where) from error
     if not number.is_finite():
         raise _refuse(value, to, where, "only finite numbers can be stored")
+    if abs(number.adjusted()) > DIGITS_MAX:
+        raise ValueTooLarge(f"{where}: a number of more than {DIGITS_MAX} digits does not fit {to}")
     if to.size is not None:
-        number = number.quantize(Decimal(1).scaleb(-(to.scale or 0)), rounding=ROUND_HALF_UP)
+        number = _EXACT.quantize(number, Decimal(1).scaleb(-(to.scale or 0)))
         if len(number.as_tuple().digits) > to.size:
             raise ValueTooLarge(f"{where}: {number} does not fit {to}")
     text = format(number, "f")
@@ -247,11 +251,11 @@ def _timestamp(value: object, to: ColumnType, where: str) -> str:
 def _date(value: object, to: ColumnType, where: str) -> str:
     if isinstance(value, str):
         try:
-            value = date.fromisoformat(value.strip()[:10])
+            value = datetime.fromisoformat(value.strip())
         except ValueError as error:
             raise _refuse(value, to, where, "write it as 2026-01-31") from error
     if isinstance(value, datetime):
-        value = value.date()
+        value = (value if value.tzinfo is None else value.astimezone(UTC)).date()
     if not isinstance(value, date):
         raise _refuse(value, to, where)
     return value.isoformat()
@@ -307,9 +311,13 @@ def _decode_vector(stored: Any) -> Any:  # noqa: ANN401
     return numpy.frombuffer(stored, dtype="<f4").copy() if isinstance(stored, bytes) else stored
 
 
+def _decode_boolean(stored: Any) -> Any:  # noqa: ANN401
+    return bool(stored) if stored in (0, 1) else stored
+
+
 def _decode_numeric(stored: Any, of: ColumnType) -> Any:  # noqa: ANN401
     number = Decimal(stored)
-    return number if of.scale is None else number.quantize(Decimal(1).scaleb(-of.scale))
+    return number if of.scale is None else _EXACT.quantize(number, Decimal(1).scaleb(-of.scale))
 
 
 def _decode_json(stored: Any) -> Any:  # noqa: ANN401
@@ -321,7 +329,7 @@ def _decode_timestamp(stored: Any) -> Any:  # noqa: ANN401
 
 
 _DECODERS: dict[Kind, Callable[..., Any]] = {
-    Kind.BOOLEAN: bool,
+    Kind.BOOLEAN: _decode_boolean,
     Kind.NUMERIC: _decode_numeric,
     Kind.JSON: _decode_json,
     Kind.TIMESTAMP: _decode_timestamp,

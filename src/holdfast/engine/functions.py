@@ -37,4 +37,6 @@ def compare_decimals(a: str, b: str) -> int:
         x, y = Decimal(a), Decimal(b)
     except InvalidOperation:
         return (a > b) - (a < b)
+    if x.is_nan() or y.is_nan():
+        return (a > b) - (a < b)
     return (x > y) - (x < y)

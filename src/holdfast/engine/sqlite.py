@@ -34,6 +34,7 @@ from holdfast.errors import (
     NotFound,
     StoreClosed,
     StoreCorrupt,
+    StoreError,
     StoreUnavailable,
     Timeout,
     TransactionOpen,
@@ -52,7 +53,7 @@ class SqliteDriver:
 
     def __init__(self, path: Path, durability: str, timeout: float) -> None:
         self._path = path
-        self.names = Names(self._read_lines)
+        self.names = Names(self._read_line)
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         try:
             # Any: apsw's own types leave half of it unknown
@@ -66,23 +67,35 @@ class SqliteDriver:
             apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA,
         ):
             self.connection.config(setting, 0)
-        self.rows("PRAGMA journal_mode = WAL")
+        self.writing = False
         self.rows(f"PRAGMA synchronous = {durability}")
         self.rows("PRAGMA temp_store = MEMORY")
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         try:
+            self._check_transaction()
             return cast("Rows", self.connection.execute(sql, parameters).fetchall())
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise translated(error, self._path, self.names) from error
 
     def many(self, sql: str, parameters: Iterable[Parameters]) -> None:
         """Run a statement once for each of `parameters`."""
         try:
+            self._check_transaction()
             self.connection.executemany(sql, parameters)
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise translated(error, self._path, self.names) from error
+
+    @property
+    def lost(self) -> bool:
+        """Whether SQLite took back the whole open transaction by itself, as it does when the disk fails."""
+        return self.writing and not self.connection.in_transaction
+
+    def _check_transaction(self) -> None:
+        """Without this, what follows such a loss would be committed alone."""
+        if self.lost:
+            raise StoreError("an error of the disk took back the whole transaction; leave its block, and run it again")
 
     def described(self, sql: str, parameters: Parameters) -> SqlResult:
         """Run a statement and return its rows with the names and origins of the columns."""
@@ -97,33 +110,80 @@ class SqliteDriver:
 
             cursor.exec_trace = note
             rows = cast("Rows", cursor.execute(sql, parameters).fetchall())
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise translated(error, self._path, self.names) from error
         return SqlResult(tuple(column[0] for column in columns), tuple(map(origin_of, columns)), rows)
 
-    def _read_lines(self, after: int) -> list[LineRow]:
-        return self.rows("SELECT id, uid, parent, fork_n FROM hf_line WHERE id > ? ORDER BY id", (after,))
+    def _read_line(self, by: str, value: int | str) -> list[LineRow]:
+        return self.rows(f"SELECT id, uid, parent, fork_n FROM hf_line WHERE {by} = ?", (value,))
+
+
+class Moment:
+    """NOW(): when the transaction first asked, the same for all of it.
+
+    It knows nothing of the connection: SQLite keeps what is registered, and the connection could never be collected.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._text: str | None = None
+
+    def begin(self) -> None:
+        """Let the next question be asked anew."""
+        self._text = None
+
+    def now(self) -> str:
+        """Return the moment as a stored TIMESTAMP."""
+        if self._text is None:
+            self._text = timestamp_text(self._clock.now_us())
+        return self._text
+
+
+class WriteTurn:
+    """Whose turn it is to write, among the threads of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+
+    @contextlib.contextmanager
+    def taken(self, timeout: float) -> Generator[None]:
+        """Wait for the turn, and keep it for the block.
+
+        Raises:
+            TransactionOpen: this very thread has it, and would wait for itself.
+            Timeout: another thread kept it for longer than `timeout` seconds.
+        """
+        if self._holder == threading.get_ident():
+            raise TransactionOpen("another Store of this thread has a transaction open; write after it, or inside it")
+        if not self._lock.acquire(timeout=timeout):
+            raise Timeout(f"another transaction of this process held the store for {timeout:g} s; retry")
+        try:
+            self._holder = threading.get_ident()
+            yield
+        finally:
+            self._holder = None
+            self._lock.release()
 
 
 class SqliteSession:
     """One connection to a store in a file, used by one thread at a time."""
 
-    def __init__(
-        self, driver: SqliteDriver, write_lock: threading.Lock, timeout: float, clock: Clock, ids: Ids
-    ) -> None:
+    def __init__(self, driver: SqliteDriver, turn: WriteTurn, timeout: float, clock: Clock, ids: Ids) -> None:
         self._driver = driver
-        self._write_lock = write_lock
+        self._turn = turn
         self._timeout = timeout
         self._clock = clock
         self._ids = ids
         self._counter = Counter()
-        self._now: str | None = None
+        self._moment = Moment(clock)
+        self._active = False
         self._closed = False
         self._pid = os.getpid()
         self._open: SqlChanges | None = None
         self._register("hf_ordinal", self._counter.next_ordinal, 0)
         self._register("hf_count", self._counter.count, 0)
-        self._register("now", self._transaction_time, 0)
+        self._register("now", self._moment.now, 0)
         self._register("hf_as", store_as, 5)
         self._register("hf_text", json_as_text, 1)
         driver.connection.create_collation(DECIMAL_COLLATION, compare_decimals)
@@ -132,12 +192,6 @@ class SqliteSession:
 
     def _register(self, name: str, function: Callable[..., Any], arguments: int) -> None:
         self._driver.connection.create_scalar_function(name, function, arguments)
-
-    def _transaction_time(self) -> str:
-        """NOW(): when the transaction first asked, the same for all of it."""
-        if self._now is None:
-            self._now = timestamp_text(self._clock.now_us())
-        return self._now
 
     @contextlib.contextmanager
     def read(self) -> Generator[SqlSnapshot]:
@@ -158,42 +212,52 @@ class SqliteSession:
         """
         if self._open is not None:
             raise TransactionOpen("this is a commit of its own and cannot be part of the open transaction; do it after")
-        if not self._write_lock.acquire(timeout=self._timeout):
-            raise Timeout(f"another transaction of this process held the store for {self._timeout:g} s; retry")
-        try:
-            with self._transaction("BEGIN IMMEDIATE"):
-                self._open = SqlChanges(self._driver, self._driver.names, self._counter, self._clock, self._ids)
+        with self._turn.taken(self._timeout), self._transaction("BEGIN IMMEDIATE"):
+            self._open = SqlChanges(self._driver, self._driver.names, self._counter, self._clock, self._ids)
+            try:
                 yield self._open
-                self._open = None  # COMMIT comes next
-        finally:
-            self._open = None
-            self._write_lock.release()
+            finally:
+                self._open = None
 
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Generator[None]:
-        driver = self._driver
+        driver, names = self._driver, self._driver.names
         if self._closed:
             raise StoreClosed("the store is closed; connect again")
         if os.getpid() != self._pid:  # SQLite's locks do not survive a fork
             raise StoreUnavailable("this store was opened before the process was forked; connect again in the child")
-        driver.rows(begin)
-        self._now = None
+        self._moment.begin()
+        writes = begin != "BEGIN"
         try:
-            if len(driver.names.vectors) > VECTORS_MAX:  # only here: inside, a view may be reading them
-                driver.rows("DELETE FROM temp.hf_vector")
-                driver.names.forget()
+            self._active = True
+            driver.rows(begin)
+            driver.writing = writes
+            full = names.vectors_made > VECTORS_MAX
+            if full:  # only here: inside, a view may be reading them
+                driver.rows("DROP TABLE IF EXISTS temp.hf_vector")
+                names.forget_made()
             yield
             driver.rows("COMMIT")
+            if full:
+                names.vectors_made = len(names.vectors)
         except BaseException:
-            driver.names.forget()
+            driver.writing = False
+            (names.forget if writes else names.forget_made)()
             if driver.connection.in_transaction:
                 driver.rows("ROLLBACK")
             raise
+        finally:
+            driver.writing = self._active = False
+            if self._closed:  # meanwhile, by another thread
+                driver.connection.close()
 
     def close(self) -> None:
-        """Close the connection. Idempotent. In a forked child it is left alone: it is the parent's."""
+        """Close the connection, or let its transaction do so at its end. Idempotent.
+
+        In a forked child it is left alone: it is the parent's.
+        """
         self._closed = True
-        if os.getpid() == self._pid:
+        if os.getpid() == self._pid and not self._active:
             self._driver.connection.close()
 
 
@@ -207,7 +271,8 @@ class SqliteEngine:
         self._timeout = timeout
         self._clock = clock
         self._ids = ids
-        self._write_lock = threading.Lock()
+        self._turn = WriteTurn()
+        self._closed = False
         self._sessions: weakref.WeakSet[SqliteSession] = weakref.WeakSet()
         self._temporary: weakref.finalize[..., Any] | None = None
 
@@ -250,14 +315,17 @@ class SqliteEngine:
         return engine
 
     def session(self) -> SqliteSession:
-        """Open another connection."""
+        """Open another connection. Raises StoreClosed."""
+        if self._closed:
+            raise StoreClosed("the store is closed; connect again")
         driver = SqliteDriver(self._path, self._durability, self._timeout)
-        session = SqliteSession(driver, self._write_lock, self._timeout, self._clock, self._ids)
+        session = SqliteSession(driver, self._turn, self._timeout, self._clock, self._ids)
         self._sessions.add(session)
         return session
 
     def close(self) -> None:
         """Close all sessions. Idempotent."""
+        self._closed = True
         for session in list(self._sessions):
             session.close()
         if self._temporary:
@@ -266,7 +334,8 @@ class SqliteEngine:
     def _create_or_check(self) -> None:
         driver = SqliteDriver(self._path, self._durability, self._timeout)
         try:
-            if self._is_empty(driver):
+            if self._is_empty(driver):  # nothing is written into a file of somebody else's
+                driver.rows("PRAGMA journal_mode = WAL")
                 self._create(driver)
             self._check(driver)
         finally:

@@ -29,8 +29,10 @@ _CELL = re.compile(r"hf_v(\d+)\.c(\d+)")
 _VIEW = re.compile(r"hf_(?:rows|insert|update|delete)_(\d+)")
 
 
-def translated(error: apsw.Error, path: Path, names: Names) -> HoldfastError:
+def translated(error: Exception, path: Path, names: Names) -> HoldfastError:
     """Return our error for one of SQLite's."""
+    if isinstance(error, UnicodeDecodeError):
+        return SqlError(f"the statement made text of bytes that are none: {error}")
     message = _in_user_names(str(error), names)
     if isinstance(error, apsw.ConstraintError):
         refused = message.startswith("cannot store")

@@ -40,14 +40,21 @@ def open_engine(
         raise InvalidValue(f"durability is 'full' or 'process', not {durability!r}")
     if timeout < 0:
         raise InvalidValue(f"timeout is a number of seconds, not {timeout!r}")
+    given: object = url
+    if not isinstance(given, (str, os.PathLike)) or "\0" in str(given):
+        raise InvalidValue(f"the URL of a store is a str or a path, not {url!r}")
     path = _path(os.fspath(url))
     if create and str(url).startswith("holdfast://"):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    if not create and path != ":memory:" and not Path(path).exists():
+    if not create and path != ":memory:" and not _holds_something(Path(path)):
         raise NotFound(
             f"there is no store {path!r}; name another with --store or HOLDFAST_STORE, or connect() to make it"
         )
     return SqliteEngine.open(path, durability=Durability(durability), timeout=timeout, clock=clock, ids=ids)
+
+
+def _holds_something(path: Path) -> bool:
+    return path.exists() and (path.is_dir() or path.stat().st_size > 0)
 
 
 def _path(url: str) -> str:

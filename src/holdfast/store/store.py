@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Engine, Reader, Session, SqlWriter
 from holdfast.engine.sqlite import TIMEOUT_SECONDS
 from holdfast.engine.urls import open_engine
-from holdfast.errors import ReadOnly, StoreClosed, TransactionOpen, Unsupported
+from holdfast.errors import InvalidValue, ReadOnly, StoreClosed, TransactionOpen, Unsupported
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters
 from holdfast.tables.runner import StatementRunner
@@ -25,6 +26,21 @@ from holdfast.versions.history import Versions
 from holdfast.versions.merge import Policy
 from holdfast.versions.resolve import Resolved, resolve
 from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification
+
+
+def _task() -> object:
+    """Return the running asyncio task, or None."""
+    asyncio = sys.modules.get("asyncio")  # who has not imported it runs none
+    try:
+        return asyncio.current_task() if asyncio else None
+    except RuntimeError:  # no loop runs in this thread
+        return None
+
+
+def _parsed(sql: object) -> Statement:
+    if not isinstance(sql, str):
+        raise InvalidValue(f"a statement is a str, not {type(sql).__name__}")
+    return parse(sql)
 
 
 def connect(
@@ -42,7 +58,8 @@ def connect(
     Opening a store that exists writes nothing.
 
     Args:
-        url: a file, ":memory:" for a store that goes with the process, or "holdfast://org/name".
+        url: a file, ":memory:" for a store that goes with the process, or "holdfast://org/name": what stores.toml in
+            the folder HOLDFAST_HOME (~/.holdfast if it is not set) says it is, else the file org/name.db there.
         branch: the branch to read and write.
         durability: "full": a commit that returned survives loss of power (one fsync); "process": it survives kill -9
             of the process only, and is quicker.
@@ -63,6 +80,7 @@ def connect(
         [{'run_id': 'run-1', 'step': 1}]
         >>> db.close()
     """
+    create = create and branch == MAIN  # a new store has no other branch
     engine = open_engine(url, durability=durability, timeout=timeout, create=create, clock=clock, ids=ids)
     try:
         store = Store(engine, branch, ids=ids, owns_engine=True)
@@ -94,14 +112,17 @@ class Store:
         self._lock = threading.RLock()
         self._opened: Session | None = None
         self._writer: SqlWriter | None = None
+        self._owner: object = None
         self._closed = False
         self._runner = StatementRunner()
+        self._here = ref
         self._pinned = self._pin()
 
     def _pin(self) -> Resolved | None:
         """Return the point of a checkout; None for a branch, whose head moves."""
         with self._session.read() as reader:
             at = resolve(reader, self.ref)
+            self._here = self.ref if at.line else reader.commit(at.point).hash.hex()
         return None if at.line else at
 
     @property
@@ -156,7 +177,7 @@ class Store:
             ReadOnly: a write on the checkout of a commit.
             All of them change nothing.
         """
-        return self._run(parse(sql), [parameters])
+        return self._run(_parsed(sql), [parameters])
 
     def executemany(self, sql: str, parameters: Iterable[Parameters]) -> Cursor:
         """Run a statement that writes once for each of `parameters`, all in one commit, or none of it.
@@ -164,7 +185,9 @@ class Store:
         Raises:
             As `execute`; Unsupported for a statement that reads.
         """
-        statement = parse(sql)
+        statement = _parsed(sql)
+        if not isinstance(parameters, Iterable):
+            raise InvalidValue(f"executemany() takes rows of parameters, not {type(parameters).__name__}")
         if statement.verb in (Verb.SELECT, Verb.CREATE):
             raise Unsupported(f"executemany() takes INSERT, UPDATE or DELETE, not {statement.verb.name}; use execute()")
         return self._run(statement, parameters)
@@ -173,6 +196,7 @@ class Store:
         if statement.verb is Verb.SELECT:
             (values,) = parameters
             with self._lock, self._session.read() as reader:
+                self._check_owner()
                 return self._runner.read(self._sql(reader), self._at(reader), statement, values)
         with self._commit(statement.summary, None) as writer:
             line = writer.opened
@@ -190,15 +214,21 @@ class Store:
             session = self._session
             self._check_writable()
             if self._writer is not None:
+                self._check_owner()
                 with self._writer.savepoint():
                     yield self._writer
                 return
             with Versions(session, self._ids).open_commit(self.ref, message, metadata) as writer:
-                self._writer = self._sql(writer)
+                self._writer, self._owner = self._sql(writer), _task()
                 try:
                     yield self._sql(writer)
                 finally:
-                    self._writer = None
+                    self._writer = self._owner = None
+
+    def _check_owner(self) -> None:
+        """Tasks share a thread, so the lock does not part them: what one does would be undone with the other's."""
+        if self._writer is not None and self._owner is not _task():
+            raise TransactionOpen("another task has a transaction open on this Store; give each its own checkout()")
 
     @contextmanager
     def transaction(self, message: str = "", metadata: object = None) -> Generator[Self]:
@@ -229,7 +259,7 @@ class Store:
             InvalidValue: the name cannot name a branch.
         """
         with self._lock:
-            self._versions.branch(name, self.ref if at is None else at)
+            self._versions.branch(name, self._here if at is None else at)
         return Store(self._engine, name, ids=self._ids)
 
     def checkout(self, ref: str) -> Store:
@@ -251,7 +281,7 @@ class Store:
     def tag(self, name: str, at: str | None = None) -> str:
         """Give this point, or another ref, a name that stays; return its hash. Raises AlreadyExists."""
         with self._lock:
-            return self._versions.tag(name, self.ref if at is None else at)
+            return self._versions.tag(name, self._here if at is None else at)
 
     def delete_tag(self, name: str) -> None:
         """Forget a tag. Raises NotFound."""
@@ -294,17 +324,17 @@ class Store:
     def diff(self, a: str, b: str | None = None) -> list[RowChange]:
         """Return the rows that differ between `a` and `b` (default: here), by table and key. Costs what changed."""
         with self._lock:
-            return self._versions.diff(a, self.ref if b is None else b)
+            return self._versions.diff(a, self._here if b is None else b)
 
     def log(self, ref: str | None = None, limit: int | None = None) -> list[CommitInfo]:
         """Return the commits that led here, or to another ref, newest first, each by its first parent."""
         with self._lock:
-            return self._versions.log(self.ref if ref is None else ref, limit)
+            return self._versions.log(self._here if ref is None else ref, limit)
 
     def show(self, ref: str | None = None) -> tuple[CommitInfo, list[RowChange]]:
         """Return a commit and the rows it changed; of a merge, those it had to decide."""
         with self._lock:
-            return self._versions.show(self.ref if ref is None else ref)
+            return self._versions.show(self._here if ref is None else ref)
 
     def branches(self) -> list[Branch]:
         """Return all branches, by name."""
@@ -334,6 +364,8 @@ class Store:
     def close(self) -> None:
         """Close this Store; of the one that `connect` made, also all that came from it. Idempotent."""
         with self._lock:
+            if self._writer is not None:
+                raise TransactionOpen("a transaction is open on this Store; close it after the transaction")
             self._closed = True
             if self._opened is not None:
                 self._opened.close()

@@ -41,6 +41,8 @@ class Rewritten:
     sql: str
     places: list[Place]
     shown: list[Shown]
+    catalogue: Catalogue
+    """What the names meant. Versions are numbered anew after a rollback, so it is this that a cache compares."""
     target: Table | None = None
     shape: Shape | None = None
     """The columns of the result, once they are known: they only change with the schema."""
@@ -59,11 +61,11 @@ def rewrite(statement: Statement, catalogue: Catalogue) -> Rewritten:
     columns = Columns(catalogue, [name.table for name in shown])
     statement = replace(statement, tokens=tuple(with_types(list(statement.tokens), columns, places)))
     if statement.verb is Verb.SELECT:
-        return Rewritten(rewritten(list(statement.tokens)), places, shown)
+        return Rewritten(rewritten(list(statement.tokens)), places, shown, catalogue)
     writer = {Verb.INSERT: _Insert, Verb.UPDATE: _Update, Verb.DELETE: _Delete}[statement.verb]
     write = writer(statement, catalogue, places)
     with_clause = rewritten(statement.with_clause)
-    return Rewritten(f"{with_clause}{write.sql()}", places, shown, write.table)
+    return Rewritten(f"{with_clause}{write.sql()}", places, shown, catalogue, write.table)
 
 
 def shown_names(statement: Statement, catalogue: Catalogue) -> list[Shown]:

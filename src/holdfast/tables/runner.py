@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from holdfast.core.schema import Catalogue
 from holdfast.engine.contract import SqlReader, SqlWriter
-from holdfast.errors import InvalidValue, NotFound, SqlError, Unsupported
+from holdfast.errors import HoldfastError, InvalidValue, NotFound, SqlError, Unsupported
 from holdfast.tables.create import parse_create, trials
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters, bound
@@ -28,7 +28,7 @@ class StatementRunner:
     def _rewritten(self, statement: Statement, catalogue: Catalogue) -> Rewritten:
         key = (statement.sql, catalogue.version)
         run = self._rewrites.get(key)
-        if run is None:
+        if run is None or run.catalogue != catalogue:
             run = rewrite(statement, catalogue)
             if len(statement.sql) <= CACHED_LENGTH_MAX:
                 if len(self._rewrites) >= REWRITES_CACHED:
@@ -95,11 +95,14 @@ class StatementRunner:
             reader.show(table, name.alias, there.seen_from)
 
 
-def _explained(error: SqlError, catalogue: Catalogue) -> SqlError | NotFound:
+def _explained(error: SqlError, catalogue: Catalogue) -> HoldfastError:
     if "hf:source" in str(error):
         return SqlError(str(error).replace("table hf:source", "the SELECT of the INSERT"))
     prefix = "no such table: "
     if prefix in str(error):
         name = str(error).split(prefix, 1)[1]
         return NotFound(f"no table {name!r}; the tables are {[table.name for table in catalogue.tables]}")
+    prefix = "no such function: "
+    if prefix in str(error):
+        return Unsupported(f"the function {str(error).split(prefix, 1)[1]}() is not supported")
     return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from holdfast.core.canonical import row_bytes
 from holdfast.core.points import VersionVector, meet
 from holdfast.core.rows import Change, key_of
 from holdfast.core.schema import Catalogue, Key, Table, key_order
@@ -24,7 +25,7 @@ def diff(reader: Reader, a: Resolved, b: Resolved) -> list[RowChange]:
         keys = {key_of(table, touch.row) for touch in touches}
         old = _rows(reader, then.table(table.id), before, keys)
         new = _rows(reader, now.table(table.id), after, keys)
-        differing = sorted((key for key in keys if old.get(key) != new.get(key)), key=key_order)
+        differing = sorted((key for key in keys if _differ(old.get(key), new.get(key))), key=key_order)
         changes += [_change(table, key, old.get(key), new.get(key)) for key in differing]
     return changes
 
@@ -67,6 +68,12 @@ def _change_of(change: Change) -> RowChange:
 
 
 _Shown = tuple[Table, tuple[Stored, ...]]
+
+
+def _differ(old: _Shown | None, new: _Shown | None) -> bool:
+    if old is None or new is None:
+        return old is not new
+    return old[0].columns != new[0].columns or row_bytes(old[1]) != row_bytes(new[1])
 
 
 def _all_tables(then: Catalogue, now: Catalogue) -> list[Table]:

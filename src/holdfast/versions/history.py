@@ -11,7 +11,7 @@ from holdfast.core.points import Point
 from holdfast.core.refs import MAIN, check_name
 from holdfast.core.rows import key_of
 from holdfast.core.schema import Key, Table
-from holdfast.core.types import Stored
+from holdfast.core.types import ColumnType, Kind, Stored, encode
 from holdfast.engine.contract import Commit, Line, Reader, Session, Writer
 from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, NotFound, ReadOnly
 from holdfast.versions.diff import changes_of_commit, diff, schema_at
@@ -30,6 +30,7 @@ from holdfast.versions.resolve import Resolved, branch_of, resolve
 from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification, moment
 from holdfast.versions.verify import verify
 
+_MESSAGE = ColumnType(Kind.TEXT)
 MERGE_TRIES_MAX = 100
 """How often a merge is planned again because the branch moved, before it gives up."""
 
@@ -130,6 +131,7 @@ class Versions:
     @contextmanager
     def open_commit(self, branch: str, message: str, metadata: object = None) -> Generator[Writer]:
         """Open the next commit of a branch for the block, and seal it at its end; an exception takes all back."""
+        check_message(message)
         text = None if metadata is None else json_text(metadata, "metadata")
         with self._session.write() as writer:
             writer.open(branch_of(writer, branch))
@@ -168,7 +170,9 @@ class Versions:
             ReadOnly: `into` is a tag or a commit.
             InvalidValue: a branch is merged into itself, or the policy is none.
         """
-        check_policy(policy)
+        with self._session.read() as reader:
+            check_policy(policy, [table.name for table in reader.catalogue().tables])
+        check_message(message or "")
         if source == into:
             raise InvalidValue(f"branch {into!r} cannot be merged into itself; name another source")
         for _ in range(MERGE_TRIES_MAX):
@@ -180,7 +184,9 @@ class Versions:
             decided = decide_merge(plan, policy)
             if decided.left:
                 raise conflict_error(decided.left)
-            merged = self._write_merge(plan, decided, into, message or f"merge {source} into {into}")
+            merged = self._write_merge(
+                plan, decided, into, f"merge {source} into {into}" if message is None else message
+            )
             if merged:
                 return Merge(merged.hash.hex(), changed=True, conflicts=decided.resolved)
         raise BranchMoved(f"branch {into!r} moved {MERGE_TRIES_MAX} times while it was merged into; retry")
@@ -233,6 +239,13 @@ class Versions:
         """Check the whole store: every hash computed again, and the heads. Raises StoreCorrupt, naming the places."""
         with self._session.read() as reader:
             return verify(reader)
+
+
+def check_message(message: object) -> None:
+    """Raise InvalidValue unless `message` can be a commit's."""
+    if not isinstance(message, str):
+        raise InvalidValue(f"a commit's message is a str, not {type(message).__name__}")
+    encode(message, _MESSAGE, "the commit's message")
 
 
 def _merge_target(reader: Reader, into: str) -> Line:

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from holdfast.core.canonical import json_text
 from holdfast.core.points import Point, VersionVector, covers, join, meet
 from holdfast.core.rows import Decide, Group, Resolution, Row, Touch, groups_of, key_of, settle
 from holdfast.core.schema import Key, Table, key_order
-from holdfast.core.types import Stored, decode, encode
+from holdfast.core.types import Kind, Stored, decode, encode
 from holdfast.engine.contract import Line, Reader, Violation, Writer
 from holdfast.errors import Conflict, InvalidValue, MergeConflict
 from holdfast.versions.diff import decoded_key, decoded_row
@@ -27,7 +28,8 @@ Policy = TablePolicy | Mapping[str, TablePolicy]
 """How to resolve conflicts: "fail", "ours", "theirs", a function of the conflict, or one of these for each table.
 
 A function returns the value to keep: of a cell, or a row as a dict, or None for no row; `conflict.ours` and
-`conflict.theirs` among them. `NotImplemented` leaves the conflict unresolved. `ours` is the branch merged into.
+`conflict.theirs` among them. `NotImplemented` leaves the conflict unresolved. `ours` is the branch merged into. It is
+asked again if the branch moved meanwhile.
 """
 
 
@@ -133,9 +135,20 @@ def decide_merge(plan: Plan, policy: Policy) -> Decided:
     return Decided(tuple(resolutions), tuple(resolved), tuple(left))
 
 
-def check_policy(policy: Policy) -> None:
-    """Raise InvalidValue unless `policy` is one."""
-    parts = [policy] if isinstance(policy, str) or callable(policy) else list(policy.values())
+def check_policy(policy: Policy, tables: Iterable[str]) -> None:
+    """Raise InvalidValue unless `policy` is one, for tables that are there."""
+    given: object = policy
+    if isinstance(given, Mapping):
+        known = {name.lower() for name in tables}
+        by_table = cast("Mapping[str, object]", given)
+        for name in by_table:
+            if name.lower() not in known:
+                raise InvalidValue(
+                    f"the policy names the table {name!r}, which is not there; there are {sorted(known)}"
+                )
+        parts = list(by_table.values())
+    else:
+        parts = [given]
     for part in parts:
         if not callable(part) and part not in _NAMED:
             raise InvalidValue(
@@ -149,7 +162,7 @@ def _decider(table: Table, policy: Policy) -> Decide:
         return _NAMED[policy]
     if callable(policy):
         ask = policy
-        return lambda conflict: _encoded_choice(table, conflict, ask(_decoded(table, conflict)))
+        return lambda conflict: _asked(table, conflict, ask)
     by_name = {name.lower(): part for name, part in policy.items()}
     return _decider(table, by_name.get(table.name.lower(), "fail"))
 
@@ -161,22 +174,55 @@ _NAMED: dict[str, Decide] = {
 }
 
 
+def _asked(table: Table, conflict: Conflict, ask: Callable[[Conflict], object]) -> object:
+    """Ask a user's policy, and return what it chose in stored values: of a side that it returned, the very same."""
+    shown = _decoded(table, conflict)
+    choice = ask(shown)
+    if choice is not None and choice is shown.ours:
+        return conflict.ours
+    if choice is not None and choice is shown.theirs:
+        return conflict.theirs
+    return _encoded_choice(table, conflict, choice)
+
+
+def _encoded_value(table: Table, name: str, value: object) -> Stored:
+    """Return a value that a policy made up in stored form. A str is a JSON string here, not JSON text."""
+    at = table.position(name)
+    assert at is not None
+    column, where = table.columns[at], f"{table.name}.{name}"
+    if value is None and (column.not_null or name in table.primary_key):
+        raise InvalidValue(f"{where}: the policy returned None for a column that cannot be NULL")
+    if column.type.kind is Kind.JSON and value is not None:
+        return json_text(value, where)
+    return encode(value, column.type, where)
+
+
 def _encoded_choice(table: Table, conflict: Conflict, choice: object) -> object:
     """Return what a user's policy chose in stored values."""
-    if choice is NotImplemented or choice is None:
+    if choice is NotImplemented:
         return choice
+    if choice is None:
+        if conflict.ours is not None and conflict.theirs is not None:
+            raise InvalidValue(
+                f"the policy returned None for {conflict}, where neither side has it; return a value (a forgotten"
+                " return?), or NotImplemented to leave the conflict"
+            )
+        return None
     if conflict.column is not None:
-        at = table.position(conflict.column)
-        assert at is not None
-        return encode(choice, table.columns[at].type, f"{table.name}.{conflict.column}")
+        return _encoded_value(table, conflict.column, choice)
     given: Mapping[str, object] = cast("Any", choice) if isinstance(choice, Mapping) else {}
     if set(given) != {column.name for column in table.columns}:
         raise InvalidValue(
             f"the policy for {table.name} must return a row as a dict of all its columns, or None, not {choice!r}"
         )
-    row = {
-        column.name: encode(given[column.name], column.type, f"{table.name}.{column.name}") for column in table.columns
-    }
+    row = {column.name: _encoded_value(table, column.name, given[column.name]) for column in table.columns}
+    if (
+        table.primary_key
+        and tuple(row[table.columns[at].name] for at in table.positions(table.primary_key)) != conflict.key
+    ):
+        raise InvalidValue(
+            f"the policy changed the key of {conflict.table}{list(conflict.key)!r}; return the row under its key"
+        )
     return next((side for side in (conflict.ours, conflict.theirs) if side == row), row)
 
 

@@ -20,24 +20,31 @@ LineRow = tuple[int, str, int | None, int | None]
 class Names:
     """The caches of one connection."""
 
-    def __init__(self, read_lines: Callable[[int], list[LineRow]]) -> None:
-        self._read_lines = read_lines
+    def __init__(self, read_line: Callable[[str, int | str], list[LineRow]]) -> None:
+        self._read_line = read_line
+        self.vectors_made = 0
         self.forget()
 
     def forget(self) -> None:
-        """Drop everything, as a rollback must."""
-        self._by_uid: dict[str, int] = {}
+        """Drop everything, as the rollback of a write must."""
+        self._by_uid: dict[str, LineRow] = {}
         self._by_id: dict[int, LineRow] = {}
         self.catalogues: dict[int, Catalogue] = {}
-        self.views: dict[str, tuple[object, ...]] = {}
         self.schema_digests: dict[int, bytes] = {}
+        self.forget_made()
+
+    def forget_made(self) -> None:
+        """Drop what the connection made for itself, as the rollback of a read must: what it read was committed."""
+        self.views: dict[str, tuple[object, ...]] = {}
         self.vectors: dict[tuple[tuple[int, int], ...], int] = {}
 
-    def _read(self) -> None:
-        """Lines are only ever added, with growing ids."""
-        for row in self._read_lines(max(self._by_id, default=0)):
-            self._by_id[row[0]] = row
-            self._by_uid[row[1]] = row[0]
+    def _line(self, by: str, value: int | str) -> LineRow:
+        found = self._read_line(by, value)
+        if not found:
+            raise NotFound(f"no line {value!r} in this store")
+        (row,) = found
+        self._by_id[row[0]] = self._by_uid[row[1]] = row
+        return row
 
     def schema_digest(self, catalogue: Catalogue) -> bytes:
         """Return the digest of a catalogue."""
@@ -48,21 +55,13 @@ class Names:
 
     def id_of(self, uid: str) -> int:
         """Return the id that a line has in this file. Raises NotFound."""
-        if uid not in self._by_uid:
-            self._read()
-        if uid not in self._by_uid:
-            raise NotFound(f"no line {uid!r} in this store")
-        return self._by_uid[uid]
+        return (self._by_uid.get(uid) or self._line("uid", uid))[0]
 
     def uid_of(self, line: int) -> str:
-        """Return the uid of a line of this file."""
-        if line not in self._by_id:
-            self._read()
-        return self._by_id[line][1]
+        """Return the uid of a line of this file. Raises NotFound."""
+        return (self._by_id.get(line) or self._line("id", line))[1]
 
     def fork_of(self, line: int) -> tuple[int | None, int]:
         """Return the line that this one was forked from, and where; (None, 0) for the first."""
-        if line not in self._by_id:
-            self._read()
-        _, _, parent, fork_n = self._by_id[line]
+        _, _, parent, fork_n = self._by_id.get(line) or self._line("id", line)
         return parent, fork_n or 0

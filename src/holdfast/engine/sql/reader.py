@@ -32,6 +32,11 @@ class Database(Protocol):
         """Run a statement and return its rows."""
         ...
 
+    @property
+    def lost(self) -> bool:
+        """Whether the database took back the whole open transaction by itself."""
+        ...
+
     def many(self, sql: str, parameters: Iterable[Parameters]) -> None:
         """Run a statement once for each of `parameters`."""
         ...
@@ -263,6 +268,7 @@ class SqlSnapshot:
             for line, n in frozen:
                 self._db.rows("INSERT INTO temp.hf_vector VALUES (?, ?, ?)", (number, line, n))
             self._names.vectors[frozen] = number
+            self._names.vectors_made += 1
         return number
 
     def query(self, sql: str, parameters: Parameters) -> SqlResult:

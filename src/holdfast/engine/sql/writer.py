@@ -170,6 +170,8 @@ class SqlChanges(SqlSnapshot):
         try:
             yield
         except BaseException:
+            if self._db.lost:
+                raise  # there is nothing to go back to, and nothing of the transaction will be kept
             self._db.rows("ROLLBACK TO hf")
             self._db.rows("RELEASE hf")
             self._counter.ordinal, self._defined, self._line, self._schema = before
