@@ -143,10 +143,10 @@ def test_an_interrupt_while_waiting_leaves_the_store_usable(db: Store, path: Pat
     code = f"""
 import _thread, threading, holdfast
 db = holdfast.connect({str(path)!r}, timeout=20)
-print("waiting", flush=True)
 interrupter = threading.Thread(target=lambda: (input(), _thread.interrupt_main()))
 interrupter.start()
 try:
+    print("waiting", flush=True)
     db.execute("DELETE FROM steps WHERE step = 1")
     interrupter.join()
     threading.Event().wait(5)
