@@ -12,6 +12,7 @@ from rich.text import Text
 import holdfast
 from holdfast.cli import render
 from holdfast.cli.demo_command import demo
+from holdfast.cli.grid import Grid
 from holdfast.cli.import_command import import_traces
 from holdfast.cli.jsontext import plain, print_json, print_json_list
 from holdfast.cli.surface import Group, branch_option, reports, store_argument, store_option
@@ -185,10 +186,12 @@ def _list_branches(db: holdfast.Store, *, as_json: bool) -> None:
     if as_json:
         print_json_list(branches)
         return
-    table = render.grid("branch", "newest commit", "at (UTC)")
+    table = Grid("branch", "newest commit", "at (UTC)")
     for known in branches:
         table.add_row(known.name, Text(known.head[: render.HASH_SHOWN], style="yellow"), render.moment(known.at))
-    render.console().print(table)
+    table.keep_whole(1)
+    table.keep_whole(2)
+    table.print(render.console())
 
 
 @commands.command(short_help="Merge a branch, tag or commit into a branch.")

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from holdfast.cli.grid import Grid, short
 from holdfast.cli.jsontext import json_bytes
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ CHANGES_SHOWN_MAX = 100
 CONFLICTS_SHOWN_MAX = 50
 
 HASH_SHOWN = 10
-_COLUMN_WIDTH_MIN = 12
 _VECTOR_SHOWN = 3
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _NAMED = {"\n": "⏎", "\t": "⇥", "\r": "␍", "\x1b": "␛"}
@@ -78,21 +78,6 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def short(text: Text, width: int) -> Text:
-    """Return text that is at most `width` wide."""
-    text = text.copy()
-    text.truncate(max(width, 1), overflow="ellipsis")
-    return text
-
-
-def grid(*headers: str) -> Table:
-    """Return an empty table with a line under its headers; what does not fit is cut with an ellipsis."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for header in headers:
-        table.add_column(Text(header), no_wrap=True, overflow="ellipsis")
-    return table
-
-
 def count(number: int, noun: str) -> str:
     """Return a number with its noun: `1 row`, `2 rows`, `2 branches`."""
     if number == 1:
@@ -108,55 +93,29 @@ def rows(out: Console, columns: Sequence[str], found: Iterable[Mapping[str, Any]
     if len(shown) == 1 and len(columns) == 1 and isinstance(shown[0][0], str):
         out.print(Text(printable(shown[0][0], keep="\n\t")), soft_wrap=True)
         return
-    texts = [[cell(value) for value in row] for row in shown]
-    if _fits(out.width, columns, texts):
-        _table(out, columns, shown, texts)
-    else:
-        _blocks(out, columns, texts)
+    table = Grid(*map(printable, columns))
+    for row in shown:
+        table.add_row(*map(cell, row))
+    for at in range(len(columns)):
+        found_here = [row[at] for row in shown]
+        numbers = [isinstance(value, (int, float)) and not isinstance(value, bool) for value in found_here]
+        if all(number or value is None for number, value in zip(numbers, found_here, strict=True)):
+            table.keep_whole(at, right=bool(numbers) and all(numbers))
+    table.print(out)
     note = f", of which the first {len(shown):,} are shown; --json prints all" if more else ""
     out.print(Text(f"({count(len(shown) + more, 'row')}{note})", style="dim"))
 
 
-def _fits(width: int, columns: Sequence[str], texts: Sequence[Sequence[Text]]) -> bool:
-    needed = 0
-    for index, column in enumerate(columns):
-        widest = max((row[index].cell_len for row in texts), default=0)
-        needed += max(cell_len(column), min(widest, _COLUMN_WIDTH_MIN)) + 2
-    return needed - 2 <= width
-
-
-def _table(
-    out: Console, columns: Sequence[str], values: Sequence[Sequence[Any]], texts: Sequence[Sequence[Text]]
-) -> None:
-    table = grid(*columns)
-    for index, column in enumerate(table.columns):
-        column.min_width = cell_len(columns[index])
-        if values and all(isinstance(row[index], (int, float)) and row[index] is not True for row in values):
-            column.justify = "right"
-            column.min_width = max(column.min_width, *(row[index].cell_len for row in texts))
-    for row in texts:
-        table.add_row(*(short(text, out.width) for text in row))
-    out.print(table)
-
-
-def _blocks(out: Console, columns: Sequence[str], texts: Sequence[Sequence[Text]]) -> None:
-    label = max(cell_len(column) for column in columns)
-    for number, row in enumerate(texts, start=1):
-        out.rule(Text(f"row {number}"), align="left", style="dim", characters="─")
-        for column, text in zip(columns, row, strict=True):
-            line = Text.assemble((column.ljust(label), "bold"), "  ", text)
-            out.print(short(line, out.width), no_wrap=True)
-
-
 def commits(out: Console, found: Sequence[CommitInfo], names: Mapping[str, Sequence[str]]) -> None:
     """Print commits, newest first, with the names of the branches and tags that are at them."""
-    table = grid("commit", "at (UTC)", "message")
-    table.columns[0].min_width, table.columns[1].min_width = HASH_SHOWN, 19
+    table = Grid("commit", "at (UTC)", "message")
+    table.keep_whole(0)
+    table.keep_whole(1)
     for commit in found:
         at = ", ".join(names.get(commit.hash, ()))
         message = Text.assemble((f"[{at}] " if at else "", "cyan"), cell(commit.message or ""))
-        table.add_row(Text(commit.hash[:HASH_SHOWN], style="yellow"), moment(commit.at), short(message, out.width))
-    out.print(table)
+        table.add_row(Text(commit.hash[:HASH_SHOWN], style="yellow"), moment(commit.at), message)
+    table.print(out)
 
 
 def changes(out: Console, found: Sequence[RowChange]) -> None:
