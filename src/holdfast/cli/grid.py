@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 _WIDTH_MIN = 12
 """What a column is shrunk to at most: less of a value says nothing."""
@@ -23,6 +23,21 @@ def short(text: Text, width: int) -> Text:
     text = text.copy()
     text.truncate(max(width, 1), overflow="ellipsis")
     return text
+
+
+def print_line(out: Console, text: Text) -> None:
+    """Print text as one line that fits, without spaces at its end."""
+    line = short(text, out.width)
+    line.rstrip()
+    out.print(line, soft_wrap=True)
+
+
+def print_trimmed(out: Console, table: RenderableType) -> None:
+    """Print a table of rich without the spaces that it puts at the end of its lines."""
+    for segments in out.render_lines(table, pad=False):
+        line = Text.assemble(*((segment.text, segment.style or "") for segment in segments))
+        line.rstrip()
+        out.print(line, soft_wrap=True)
 
 
 class Grid:
