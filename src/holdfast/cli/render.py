@@ -211,8 +211,11 @@ def _cells(out: Console, before: Mapping[str, Any], after: Mapping[str, Any]) ->
     """Print the cells that differ between two versions of a row."""
     indent = " " * 5
     for name in after:
-        old, new = cell(before.get(name)), cell(after[name])
-        if old != new:
+        whole = [json_bytes(row.get(name)).decode() for row in (before, after)]
+        if whole[0] != whole[1]:
+            old, new = cell(before.get(name)), cell(after[name])
+            if old.plain == new.plain:
+                old, new = (Text(printable(text)) for text in whole)
             room = max((out.width - len(indent) - cell_len(name) - len(": ") - len(" → ")) // 2, 8)
             old, new = around_difference([old, new], room)
             old.stylize("red")

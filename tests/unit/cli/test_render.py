@@ -178,3 +178,22 @@ def test_no_line_ends_in_spaces() -> None:
 
     assert isinstance(out.file, io.StringIO)
     assert out.file.getvalue().splitlines() == lines(out)
+
+
+DIFFERENT = {
+    "the end of a vector": (numpy.array([1, 2, 3, 4], dtype="<f4"), numpy.array([1, 2, 3, 5], dtype="<f4")),
+    "the end of bytes": (b"\x01" * 40 + b"\x02", b"\x01" * 40 + b"\x03"),
+    "microseconds": (datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 0, 0, 2, tzinfo=UTC)),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), DIFFERENT.values(), ids=DIFFERENT.keys())
+def test_what_differs_behind_the_shown_part_is_a_difference(before: object, after: object) -> None:
+    out = screen(60)
+
+    render.changes(out, [RowChange("t", (1,), {"id": 1, "c": before}, {"id": 1, "c": after})])
+
+    old, _, new = lines(out)[2].removeprefix("     c: ").partition(" → ")
+    assert old
+    assert new
+    assert old != new
