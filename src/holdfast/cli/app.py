@@ -17,7 +17,7 @@ from holdfast.cli.import_command import import_traces
 from holdfast.cli.jsontext import plain, print_json, print_json_list
 from holdfast.cli.surface import Group, branch_option, reports, store_argument, store_option
 from holdfast.core.refs import MAIN
-from holdfast.errors import MergeConflict
+from holdfast.errors import MergeConflict, ReadOnly
 from holdfast.tables.statement import Verb, parse
 
 COMMITS_SHOWN_MAX = 25
@@ -36,7 +36,7 @@ commands.add_command(import_traces)
 @commands.command(short_help="Run one SQL statement.")
 @click.argument("statement")
 @click.option("--branch", metavar="NAME", help="The branch to be on.  [default: main]")
-@click.option("--at", metavar="REF", help="Run it at this branch, tag or commit.")
+@click.option("--at", metavar="REF", help="Read at this branch, tag or commit.")
 @store_option
 @reports
 def sql(statement: str, at: str | None, branch: str | None, url: str, *, as_json: bool) -> None:
@@ -48,7 +48,10 @@ def sql(statement: str, at: str | None, branch: str | None, url: str, *, as_json
         raise click.UsageError("--at and --branch both say where; give one of them")
     if statement == "-":
         statement = sys.stdin.read()
-    with holdfast.connect(url, branch=branch or MAIN, create=parse(statement).verb is Verb.CREATE) as here:
+    verb = parse(statement).verb
+    if at and verb is not Verb.SELECT:
+        raise ReadOnly("--at only reads; to write, use --branch (holdfast branch NAME --at REF makes one)")
+    with holdfast.connect(url, branch=branch or MAIN, create=verb is Verb.CREATE) as here:
         db = here.checkout(at) if at else here
         before = db.head
         cursor = db.execute(statement)
