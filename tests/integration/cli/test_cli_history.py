@@ -204,6 +204,7 @@ def test_a_conflict_tells_programs_both_sides(conflicting: Holdfast) -> None:
     error = conflicting("merge", "other", "--json").error
 
     assert error["code"] == "merge_conflict"
+    assert error["message"] == "1 conflict; nothing was merged; use --policy ours or theirs, or change one side"
     [conflict] = error["conflicts"]
     assert {name: conflict[name] for name in ("table", "key", "column", "base", "ours", "theirs")} == {
         "table": "notes",
