@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 from rich.text import Text
@@ -167,7 +167,7 @@ def branch(name: str | None, at: str | None, url: str, *, delete: bool, as_json:
         raise click.UsageError("--at is where a new branch starts; give its NAME")
     with holdfast.connect(url, create=False) as db:
         if name is None:
-            _list_branches(db, as_json=as_json)
+            _list_names("branch", db.branches(), as_json=as_json)
         elif delete:
             db.delete_branch(name)
             _said({"deleted": name}, f"deleted {name}", as_json=as_json)
@@ -184,17 +184,69 @@ def _said(facts: dict[str, object], words: str, *, as_json: bool) -> None:
         click.echo(words)
 
 
-def _list_branches(db: holdfast.Store, *, as_json: bool) -> None:
-    branches = db.branches()
+def _list_names(kind: str, known: Sequence[holdfast.Branch | holdfast.Tag], *, as_json: bool) -> None:
     if as_json:
-        print_json_list(branches)
+        print_json_list(known)
         return
-    table = Grid("branch", "newest commit", "at (UTC)")
-    for known in branches:
-        table.add_row(known.name, Text(known.head[: render.HASH_SHOWN], style="yellow"), render.moment(known.at))
+    if not known:
+        click.echo(f"no {kind}s")
+        return
+    table = Grid(kind, "newest commit" if kind == "branch" else "commit", "at (UTC)")
+    for name in known:
+        table.add_row(name.name, Text(name.head[: render.HASH_SHOWN], style="yellow"), render.moment(name.at))
     table.keep_whole(1)
     table.keep_whole(2)
     table.print(render.console())
+
+
+@commands.command(short_help="List, make or delete tags.")
+@click.argument("name", required=False)
+@click.option("--at", metavar="REF", help="Tag this branch, tag or commit.  [default: main]")
+@click.option("--delete", is_flag=True, help="Delete the tag NAME.")
+@store_option
+@reports
+def tag(name: str | None, at: str | None, url: str, *, delete: bool, as_json: bool) -> None:
+    """List the tags; with a NAME, give a commit that name, which stays with it, or delete it."""
+    if delete and (name is None or at):
+        raise click.UsageError("--delete takes the NAME of a tag, and no --at")
+    if at and name is None:
+        raise click.UsageError("--at is what gets the tag; give its NAME")
+    with holdfast.connect(url, create=False) as db:
+        if name is None:
+            _list_names("tag", db.tags(), as_json=as_json)
+        elif delete:
+            db.delete_tag(name)
+            _said({"deleted": name}, f"deleted {name}", as_json=as_json)
+        else:
+            head = db.tag(name, at=at)
+            _said({"name": name, "head": head}, f"tagged {head[: render.HASH_SHOWN]} as {name}", as_json=as_json)
+
+
+@commands.command(short_help="List the tables and how many rows they have.")
+@click.argument("ref", default=MAIN)
+@store_option
+@reports
+def tables(ref: str, url: str, *, as_json: bool) -> None:
+    """List the tables that a branch, tag or commit REF (main without one) sees, with their numbers of rows."""
+    with holdfast.connect(url, create=False) as db, db.checkout(db.checkout(ref).head) as there:
+        found = {name: _count(there, name) for name in there.tables()}
+    if as_json:
+        print_json_list({"table": name, "rows": number} for name, number in found.items())
+        return
+    if not found:
+        click.echo("no tables")
+        return
+    table = Grid("table", "rows")
+    for name, number in found.items():
+        table.add_row(name, f"{number:,}")
+    table.keep_whole(1, right=True)
+    table.print(render.console())
+
+
+def _count(db: holdfast.Store, table: str) -> int:
+    quoted = '"' + table.replace('"', '""') + '"'
+    row = db.execute(f"SELECT count(*) AS n FROM {quoted}").fetchone()  # noqa: S608 - quoted
+    return row["n"] if row else 0
 
 
 @commands.command(short_help="Merge a branch, tag or commit into a branch.")
