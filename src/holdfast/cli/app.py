@@ -12,7 +12,7 @@ from rich.text import Text
 import holdfast
 from holdfast.cli import render
 from holdfast.cli.demo_command import demo
-from holdfast.cli.grid import Grid
+from holdfast.cli.grid import Grid, print_trimmed
 from holdfast.cli.import_command import import_traces
 from holdfast.cli.jsontext import plain, print_json, print_json_list
 from holdfast.cli.surface import Group, branch_option, reports, store_argument, store_option
@@ -301,11 +301,12 @@ def _show_conflicts(error: MergeConflict, source: str, target: str, url: str) ->
     again = f"holdfast merge {source} --into {target}{store_argument(url)}"
     out.print(f"holdfast: {render.count(len(error.conflicts), 'conflict')}: nothing was merged\n")
     render.conflicts(out, error.conflicts)
-    out.print(f"\nTo take one side in every conflict, ours ({target}) or theirs ({source}):")
+    print_trimmed(out, f"\nTo take one side in every conflict, ours ({target}) or theirs ({source}):")
     out.print(f"  {again} --policy ours\n  {again} --policy theirs", soft_wrap=True)
-    out.print(
+    print_trimmed(
+        out,
         "To decide one by one, write the rows as they shall be on both branches (holdfast sql … --branch NAME)"
-        " and merge again: where both sides agree there is no conflict."
+        " and merge again: where both sides agree there is no conflict.",
     )
 
 

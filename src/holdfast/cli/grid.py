@@ -33,7 +33,7 @@ def print_line(out: Console, text: Text) -> None:
 
 
 def print_trimmed(out: Console, table: RenderableType) -> None:
-    """Print a table of rich without the spaces that it puts at the end of its lines."""
+    """Print a table of rich, or a text that is wrapped, without the spaces that rich leaves at the end of lines."""
     for segments in out.render_lines(table, pad=False):
         line = Text.assemble(*((segment.text, segment.style or "") for segment in segments))
         line.rstrip()

@@ -198,6 +198,8 @@ def test_a_conflict_is_shown_side_by_side_with_what_to_do(conflicting: Holdfast)
     assert re.split(r"\s{2,}", row.strip()) == ["1", "body", "one", "one of main", "one of other"]
     assert "holdfast merge other --into main --policy theirs" in refused.err
     assert conflicting("log", "--json").json == history
+    narrow = conflicting("merge", "other", columns=40).err.splitlines()
+    assert narrow == [line.rstrip() for line in narrow]
 
 
 def test_a_conflict_tells_programs_both_sides(conflicting: Holdfast) -> None:
