@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 from rich.text import Text
@@ -12,11 +12,12 @@ from rich.text import Text
 import holdfast
 from holdfast.cli import render
 from holdfast.cli.demo_command import demo
+from holdfast.cli.grid import Grid, print_trimmed
 from holdfast.cli.import_command import import_traces
 from holdfast.cli.jsontext import plain, print_json, print_json_list
 from holdfast.cli.surface import Group, branch_option, reports, store_argument, store_option
 from holdfast.core.refs import MAIN
-from holdfast.errors import MergeConflict
+from holdfast.errors import MergeConflict, ReadOnly
 from holdfast.tables.statement import Verb, parse
 
 COMMITS_SHOWN_MAX = 25
@@ -35,7 +36,7 @@ commands.add_command(import_traces)
 @commands.command(short_help="Run one SQL statement.")
 @click.argument("statement")
 @click.option("--branch", metavar="NAME", help="The branch to be on.  [default: main]")
-@click.option("--at", metavar="REF", help="Run it at this branch, tag or commit.")
+@click.option("--at", metavar="REF", help="Read at this branch, tag or commit.")
 @store_option
 @reports
 def sql(statement: str, at: str | None, branch: str | None, url: str, *, as_json: bool) -> None:
@@ -47,7 +48,10 @@ def sql(statement: str, at: str | None, branch: str | None, url: str, *, as_json
         raise click.UsageError("--at and --branch both say where; give one of them")
     if statement == "-":
         statement = sys.stdin.read()
-    with holdfast.connect(url, branch=branch or MAIN, create=parse(statement).verb is Verb.CREATE) as here:
+    verb = parse(statement).verb
+    if at and verb is not Verb.SELECT:
+        raise ReadOnly("--at only reads; to write, use --branch (holdfast branch NAME --at REF makes one)")
+    with holdfast.connect(url, branch=branch or MAIN, create=verb is Verb.CREATE) as here:
         db = here.checkout(at) if at else here
         before = db.head
         cursor = db.execute(statement)
@@ -163,7 +167,7 @@ def branch(name: str | None, at: str | None, url: str, *, delete: bool, as_json:
         raise click.UsageError("--at is where a new branch starts; give its NAME")
     with holdfast.connect(url, create=False) as db:
         if name is None:
-            _list_branches(db, as_json=as_json)
+            _list_names("branch", db.branches(), as_json=as_json)
         elif delete:
             db.delete_branch(name)
             _said({"deleted": name}, f"deleted {name}", as_json=as_json)
@@ -180,15 +184,69 @@ def _said(facts: dict[str, object], words: str, *, as_json: bool) -> None:
         click.echo(words)
 
 
-def _list_branches(db: holdfast.Store, *, as_json: bool) -> None:
-    branches = db.branches()
+def _list_names(kind: str, known: Sequence[holdfast.Branch | holdfast.Tag], *, as_json: bool) -> None:
     if as_json:
-        print_json_list(branches)
+        print_json_list(known)
         return
-    table = render.grid("branch", "newest commit", "at (UTC)")
-    for known in branches:
-        table.add_row(known.name, Text(known.head[: render.HASH_SHOWN], style="yellow"), render.moment(known.at))
-    render.console().print(table)
+    if not known:
+        click.echo(f"no {kind}s")
+        return
+    table = Grid(kind, "newest commit" if kind == "branch" else "commit", "at (UTC)")
+    for name in known:
+        table.add_row(name.name, Text(name.head[: render.HASH_SHOWN], style="yellow"), render.moment(name.at))
+    table.keep_whole(1)
+    table.keep_whole(2)
+    table.print(render.console())
+
+
+@commands.command(short_help="List, make or delete tags.")
+@click.argument("name", required=False)
+@click.option("--at", metavar="REF", help="Tag this branch, tag or commit.  [default: main]")
+@click.option("--delete", is_flag=True, help="Delete the tag NAME.")
+@store_option
+@reports
+def tag(name: str | None, at: str | None, url: str, *, delete: bool, as_json: bool) -> None:
+    """List the tags; with a NAME, give a commit that name, which stays with it, or delete it."""
+    if delete and (name is None or at):
+        raise click.UsageError("--delete takes the NAME of a tag, and no --at")
+    if at and name is None:
+        raise click.UsageError("--at is what gets the tag; give its NAME")
+    with holdfast.connect(url, create=False) as db:
+        if name is None:
+            _list_names("tag", db.tags(), as_json=as_json)
+        elif delete:
+            db.delete_tag(name)
+            _said({"deleted": name}, f"deleted {name}", as_json=as_json)
+        else:
+            head = db.tag(name, at=at)
+            _said({"name": name, "head": head}, f"tagged {head[: render.HASH_SHOWN]} as {name}", as_json=as_json)
+
+
+@commands.command(short_help="List the tables and how many rows they have.")
+@click.argument("ref", default=MAIN)
+@store_option
+@reports
+def tables(ref: str, url: str, *, as_json: bool) -> None:
+    """List the tables that a branch, tag or commit REF (main without one) sees, with their numbers of rows."""
+    with holdfast.connect(url, create=False) as db, db.checkout(db.checkout(ref).head) as there:
+        found = {name: _count(there, name) for name in there.tables()}
+    if as_json:
+        print_json_list({"table": name, "rows": number} for name, number in found.items())
+        return
+    if not found:
+        click.echo("no tables")
+        return
+    table = Grid("table", "rows")
+    for name, number in found.items():
+        table.add_row(name, f"{number:,}")
+    table.keep_whole(1, right=True)
+    table.print(render.console())
+
+
+def _count(db: holdfast.Store, table: str) -> int:
+    quoted = '"' + table.replace('"', '""') + '"'
+    row = db.execute(f"SELECT count(*) AS n FROM {quoted}").fetchone()  # noqa: S608 - quoted
+    return row["n"] if row else 0
 
 
 @commands.command(short_help="Merge a branch, tag or commit into a branch.")
@@ -243,11 +301,12 @@ def _show_conflicts(error: MergeConflict, source: str, target: str, url: str) ->
     again = f"holdfast merge {source} --into {target}{store_argument(url)}"
     out.print(f"holdfast: {render.count(len(error.conflicts), 'conflict')}: nothing was merged\n")
     render.conflicts(out, error.conflicts)
-    out.print(f"\nTo take one side in every conflict, ours ({target}) or theirs ({source}):")
+    print_trimmed(out, f"\nTo take one side in every conflict, ours ({target}) or theirs ({source}):")
     out.print(f"  {again} --policy ours\n  {again} --policy theirs", soft_wrap=True)
-    out.print(
+    print_trimmed(
+        out,
         "To decide one by one, write the rows as they shall be on both branches (holdfast sql … --branch NAME)"
-        " and merge again: where both sides agree there is no conflict."
+        " and merge again: where both sides agree there is no conflict.",
     )
 
 

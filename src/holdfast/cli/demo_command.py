@@ -21,6 +21,7 @@ from rich.text import Text
 
 import holdfast
 from holdfast.cli import render
+from holdfast.cli.grid import print_trimmed
 from holdfast.cli.jsontext import print_json
 from holdfast.cli.player import last_step, steps_of
 from holdfast.cli.rehearsal import Check, Facts, Kill, Killing, explore
@@ -121,7 +122,7 @@ def _explore(out: Console, db: holdfast.Store, facts: Facts) -> None:
             approach.idea,
             Text(f"{approach.characters:,} characters", justify="right"),
         )
-    out.print(table)
+    print_trimmed(out, table)
     _heading(out, 3, "Compared in SQL, across branches")
     out.print(Text("\n" + "\n".join(f"   {line}" for line in facts.comparison.splitlines()) + "\n", style="cyan"))
     render.rows(out, list(facts.compared[0]), facts.compared)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 import holdfast
 from holdfast.capture import Imported, Trajectory, import_trace, read_traces
 from holdfast.cli import render
+from holdfast.cli.grid import Grid
 from holdfast.cli.jsontext import plain, print_json
 from holdfast.cli.surface import branch_option, report_error, reports, store_exists, store_option
 from holdfast.errors import HoldfastError
@@ -96,13 +97,13 @@ def _report(outcome: _Outcome, *, as_json: bool) -> None:
         totals = {"runs_added": runs, "steps_added": steps, "runs_present": present}
         print_json({**totals, "files": [plain(imported) for imported in outcome.done]})
         return
-    table = render.grid("file", "runs added", "steps added", "already there")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = Grid("file", "runs added", "steps added", "already there")
+    for at in (1, 2, 3):
+        table.keep_whole(at, right=True)
     for imported in outcome.done:
         counts = (imported.runs_added, imported.steps_added, imported.runs_present)
         table.add_row(render.printable(imported.source), *(f"{number:,}" for number in counts))
-    render.console().print(table)
+    table.print(render.console())
     if runs:
         click.echo(f"imported {render.count(runs, 'run')} with {render.count(steps, 'step')}")
     else:

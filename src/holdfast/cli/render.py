@@ -9,7 +9,7 @@ import io
 import itertools
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from holdfast.cli.grid import Grid, print_line, print_trimmed, short
 from holdfast.cli.jsontext import json_bytes
 
 if TYPE_CHECKING:
@@ -30,8 +31,11 @@ CHANGES_SHOWN_MAX = 100
 CONFLICTS_SHOWN_MAX = 50
 
 HASH_SHOWN = 10
-_COLUMN_WIDTH_MIN = 12
 _VECTOR_SHOWN = 3
+_BYTES_SHOWN = 32
+_VALUE_SHOWN = 32
+_LINE_SHOWN = 8
+_LINE = re.compile("[0-9a-f]{32}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _NAMED = {"\n": "⏎", "\t": "⇥", "\r": "␍", "\x1b": "␛"}
 _SIGNS = {"+": "green", "-": "red", "~": "yellow"}
@@ -64,10 +68,12 @@ def cell(value: object) -> Text:  # noqa: PLR0911 - a table of types
     if isinstance(value, datetime):
         return Text(moment(value))
     if isinstance(value, bytes):
-        return Text(f"{len(value):,} bytes: {value[:32].hex()}")
+        more = "…" if len(value) > _BYTES_SHOWN else ""
+        return Text(f"{len(value):,} bytes: {value[:_BYTES_SHOWN].hex()}{more}")
     if hasattr(value, "dtype"):
         first = ", ".join(f"{number:.4g}" for number in itertools.islice(value, _VECTOR_SHOWN))  # type: ignore[call-overload]
-        return Text(f"{len(value)} numbers: [{first}, …]")  # type: ignore[arg-type]
+        size = len(value)  # type: ignore[arg-type]
+        return Text(f"{count(size, 'number')}: [{first}{', …' if size > _VECTOR_SHOWN else ''}]")
     if isinstance(value, (Mapping, list, tuple, bool)):
         return Text(printable(json_bytes(cast("object", value)).decode()))
     return Text(str(value))
@@ -76,21 +82,6 @@ def cell(value: object) -> Text:  # noqa: PLR0911 - a table of types
 def moment(at: datetime) -> str:
     """Return a time to the second, in UTC."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def short(text: Text, width: int) -> Text:
-    """Return text that is at most `width` wide."""
-    text = text.copy()
-    text.truncate(max(width, 1), overflow="ellipsis")
-    return text
-
-
-def grid(*headers: str) -> Table:
-    """Return an empty table with a line under its headers; what does not fit is cut with an ellipsis."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for header in headers:
-        table.add_column(Text(header), no_wrap=True, overflow="ellipsis")
-    return table
 
 
 def count(number: int, noun: str) -> str:
@@ -108,55 +99,29 @@ def rows(out: Console, columns: Sequence[str], found: Iterable[Mapping[str, Any]
     if len(shown) == 1 and len(columns) == 1 and isinstance(shown[0][0], str):
         out.print(Text(printable(shown[0][0], keep="\n\t")), soft_wrap=True)
         return
-    texts = [[cell(value) for value in row] for row in shown]
-    if _fits(out.width, columns, texts):
-        _table(out, columns, shown, texts)
-    else:
-        _blocks(out, columns, texts)
+    table = Grid(*map(printable, columns))
+    for row in shown:
+        table.add_row(*map(cell, row))
+    for at in range(len(columns)):
+        found_here = [row[at] for row in shown]
+        numbers = [isinstance(value, (int, float)) and not isinstance(value, bool) for value in found_here]
+        if all(number or value is None for number, value in zip(numbers, found_here, strict=True)):
+            table.keep_whole(at, right=bool(numbers) and all(numbers))
+    table.print(out)
     note = f", of which the first {len(shown):,} are shown; --json prints all" if more else ""
     out.print(Text(f"({count(len(shown) + more, 'row')}{note})", style="dim"))
 
 
-def _fits(width: int, columns: Sequence[str], texts: Sequence[Sequence[Text]]) -> bool:
-    needed = 0
-    for index, column in enumerate(columns):
-        widest = max((row[index].cell_len for row in texts), default=0)
-        needed += max(cell_len(column), min(widest, _COLUMN_WIDTH_MIN)) + 2
-    return needed - 2 <= width
-
-
-def _table(
-    out: Console, columns: Sequence[str], values: Sequence[Sequence[Any]], texts: Sequence[Sequence[Text]]
-) -> None:
-    table = grid(*columns)
-    for index, column in enumerate(table.columns):
-        column.min_width = cell_len(columns[index])
-        if values and all(isinstance(row[index], (int, float)) and row[index] is not True for row in values):
-            column.justify = "right"
-            column.min_width = max(column.min_width, *(row[index].cell_len for row in texts))
-    for row in texts:
-        table.add_row(*(short(text, out.width) for text in row))
-    out.print(table)
-
-
-def _blocks(out: Console, columns: Sequence[str], texts: Sequence[Sequence[Text]]) -> None:
-    label = max(cell_len(column) for column in columns)
-    for number, row in enumerate(texts, start=1):
-        out.rule(Text(f"row {number}"), align="left", style="dim", characters="─")
-        for column, text in zip(columns, row, strict=True):
-            line = Text.assemble((column.ljust(label), "bold"), "  ", text)
-            out.print(short(line, out.width), no_wrap=True)
-
-
 def commits(out: Console, found: Sequence[CommitInfo], names: Mapping[str, Sequence[str]]) -> None:
     """Print commits, newest first, with the names of the branches and tags that are at them."""
-    table = grid("commit", "at (UTC)", "message")
-    table.columns[0].min_width, table.columns[1].min_width = HASH_SHOWN, 19
+    table = Grid("commit", "at (UTC)", "message")
+    table.keep_whole(0)
+    table.keep_whole(1)
     for commit in found:
         at = ", ".join(names.get(commit.hash, ()))
         message = Text.assemble((f"[{at}] " if at else "", "cyan"), cell(commit.message or ""))
-        table.add_row(Text(commit.hash[:HASH_SHOWN], style="yellow"), moment(commit.at), short(message, out.width))
-    out.print(table)
+        table.add_row(Text(commit.hash[:HASH_SHOWN], style="yellow"), moment(commit.at), message)
+    table.print(out)
 
 
 def changes(out: Console, found: Sequence[RowChange]) -> None:
@@ -164,6 +129,7 @@ def changes(out: Console, found: Sequence[RowChange]) -> None:
     shown = 0
     for table, group in itertools.groupby(found, key=lambda change: change.table):
         of_table = list(group)
+        in_key = _columns_in_key(of_table)
         signs = [_sign(change) for change in of_table]
         summary = [
             f"{signs.count(sign):,} {word}"
@@ -175,7 +141,7 @@ def changes(out: Console, found: Sequence[RowChange]) -> None:
             if shown == CHANGES_SHOWN_MAX:
                 break
             shown += 1
-            _change(out, sign, change)
+            _change(out, sign, change, in_key)
     if not found:
         out.print("no difference")
     elif shown < len(found):
@@ -186,35 +152,75 @@ def _sign(change: RowChange) -> str:
     return "+" if change.before is None else "-" if change.after is None else "~"
 
 
-def _change(out: Console, sign: str, change: RowChange) -> None:
+def _columns_in_key(changed: Sequence[RowChange]) -> set[str]:
+    """Return the columns of one table that are certain to be its primary key.
+
+    A part of the key is a column that has its value in each of these rows; if several have, none of them is certain.
+    A key with a part that is in no column is a row id.
+    """
+    certain: set[str] = set()
+    for at in range(len(changed[0].key)):
+        names = [name for name in _row(changed[0]) if all(_has(change, name, at) for change in changed)]
+        if not names:
+            return set()
+        certain.update(names if len(names) == 1 else [])
+    return certain
+
+
+def _row(change: RowChange) -> Mapping[str, Any]:
+    return change.after if change.after is not None else change.before or {}
+
+
+def _has(change: RowChange, name: str, at: int) -> bool:
+    part = change.key[at]
+    versions = [version for version in (change.before, change.after) if version is not None]
+    return all(_same(version.get(name), part) for version in versions)
+
+
+def _same(value: object, part: object) -> bool:
+    return type(value) is type(part) and not hasattr(part, "dtype") and value == part
+
+
+def _key(change: RowChange) -> str:
+    """Return a primary key, or a short row id."""
+    match change.key:
+        case (str(line), int(n), int(ordinal)) if _LINE.fullmatch(line) and not any(
+            _same(value, line) for value in _row(change).values()
+        ):
+            return f"row {line[:_LINE_SHOWN]}.{n}.{ordinal}"
+        case _:
+            return ", ".join(cell(part).plain for part in change.key)
+
+
+def _change(out: Console, sign: str, change: RowChange, in_key: Container[str]) -> None:
     style = _SIGNS[sign]
-    key = ", ".join(cell(part).plain for part in change.key)
+    head = Text(f" {sign} {_key(change)}", style=style)
     if change.before is not None and change.after is not None:
-        out.print(short(Text.assemble((f" ~ {key}", style)), out.width), no_wrap=True)
+        print_line(out, head)
         _cells(out, change.before, change.after)
         return
-    whole = change.after if change.after is not None else change.before or {}
-    in_key = list(change.key)
-    values: list[Text] = []
-    for name, value in whole.items():
-        if value in in_key:
-            in_key.remove(value)
-        elif value is not None:
-            values.append(Text.assemble(("  " + name, "dim"), " ", short(cell(value), 32)))
-    out.print(short(Text.assemble((f" {sign} {key}", style), *values), out.width), no_wrap=True)
+    values = [
+        Text.assemble(("  " + printable(name), "dim"), " ", short(cell(value), _VALUE_SHOWN))
+        for name, value in _row(change).items()
+        if name not in in_key and value is not None
+    ]
+    print_line(out, Text.assemble(head, *values))
 
 
 def _cells(out: Console, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Print the cells that differ between two versions of a row."""
     indent = " " * 5
     for name in after:
-        old, new = cell(before.get(name)), cell(after[name])
-        if old != new:
+        whole = [json_bytes(row.get(name)).decode() for row in (before, after)]
+        if whole[0] != whole[1]:
+            old, new = cell(before.get(name)), cell(after[name])
+            if old.plain == new.plain:
+                old, new = (Text(printable(text)) for text in whole)
             room = max((out.width - len(indent) - cell_len(name) - len(": ") - len(" → ")) // 2, 8)
             old, new = around_difference([old, new], room)
             old.stylize("red")
             new.stylize("green")
-            out.print(Text.assemble(indent, name, ": ", old, " → ", new), no_wrap=True)
+            print_line(out, Text.assemble(indent, printable(name), ": ", old, " → ", new))
 
 
 def around_difference(texts: Sequence[Text], width: int) -> list[Text]:
@@ -240,7 +246,7 @@ def conflicts(out: Console, found: Sequence[Conflict]) -> None:
             key = Text(", ").join(cell(part) for part in conflict.key)
             what = Text(conflict.constraint or conflict.column or "(row)")
             table.add_row(key, what, *around_difference(sides, out.width // 2))
-        out.print(table)
+        print_trimmed(out, table)
     if len(found) > CONFLICTS_SHOWN_MAX:
         out.print(Text(f"({count(len(found) - CONFLICTS_SHOWN_MAX, 'more conflict')}; --json prints all)", style="dim"))
 

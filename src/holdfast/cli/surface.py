@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -21,6 +22,23 @@ from holdfast.core.refs import MAIN
 from holdfast.errors import HoldfastError, MergeConflict, NotFound
 
 STORE_DEFAULT = "holdfast.db"
+
+_ADVICE: list[tuple[str, str]] = [
+    (
+        r" in one execute\(\); run them one by one, in db\.transaction\(\) to keep them together",
+        "; run them one by one",
+    ),
+    (r", or connect\(\) to make it", "; import, demo and sql 'CREATE TABLE …' make one"),
+    (r": branch\(name, at='([^']*)'\)", r": holdfast branch NAME --at \1"),
+    (r"pass policy='ours', 'theirs' or a function", "use --policy ours or theirs"),
+    (r"connect to a branch, then checkout\('([^']*)'\)", r"name a branch, or read it with sql --at \1"),
+    (r"branch '([^']*)' exists already; check it out", r"branch '\1' exists already; work on it with --branch \1"),
+    (r" in one db\.transaction\(\)", ""),
+    (r"use db\.transaction\(\)", "each holdfast sql is one commit"),
+    (r"use the options of connect\(\)", "the command line has no such setting"),
+    (r"use db\.merge\(\)", "use holdfast merge"),
+]
+"""What the library advises in Python, and what to type here instead."""
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
@@ -72,13 +90,22 @@ def fail(error: HoldfastError, *, as_json: bool) -> None:
 
 def report_error(error: HoldfastError, *, as_json: bool) -> None:
     """Write an error to stderr."""
+    message = _advised(str(error))
+    if isinstance(error, MergeConflict):  # the other lines are its conflicts
+        message = message.split("\n", 1)[0].removesuffix(":")
     if not as_json:
-        click.echo(f"holdfast: {error}", err=True)
+        click.echo(f"holdfast: {message}", err=True)
         return
-    described: dict[str, object] = {"code": error.code, "message": str(error)}
+    described: dict[str, object] = {"code": error.code, "message": message}
     if isinstance(error, MergeConflict):
         described["conflicts"] = [plain(conflict) for conflict in error.conflicts]
     click.echo(json_bytes({"error": described}), err=True)
+
+
+def _advised(message: str) -> str:
+    for pattern, here in _ADVICE:
+        message = re.sub(pattern, here, message)
+    return message
 
 
 def store_argument(url: str) -> str:

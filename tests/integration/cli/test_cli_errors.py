@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import holdfast as library
 from holdfast.cli.app import commands
+from holdfast.errors import NotFound
 from tests.integration.cli.conftest import Holdfast
 
 pytestmark = pytest.mark.slow
@@ -23,6 +26,9 @@ READERS = [
     ["diff", "main", "main"],
     ["branch"],
     ["branch", "new"],
+    ["tag"],
+    ["tag", "new"],
+    ["tables"],
     ["merge", "other"],
     ["show", "main"],
     ["verify"],
@@ -36,6 +42,43 @@ def test_a_missing_store_is_not_made_by_reading_it(holdfast: Holdfast, tmp_path:
     assert error["code"] == "not_found"
     assert error["message"].startswith("there is no store 'holdfast.db'; name another with --store")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", READERS, ids=" ".join)
+def test_only_commands_that_make_a_store_ask_for_one(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    asked: list[object] = []
+
+    def connect(*_: object, create: bool = True, **__: object) -> None:
+        asked.append(create)
+        raise NotFound("not here")
+
+    monkeypatch.setattr(library, "connect", connect)
+
+    assert CliRunner().invoke(commands, arguments).exit_code == 1
+    assert asked == [False]
+
+
+ELSEWHERE = [
+    (["sql", "SELECT 1; SELECT 2"], "run them one by one"),
+    (["sql", "BEGIN"], "each holdfast sql is one commit"),
+    (["sql", "REPLACE INTO notes VALUES (1, 'x', 1)"], "use UPDATE, or DELETE and INSERT"),
+    (["sql", "SET x = 1"], "the command line has no such setting"),
+    (["sql", "MERGE INTO notes"], "use holdfast merge for branches"),
+    (["log", "--store", "absent.db"], "import, demo and sql 'CREATE TABLE …' make one"),
+    (["sql", "SELECT 1", "--branch", "v1"], "name a branch, or read it with sql --at v1"),
+    (["branch", "main"], "work on it with --branch main, or choose another name"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "advice"), ELSEWHERE, ids=str)
+def test_advice_is_what_can_be_typed_here(notes: Holdfast, tmp_path: Path, arguments: list[str], advice: str) -> None:
+    with library.connect(tmp_path / "holdfast.db") as db:
+        db.tag("v1")
+
+    message = notes(*arguments, "--json").error["message"]
+
+    assert advice in message
+    assert not re.search(r"\(\)|db\.|checkout\(|\w=", message)
 
 
 def test_a_file_that_is_no_store_is_refused_and_kept(holdfast: Holdfast, tmp_path: Path) -> None:

@@ -198,12 +198,15 @@ def test_a_conflict_is_shown_side_by_side_with_what_to_do(conflicting: Holdfast)
     assert re.split(r"\s{2,}", row.strip()) == ["1", "body", "one", "one of main", "one of other"]
     assert "holdfast merge other --into main --policy theirs" in refused.err
     assert conflicting("log", "--json").json == history
+    narrow = conflicting("merge", "other", columns=40).err.splitlines()
+    assert narrow == [line.rstrip() for line in narrow]
 
 
 def test_a_conflict_tells_programs_both_sides(conflicting: Holdfast) -> None:
     error = conflicting("merge", "other", "--json").error
 
     assert error["code"] == "merge_conflict"
+    assert error["message"] == "1 conflict; nothing was merged; use --policy ours or theirs, or change one side"
     [conflict] = error["conflicts"]
     assert {name: conflict[name] for name in ("table", "key", "column", "base", "ours", "theirs")} == {
         "table": "notes",

@@ -182,3 +182,18 @@ def test_an_error_is_one_message_and_changes_nothing(notes: Holdfast, arguments:
 
 def test_two_places_are_a_usage_error(notes: Holdfast) -> None:
     assert notes("sql", "SELECT 1", "--at", "main", "--branch", "main").code == 2
+
+
+@pytest.mark.parametrize("ref", ["main", "other", "HEAD"])
+def test_at_a_ref_nothing_is_written_not_even_on_a_branch(notes: Holdfast, ref: str) -> None:
+    notes("branch", "other")
+    history = notes("log", "--json").json
+    ref = history[0]["hash"] if ref == "HEAD" else ref
+
+    for statement in ("DELETE FROM notes", "CREATE TABLE t (a INT)", "WITH x AS (SELECT 1) DELETE FROM notes"):
+        refused = notes("sql", statement, "--at", ref)
+
+        assert (refused.code, refused.out) == (1, "")
+        assert "use --branch" in refused.err
+    assert notes("log", "--json").json == history
+    assert notes("log", "other", "--json").json == history

@@ -106,3 +106,94 @@ def test_more_than_can_be_read_is_counted() -> None:
 @pytest.mark.parametrize(("number", "text"), [(1, "1 branch"), (0, "0 branches"), (1234, "1,234 branches")])
 def test_counts_agree_with_their_noun(number: int, text: str) -> None:
     assert render.count(number, "branch") == text
+
+
+VECTOR = numpy.array([1, 2], dtype="<f4")
+
+
+def test_a_short_vector_is_whole() -> None:
+    assert render.cell(numpy.array([1, 2, 3], dtype="<f4")).plain == "3 numbers: [1, 2, 3]"
+
+
+def test_bytes_that_are_cut_say_so() -> None:
+    assert render.cell(b"\x01" * 32).plain == "32 bytes: " + "01" * 32
+    assert render.cell(b"\x01" * 33).plain == "33 bytes: " + "01" * 32 + "…"
+
+
+def test_changes_without_a_primary_key_show_all_columns_and_a_short_row_id() -> None:
+    out = screen(100)
+    line = "108f68f2f35a5736fe9c4839e2587c0b"
+
+    render.changes(
+        out,
+        [
+            RowChange("t", (line, 2, 1), None, {"a": 1, "v": VECTOR, "n": 2}),
+            RowChange("t", (line, 2, 2), {"a": 1, "v": VECTOR, "n": 2}, {"a": 1, "v": VECTOR * 2, "n": 2}),
+        ],
+    )
+
+    assert lines(out) == [
+        "t: 1 added, 1 changed",
+        " + row 108f68f2.2.1  a 1  v 2 numbers: [1, 2]  n 2",
+        " ~ row 108f68f2.2.2",
+        "     v: 2 numbers: [1, 2] → 2 numbers: [2, 4]",
+    ]
+
+
+def test_changes_with_a_primary_key_name_it_once_wherever_it_stands() -> None:
+    out = screen(100)
+
+    render.changes(
+        out,
+        [
+            RowChange("t", ("r", 1), None, {"n": 1, "text": "x", "step": 1, "run": "r"}),
+            RowChange("t", ("r", 2), None, {"n": 1, "text": "r", "step": 2, "run": "r"}),
+        ],
+    )
+
+    assert lines(out)[1:] == [" + r, 1  n 1  text x", " + r, 2  n 1  text r"]
+
+
+def test_a_column_that_only_may_be_the_key_is_shown() -> None:
+    out = screen(100)
+
+    render.changes(out, [RowChange("t", (3,), {"stars": 3, "id": 3, "vector": VECTOR}, None)])
+
+    assert lines(out)[1] == " - 3  stars 3  id 3  vector 2 numbers: [1, 2]"
+
+
+def test_a_key_that_looks_like_a_row_id_is_whole_when_it_is_in_the_row() -> None:
+    out = screen(100)
+    key = ("108f68f2f35a5736fe9c4839e2587c0b", 2, 1)
+
+    render.changes(out, [RowChange("t", key, None, dict(zip("abc", key, strict=True)))])
+
+    assert lines(out)[1] == " + 108f68f2f35a5736fe9c4839e2587c0b, 2, 1"
+
+
+def test_no_line_ends_in_spaces() -> None:
+    out = screen(60)
+
+    render.conflicts(out, [Conflict("t", (1,), "c", "base", "ours", None), Conflict("t", (12,), "c", 1, "o" * 90, 2)])
+
+    assert isinstance(out.file, io.StringIO)
+    assert out.file.getvalue().splitlines() == lines(out)
+
+
+DIFFERENT = {
+    "the end of a vector": (numpy.array([1, 2, 3, 4], dtype="<f4"), numpy.array([1, 2, 3, 5], dtype="<f4")),
+    "the end of bytes": (b"\x01" * 40 + b"\x02", b"\x01" * 40 + b"\x03"),
+    "microseconds": (datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 0, 0, 2, tzinfo=UTC)),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), DIFFERENT.values(), ids=DIFFERENT.keys())
+def test_what_differs_behind_the_shown_part_is_a_difference(before: object, after: object) -> None:
+    out = screen(60)
+
+    render.changes(out, [RowChange("t", (1,), {"id": 1, "c": before}, {"id": 1, "c": after})])
+
+    old, _, new = lines(out)[2].removeprefix("     c: ").partition(" → ")
+    assert old
+    assert new
+    assert old != new
