@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from holdfast.core.schema import Catalogue, Column, Table
 from holdfast.core.types import ColumnType
@@ -62,7 +62,8 @@ def rewrite(statement: Statement, catalogue: Catalogue) -> Rewritten:
         Unsupported: it cannot be translated faithfully; the message names the part.
         SqlError: it is not well formed.
     """
-    shown = shown_names(statement, catalogue)
+    shown, tokens = shown_names(statement, catalogue)
+    statement = replace(statement, tokens=tuple(tokens))
     places = [Place() for _ in statement.names]
     if statement.verb is Verb.SELECT:
         return Rewritten(rewritten(list(statement.tokens)), places, shown)
@@ -72,20 +73,43 @@ def rewrite(statement: Statement, catalogue: Catalogue) -> Rewritten:
     return Rewritten(f"{with_clause}{write.sql()}", places, shown, write.table)
 
 
-def shown_names(statement: Statement, catalogue: Catalogue) -> list[Shown]:
-    """Return the tables that a statement may read: every name that is one, and every "table@ref"."""
+def shown_names(statement: Statement, catalogue: Catalogue) -> tuple[list[Shown], list[Token]]:
+    """Return the tables that a statement may read: every name that is one, and every "table@ref".
+
+    Also returns its tokens, with a name for each "table@ref" that no other has.
+    """
     found: dict[str, Shown] = {}
+    tokens: list[Token] = []
+    aliases: set[str] = set()
+    before: Token | None = None
     for token in statement.tokens:
-        if not token.is_name:
-            continue
-        name, at, ref = token.name.partition("@")
-        if at and token.kind is TokenKind.QUOTED:
-            found.setdefault(token.name, Shown(token.name, name, ref))
-        else:
-            table = catalogue.find(token.name)
-            if table is not None:
-                found.setdefault(table.name, Shown(table.name, table.name, None))
-    return list(found.values())
+        shown = _shown(token, catalogue)
+        if shown is not None and shown.ref is not None:
+            if before is not None and before.is_word("as"):
+                aliases.add(shown.alias)  # SELECT name AS "ann@example.com"
+            if shown.alias in aliases and catalogue.find(shown.table) is None:
+                shown = None
+        if shown is not None:
+            found.setdefault(shown.alias, shown)
+        quote = shown is not None and shown.ref is not None
+        tokens.append(Token(token.kind, quoted(shown.alias), shown.alias) if shown is not None and quote else token)
+        before = token if token.kind is not TokenKind.SPACE else before
+    return list(found.values()), tokens
+
+
+def _shown(token: Token, catalogue: Catalogue) -> Shown | None:
+    """Return the table that a name may be.
+
+    SQLite ignores the case of names, refs do not: "t@Try" and "t@try" are two, so capitals are marked by their places.
+    """
+    if not token.is_name:
+        return None
+    name, at, ref = token.name.partition("@")
+    if at and token.kind is TokenKind.QUOTED:
+        capitals = [str(place) for place, letter in enumerate(ref) if letter.isupper()]
+        return Shown("~".join([token.name.lower(), *capitals]), name, ref)
+    table = catalogue.find(token.name)
+    return None if table is None else Shown(table.name, table.name, None)
 
 
 @dataclass(slots=True)
