@@ -54,24 +54,24 @@ DECIMALS = still("NUMERIC is text, and only a plain column compares it as a numb
     [
         ("at = %s", [datetime(2026, 3, 1, 9, 30, tzinfo=UTC)], [1]),
         ("at = '2026-03-01 09:30:00.000000'", None, [1]),
-        pytest.param("at = '2026-03-01 09:30:00'", None, [1], marks=FORMS),
-        pytest.param("at = '2026-03-01T09:30:00Z'", None, [1], marks=FORMS),
-        pytest.param("at = '2026-03-01 10:30:00+01:00'", None, [1], marks=FORMS),
-        pytest.param("at >= '2026-03-01T00:00:00'", None, [1, 2], marks=FORMS),
-        pytest.param("at = %s", ["2026-03-01T09:30:00+00:00"], [1], marks=FORMS),
-        pytest.param("at > '2026-03-02'", None, [], marks=FORMS),
-        pytest.param("at <= %s", [date(2026, 3, 2)], [1, 2], marks=FORMS),
+        ("at = '2026-03-01 09:30:00'", None, [1]),
+        ("at = '2026-03-01T09:30:00Z'", None, [1]),
+        ("at = '2026-03-01 10:30:00+01:00'", None, [1]),
+        ("at >= '2026-03-01T00:00:00'", None, [1, 2]),
+        ("at = %s", ["2026-03-01T09:30:00+00:00"], [1]),
+        ("at > '2026-03-02'", None, []),
+        ("at <= %s", [date(2026, 3, 2)], [1, 2]),
         ("at < %s", [date(2026, 3, 2)], [1]),
         ("at BETWEEN '2026-03-01' AND '2026-03-03'", None, [1, 2]),
         ("day = '2026-03-01'", None, [1]),
         ("day >= %s", [date(2026, 3, 2)], [2]),
         ("uid = %s", [WHO], [1]),
-        pytest.param(f"uid = '{WHO.upper()}'", None, [1], marks=FORMS),
+        (f"uid = '{WHO.upper()}'", None, [1]),
         ("ok = TRUE", None, [1]),
         ("ok IS NOT FALSE", None, [1]),
-        pytest.param("ok = 'true'", None, [1], marks=FORMS),
+        ("ok = 'true'", None, [1]),
         ("state = %s", [{"a": 1, "n": 5}], [1]),
-        pytest.param("state = '{\"n\": 5, \"a\": 1}'", None, [1], marks=FORMS),
+        ("state = '{\"n\": 5, \"a\": 1}'", None, [1]),
         pytest.param("v = '[1, 2]'", None, [1], marks=FORMS),
         pytest.param("v = %s", [[1, 2]], [1], marks=FORMS),
         ("cost > 7", None, [2]),
@@ -89,10 +89,10 @@ DECIMALS = still("NUMERIC is text, and only a plain column compares it as a numb
         ("name LIKE 'A%'", None, [1]),
         pytest.param("name LIKE 'B%'", None, [], marks=still("LIKE ignores the case of A to Z")),
         pytest.param("'50%' LIKE '50\\%'", None, [1, 2], marks=still("LIKE has no escape character of its own")),
-        pytest.param("state->>'n' = %s", [5], HoldfastError, marks=still("a text never equals a number")),
-        pytest.param("state->>'n' > %s", [100], HoldfastError, marks=still("every text is greater than a number")),
+        ("state->>'n' = %s", [5], HoldfastError),
+        ("state->>'n' > %s", [100], HoldfastError),
         pytest.param("1 / 0 IS NULL", None, HoldfastError, marks=still("1 / 0 is NULL")),
-        pytest.param("at - at = 0", None, HoldfastError, marks=still("the years are subtracted")),
+        ("at - at = 0", None, HoldfastError),
         pytest.param("name + 1 = 1", None, HoldfastError, marks=still("a text counts as 0")),
         pytest.param("9223372036854775807 + 1 > 0", None, HoldfastError, marks=still("it becomes a REAL")),
     ],
@@ -109,7 +109,7 @@ def test_a_condition_holds_for_the_rows_for_which_it_does_in_postgresql(
 
 def test_aggregates_of_decimals_compare_as_numbers(store: holdfast.Store) -> None:
     sql = "SELECT max(cost) AS m, min(cost) AS l FROM t WHERE cost > 1 ORDER BY max(cost)"
-    assert [tuple(map(str, row.values())) for row in store.execute(sql)] == [("10.5", "5")]
+    assert [tuple(map(str, row.values())) for row in store.execute(sql)] == [("10.50", "5.00")]
     assert store.execute("SELECT id FROM t ORDER BY cost DESC").fetchall() == [{"id": 2}, {"id": 1}]
 
 
@@ -140,7 +140,6 @@ def test_a_with_clause_may_be_called_like_the_table_it_reads(store: holdfast.Sto
     assert store.execute("WITH t AS (SELECT * FROM t WHERE id = 1) SELECT id FROM t").fetchall() == [{"id": 1}]
 
 
-@still("the result of NOW() has no column to tell its type")
 def test_now_is_a_moment(store: holdfast.Store) -> None:
     (row,) = store.execute("SELECT NOW() AS now").fetchall()
     assert isinstance(row["now"], datetime)

@@ -537,7 +537,6 @@ def test_values_that_a_column_cannot_hold_are_refused(shared: holdfast.Store, co
     refuses(shared, column, value)
 
 
-@pytest.mark.xfail(strict=True, reason="the encoder lets a foreign exception through")
 @pytest.mark.parametrize(
     ("column", "value"),
     [pytest.param(column, value, id=f"{at} {column} {why}") for at, (column, value, why) in enumerate(FOREIGN)],

@@ -388,7 +388,7 @@ def test_numpy_numbers_go_into_numeric_columns(db: holdfast.Store, given: Any) -
     assert column(db, "SELECT x FROM t") == [Decimal(5)]
 
 
-@pytest.mark.xfail(strict=True, raises=ArithmeticError, reason="quantize() has 28 digits: decimal.InvalidOperation")
+@pytest.mark.xfail(strict=True, reason="quantize() has 28 digits, whatever the column asks for")
 def test_a_numeric_column_has_the_digits_it_was_given(db: holdfast.Store) -> None:
     db.execute("CREATE TABLE t (x NUMERIC(40, 5))")
     db.execute("INSERT INTO t VALUES (%s)", ["12345678901234567890123456789012345"])

@@ -87,13 +87,22 @@ def encode(value: object, to: ColumnType, where: str) -> Stored:
     """
     if value is None:
         return None
-    return (_USUAL.get((to.kind, type(value))) or _ENCODERS[to.kind])(value, to, where)
+    encoder = _USUAL.get((to.kind, type(value))) or _ENCODERS[to.kind]
+    try:
+        return encoder(value, to, where)
+    except (ArithmeticError, ValueError, TypeError, RecursionError) as error:  # what the value's own type raises
+        raise _refuse(value, to, where, str(error) or type(error).__name__) from error
 
 
 def decode(stored: Stored, of: ColumnType) -> Any:  # noqa: ANN401 - the one place where stored bytes become Python values
     """Return the Python value of a stored form. A value that is no canonical form of `of` comes back as it is."""
     decoder = _DECODERS.get(of.kind)
-    return stored if decoder is None or stored is None else decoder(stored)
+    if decoder is None or stored is None:
+        return stored
+    try:
+        return decoder(stored, of) if of.kind is Kind.NUMERIC else decoder(stored)
+    except (InvalidValue, ArithmeticError, ValueError, TypeError):
+        return stored
 
 
 def bind(value: object, where: str) -> Stored:
@@ -104,6 +113,13 @@ def bind(value: object, where: str) -> Stored:
     """
     if value is None:
         return None
+    try:
+        return _bind(value, where)
+    except (ArithmeticError, ValueError, TypeError, RecursionError) as error:  # what the value's own type raises
+        raise InvalidValue(f"{where}: {_shown(value)} cannot be stored: {error}") from error
+
+
+def _bind(value: object, where: str) -> Stored:
     usual = _USUAL.get((Kind.ANY, type(value)))
     if usual is not None:
         return usual(value, ANY, where)
@@ -112,7 +128,7 @@ def bind(value: object, where: str) -> Stored:
             return encoder(value, to, where)
     if hasattr(value, "__array__"):
         return _from_array(value, where)
-    raise InvalidValue(f"{where}: a {type(value).__name__} cannot be stored: {shortened(repr(value))}")
+    raise InvalidValue(f"{where}: a {type(value).__name__} cannot be stored: {_shown(value)}")
 
 
 def _from_array(value: Any, where: str) -> Stored:  # noqa: ANN401 - numpy is imported when it is met
@@ -121,9 +137,16 @@ def _from_array(value: Any, where: str) -> Stored:  # noqa: ANN401 - numpy is im
     return _vector(value, ColumnType(Kind.VECTOR), where)
 
 
+def _shown(value: object) -> str:
+    try:
+        return shortened(repr(value))
+    except (ValueError, RecursionError):  # an int of too many digits
+        return f"a {type(value).__name__}"
+
+
 def _refuse(value: object, to: ColumnType, where: str, hint: str = "") -> InvalidValue:
     tail = f"; {hint}" if hint else ""
-    return InvalidValue(f"{where}: {shortened(repr(value))} ({type(value).__name__}) is no {to}{tail}")
+    return InvalidValue(f"{where}: {_shown(value)} ({type(value).__name__}) is no {to}{tail}")
 
 
 def _any(value: object, _to: ColumnType, where: str) -> Stored:
@@ -284,14 +307,23 @@ def _decode_vector(stored: Any) -> Any:  # noqa: ANN401
     return numpy.frombuffer(stored, dtype="<f4").copy() if isinstance(stored, bytes) else stored
 
 
+def _decode_numeric(stored: Any, of: ColumnType) -> Any:  # noqa: ANN401
+    number = Decimal(stored)
+    return number if of.scale is None else number.quantize(Decimal(1).scaleb(-of.scale))
+
+
+def _decode_json(stored: Any) -> Any:  # noqa: ANN401
+    return json_value(stored, "JSONB") if isinstance(stored, str) else stored
+
+
 def _decode_timestamp(stored: Any) -> Any:  # noqa: ANN401
     return datetime.fromisoformat(stored).replace(tzinfo=UTC) if isinstance(stored, str) else stored
 
 
-_DECODERS: dict[Kind, Callable[[Any], Any]] = {
+_DECODERS: dict[Kind, Callable[..., Any]] = {
     Kind.BOOLEAN: bool,
-    Kind.NUMERIC: Decimal,
-    Kind.JSON: lambda stored: json_value(stored, "JSONB") if isinstance(stored, str) else stored,
+    Kind.NUMERIC: _decode_numeric,
+    Kind.JSON: _decode_json,
     Kind.TIMESTAMP: _decode_timestamp,
     Kind.DATE: date.fromisoformat,
     Kind.UUID: uuid.UUID,

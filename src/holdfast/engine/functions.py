@@ -10,7 +10,7 @@ import msgspec
 from holdfast.core.types import ColumnType, Kind, Stored, encode
 
 
-def store_as(kind: str, size: int | None, scale: int | None, where: str, value: Stored) -> Stored:
+def store_as(value: Stored, kind: str, size: int | None, scale: int | None, where: str) -> Stored:
     """hf_as: return a computed value in the stored form of a column's type.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any
 
 from holdfast.core.types import Stored, bind, encode
 from holdfast.errors import InvalidValue
-from holdfast.tables.rewrite import Place
+from holdfast.tables.comparisons import Place
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 """A list or tuple for `%s`, a mapping for `%(name)s`."""
@@ -21,11 +21,20 @@ def bound(names: tuple[str | None, ...], places: list[Place], parameters: Parame
     """
     values = _named(names, parameters) if any(names) else _positional(len(names), parameters)
     return [
-        bind(value, f"parameter {names[at] or at + 1}")
-        if place.type is None
-        else encode(value, place.type, place.where)
+        _stored(value, place, f"parameter {names[at] or at + 1}")
         for at, (value, place) in enumerate(zip(values, places, strict=True))
     ]
+
+
+def _stored(value: object, place: Place, name: str) -> Stored:
+    if place.type is not None:
+        return encode(value, place.type, place.where)
+    if place.no_number and isinstance(value, (int, float)):
+        raise InvalidValue(
+            f"{name} is the number {value}, and {place.where} gives text: write CAST({place.where} AS INTEGER), or"
+            " pass a str"
+        )
+    return bind(value, name)
 
 
 def _positional(count: int, parameters: Parameters) -> Sequence[Any]:

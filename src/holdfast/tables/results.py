@@ -8,15 +8,15 @@ pick from. Everything else comes back as SQLite has it.
 from __future__ import annotations
 
 from holdfast.core.schema import Catalogue
-from holdfast.core.types import JSON, ColumnType, Kind
+from holdfast.core.types import ColumnType, Kind
 from holdfast.engine.contract import SqlResult
-from holdfast.engine.sql.expressions import is_operand_end, operand_before
+from holdfast.engine.sql.expressions import is_operand_end
 from holdfast.engine.sql.tokens import Reader, Token, TokenKind, clauses, closing, split_at, stripped, top_level
+from holdfast.tables.comparisons import Columns
 from holdfast.tables.cursor import Shape
 from holdfast.tables.rewrite import Rewritten
 from holdfast.tables.statement import Statement
 
-_PICKING = {"min", "max", "coalesce", "first_value", "last_value", "nth_value", "lag", "lead"}
 _PLAIN = {Kind.ANY, Kind.INTEGER, Kind.REAL, Kind.TEXT, Kind.BLOB}
 
 
@@ -85,32 +85,18 @@ _LAST_WORDS = ("end", "null", "true", "false", "isnull", "notnull")
 def _hint(item: list[Token], run: Rewritten, catalogue: Catalogue) -> ColumnType | None:
     if not item:
         return None
-    top = [item[at] for at in top_level(item)]
-    arrows = [token for token in top if token.is_symbol("->", "->>")]
-    if arrows:
-        return JSON if arrows[-1].text == "->" and is_operand_end(item[-1]) and operand_before(item) == 0 else None
-    arguments = _arguments_of_picking(item)
-    return _column_type(split_at(arguments)[0], run, catalogue) if arguments else None
+    columns = Columns(catalogue, [name.table for name in run.shown])
+    type_ = columns.type_of(_without_window(item))
+    return None if type_ is None or type_.kind in _PLAIN else type_
 
 
-def _arguments_of_picking(item: list[Token]) -> list[Token]:
-    """Return the arguments of an item that is one call of a function that picks: nothing but OVER or FILTER follows."""
+def _without_window(item: list[Token]) -> list[Token]:
+    """Return a call without its OVER or FILTER."""
     at = next((at for at in range(1, len(item)) if item[at].kind is not TokenKind.SPACE), 0)
-    if not item[0].is_word(*_PICKING) or not item[at].is_symbol("("):
-        return []
+    if not item[0].is_name or not item[at].is_symbol("("):
+        return item
     end = closing(item, at)
     following = Reader(item[end + 1 :]).peek()
-    return item[at + 1 : end] if following is None or following.is_word("over", "filter") else []
-
-
-def _column_type(tokens: list[Token], run: Rewritten, catalogue: Catalogue) -> ColumnType | None:
-    """Return the type that a column of this name has in all the tables that the statement reads, if they agree."""
-    if not tokens or not tokens[-1].is_name or any(not (t.is_name or t.is_symbol(".")) for t in tokens):
-        return None
-    types: set[ColumnType] = set()
-    for shown in run.shown:
-        table = catalogue.find(shown.table)
-        at = table.position(tokens[-1].name) if table else None
-        if table is not None and at is not None:
-            types.add(table.columns[at].type)
-    return types.pop() if len(types) == 1 else None
+    if following is not None and following.is_word("over", "filter"):
+        return [item[0], *item[at : end + 1]]
+    return item

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from holdfast.core.schema import Catalogue, Column, Table
-from holdfast.core.types import ColumnType
 from holdfast.engine.sql.expressions import converted, rewritten, translated
 from holdfast.engine.sql.layout import quoted
 from holdfast.engine.sql.tokens import (
@@ -21,16 +20,9 @@ from holdfast.engine.sql.tokens import (
 )
 from holdfast.engine.sql.views import VID, delete_view, insert_view, rows_view, update_view
 from holdfast.errors import NotFound, SqlError, Unsupported
+from holdfast.tables.comparisons import Columns, Place, with_types
 from holdfast.tables.cursor import Shape
 from holdfast.tables.statement import Statement, Verb
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a parameter goes: straight into a column of this type, or (None) anywhere in an expression."""
-
-    type: ColumnType | None = None
-    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +57,8 @@ def rewrite(statement: Statement, catalogue: Catalogue) -> Rewritten:
     shown, tokens = shown_names(statement, catalogue)
     statement = replace(statement, tokens=tuple(tokens))
     places = [Place() for _ in statement.names]
+    columns = Columns(catalogue, [name.table for name in shown])
+    statement = replace(statement, tokens=tuple(with_types(list(statement.tokens), columns, places)))
     if statement.verb is Verb.SELECT:
         return Rewritten(rewritten(list(statement.tokens)), places, shown)
     writer = {Verb.INSERT: _Insert, Verb.UPDATE: _Update, Verb.DELETE: _Delete}[statement.verb]

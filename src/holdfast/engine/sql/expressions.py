@@ -224,4 +224,4 @@ def converted(expression: str, to: ColumnType, where: str) -> str:
         return expression
     size, scale = ("NULL" if part is None else str(part) for part in (to.size, to.scale))
     place = where.replace("'", "''")
-    return f"hf_as('{to.kind.value}', {size}, {scale}, '{place}', {expression})"
+    return f"hf_as({expression}, '{to.kind.value}', {size}, {scale}, '{place}')"

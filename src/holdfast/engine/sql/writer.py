@@ -165,6 +165,7 @@ class SqlChanges(SqlSnapshot):
     def savepoint(self) -> Generator[None]:
         """Undo what the block did if it raises."""
         before = self._counter.ordinal, self._defined, self._line, self._schema
+        touched = dict(self._touched)
         self._db.rows("SAVEPOINT hf")
         try:
             yield
@@ -172,6 +173,7 @@ class SqlChanges(SqlSnapshot):
             self._db.rows("ROLLBACK TO hf")
             self._db.rows("RELEASE hf")
             self._counter.ordinal, self._defined, self._line, self._schema = before
+            self._touched = touched
             self._names.forget()  # temporary views are undone, too
             raise
         self._db.rows("RELEASE hf")
