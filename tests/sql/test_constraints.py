@@ -476,6 +476,17 @@ def test_a_transaction_that_fails_leaves_no_commit_and_no_table(db: holdfast.Sto
     assert rows(db, "SELECT * FROM u") == [(1, 2)]
 
 
+def test_a_statement_is_not_run_as_it_was_for_a_table_that_was_taken_back(db: holdfast.Store) -> None:
+    """The version of the catalogue comes again; statements are remembered by it."""
+    for type_, default, expected in (("INT", "1", [1, 5]), ("TEXT", "'two'", ["two", "5"]), ("JSONB", "'[]'", [[], 5])):
+        with pytest.raises(LookupError), db.transaction():
+            db.execute(f"CREATE TABLE t (k INT PRIMARY KEY, x {type_} DEFAULT {default})")
+            db.execute("INSERT INTO t (k) VALUES (1)")
+            db.execute("INSERT INTO t (k, x) VALUES (2, %s)", ["5"])
+            assert [x for _, x in rows(db)] == expected
+            raise LookupError
+
+
 def test_a_table_made_in_an_inner_transaction_that_failed_is_forgotten(db: holdfast.Store) -> None:
     db.execute("CREATE TABLE t (k INT PRIMARY KEY)")
     with db.transaction():

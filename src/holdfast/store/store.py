@@ -186,8 +186,6 @@ class Store:
             As `execute`; Unsupported for a statement that reads.
         """
         statement = _parsed(sql)
-        if not isinstance(parameters, Iterable):
-            raise InvalidValue(f"executemany() takes rows of parameters, not {type(parameters).__name__}")
         if statement.verb in (Verb.SELECT, Verb.CREATE):
             raise Unsupported(f"executemany() takes INSERT, UPDATE or DELETE, not {statement.verb.name}; use execute()")
         return self._run(statement, parameters)

@@ -38,7 +38,8 @@ def _columns(
         expression = _without_alias(item)
         if origin is None and expression:
             types[at] = _hint(expression, run, catalogue)
-            if expression == item:  # no alias: SQLite names the column by the text it was given
+            plain = all(token.is_name or token.is_symbol(".") for token in item)
+            if expression == item and not plain:  # no alias: SQLite names the column by the text it was given
                 names[at] = "".join("%s" if t.kind is TokenKind.PARAMETER else t.text for t in item)
     return names, types
 

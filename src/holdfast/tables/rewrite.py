@@ -33,6 +33,11 @@ class Shown:
     table: str
     ref: str | None
 
+    @property
+    def view(self) -> str:
+        """What the view is called that shows it."""
+        return self.alias if self.ref is None else f"hf_at_{self.alias.encode().hex()}"
+
 
 @dataclass(slots=True)
 class Rewritten:
@@ -41,8 +46,6 @@ class Rewritten:
     sql: str
     places: list[Place]
     shown: list[Shown]
-    catalogue: Catalogue
-    """What the names meant. Versions are numbered anew after a rollback, so it is this that a cache compares."""
     target: Table | None = None
     shape: Shape | None = None
     """The columns of the result, once they are known: they only change with the schema."""
@@ -56,32 +59,68 @@ def rewrite(statement: Statement, catalogue: Catalogue) -> Rewritten:
         Unsupported: it cannot be translated faithfully; the message names the part.
         SqlError: it is not well formed.
     """
-    shown = shown_names(statement, catalogue)
+    shown, tokens = shown_names(statement, catalogue)
+    statement = replace(statement, tokens=tuple(tokens))
     places = [Place() for _ in statement.names]
     columns = Columns(catalogue, [name.table for name in shown])
-    statement = replace(statement, tokens=tuple(with_types(list(statement.tokens), columns, places)))
+    tokens = _with_views(with_types(list(statement.tokens), columns, places), shown)
+    statement = replace(statement, tokens=tuple(tokens))
     if statement.verb is Verb.SELECT:
-        return Rewritten(rewritten(list(statement.tokens)), places, shown, catalogue)
+        return Rewritten(rewritten(list(statement.tokens)), places, shown)
     writer = {Verb.INSERT: _Insert, Verb.UPDATE: _Update, Verb.DELETE: _Delete}[statement.verb]
     write = writer(statement, catalogue, places)
     with_clause = rewritten(statement.with_clause)
-    return Rewritten(f"{with_clause}{write.sql()}", places, shown, catalogue, write.table)
+    return Rewritten(f"{with_clause}{write.sql()}", places, shown, write.table)
 
 
-def shown_names(statement: Statement, catalogue: Catalogue) -> list[Shown]:
-    """Return the tables that a statement may read: every name that is one, and every "table@ref"."""
+def shown_names(statement: Statement, catalogue: Catalogue) -> tuple[list[Shown], list[Token]]:
+    """Return the tables that a statement may read: every name that is one, and every "table@ref".
+
+    Also returns its tokens, with a name for each "table@ref" that no other has.
+    """
     found: dict[str, Shown] = {}
+    tokens: list[Token] = []
+    aliases: set[str] = set()
+    before: Token | None = None
     for token in statement.tokens:
-        if not token.is_name:
-            continue
-        name, at, ref = token.name.partition("@")
-        if at and token.kind is TokenKind.QUOTED:
-            found.setdefault(token.name, Shown(token.name, name, ref))
-        else:
-            table = catalogue.find(token.name)
-            if table is not None:
-                found.setdefault(table.name, Shown(table.name, table.name, None))
-    return list(found.values())
+        shown = _shown(token, catalogue)
+        if shown is not None and shown.ref is not None:
+            if before is not None and before.is_word("as"):
+                aliases.add(shown.alias)  # SELECT name AS "ann@example.com"
+            if shown.alias in aliases and catalogue.find(shown.table) is None:
+                shown = None
+        if shown is not None:
+            found.setdefault(shown.alias, shown)
+        quote = shown is not None and shown.ref is not None
+        tokens.append(Token(token.kind, quoted(shown.alias), shown.alias) if shown is not None and quote else token)
+        before = token if token.kind is not TokenKind.SPACE else before
+    return list(found.values()), tokens
+
+
+def _shown(token: Token, catalogue: Catalogue) -> Shown | None:
+    """Return the table that a name may be.
+
+    SQLite ignores the case of names, refs do not: "t@Try" and "t@try" are two, so capitals are marked by their places.
+    """
+    if not token.is_name:
+        return None
+    name, at, ref = token.name.partition("@")
+    if at and token.kind is TokenKind.QUOTED:
+        capitals = [str(place) for place, letter in enumerate(ref) if letter.isupper()]
+        return Shown("~".join([token.name.lower(), *capitals]), name, ref)
+    table = catalogue.find(token.name)
+    return None if table is None else Shown(table.name, table.name, None)
+
+
+def _with_views(tokens: list[Token], shown: list[Shown]) -> list[Token]:
+    """Replace each "table@ref" by the name of its view: SQLite does not tell A from a, and refs do."""
+    views = {name.alias: name.view for name in shown if name.ref is not None}
+    return [
+        replace(token, text=quoted(views[token.name]), value=views[token.name])
+        if token.kind is TokenKind.QUOTED and token.name in views
+        else token
+        for token in tokens
+    ]
 
 
 @dataclass(slots=True)
@@ -163,7 +202,10 @@ class _Write:
         return found
 
 
-_REFUSED_CLAUSES = ("returning", "from", "using", "order", "limit", "where")
+_REFUSED_CLAUSES = (
+    "returning", "from", "using", "order", "limit", "where", "group", "having", "window",
+    "union", "except", "intersect",
+)  # fmt: skip
 
 
 class _Insert(_Write):

@@ -23,17 +23,18 @@ class StatementRunner:
     """Rewrites statements, remembers the rewriting by text and schema version, and runs them."""
 
     def __init__(self) -> None:
-        self._rewrites: dict[tuple[str, int], Rewritten] = {}
+        self._rewrites: dict[tuple[str, int], tuple[Catalogue, Rewritten]] = {}
 
     def _rewritten(self, statement: Statement, catalogue: Catalogue) -> Rewritten:
         key = (statement.sql, catalogue.version)
-        run = self._rewrites.get(key)
-        if run is None or run.catalogue != catalogue:
+        known, run = self._rewrites.get(key, (None, None))
+        # A version that was rolled back comes again, with other tables.
+        if run is None or (known is not catalogue and known != catalogue):
             run = rewrite(statement, catalogue)
             if len(statement.sql) <= CACHED_LENGTH_MAX:
                 if len(self._rewrites) >= REWRITES_CACHED:
                     self._rewrites.clear()
-                self._rewrites[key] = run
+                self._rewrites[key] = (catalogue, run)
         return run
 
     def read(self, reader: SqlReader, at: Resolved, statement: Statement, parameters: Parameters) -> Cursor:
@@ -92,7 +93,7 @@ class StatementRunner:
             table = tables.find(name.table)
             if table is None:
                 raise NotFound(f"{name.alias!r}: there is no table {name.table!r} at {name.ref!r}")
-            reader.show(table, name.alias, there.seen_from)
+            reader.show(table, name.view, there.seen_from)
 
 
 def _explained(error: SqlError, catalogue: Catalogue) -> HoldfastError:
