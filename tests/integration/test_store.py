@@ -493,3 +493,10 @@ class TestOpening:
         with pytest.raises(holdfast.InvalidValue):
             holdfast.connect(path, **options)  # type: ignore[arg-type]
         assert not path.exists()
+
+
+def test_refs_that_differ_in_case_are_two(db: Store) -> None:
+    with db.branch("A") as upper, db.branch("a"):
+        upper.execute("DELETE FROM steps")
+    counts = 'SELECT x.n, y.n FROM (SELECT count(*) n FROM "steps@A") x, (SELECT count(*) n FROM "steps@a") y'
+    assert db.execute(counts).fetchone() == {"n": 0, "n:1": 3}

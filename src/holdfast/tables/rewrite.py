@@ -116,7 +116,7 @@ def _with_views(tokens: list[Token], shown: list[Shown]) -> list[Token]:
     """Replace each "table@ref" by the name of its view: SQLite does not tell A from a, and refs do."""
     views = {name.alias: name.view for name in shown if name.ref is not None}
     return [
-        replace(token, text=quoted(views[token.name]), value=views[token.name])
+        replace(token, text=quoted(views[token.name]))
         if token.kind is TokenKind.QUOTED and token.name in views
         else token
         for token in tokens
