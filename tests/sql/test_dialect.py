@@ -173,7 +173,6 @@ def test_keys_may_be_shifted_into_a_gap(db: holdfast.Store, inherited: bool) -> 
 @pytest.mark.parametrize(
     "sql", ["SELECT CAST(x'ff' AS TEXT)", "INSERT INTO t (id, name) VALUES (3, CAST(x'ff' AS TEXT))"]
 )
-@still("the driver's UnicodeDecodeError passes through")
 def test_bytes_that_are_no_text_are_refused(store: holdfast.Store, sql: str) -> None:
     with pytest.raises(HoldfastError):
         store.execute(sql)

@@ -181,7 +181,10 @@ def _real(value: float, _to: ColumnType, where: str) -> float:
 
 def _text(value: object, to: ColumnType, where: str) -> Stored:
     if not isinstance(value, str):
-        return _plain(value, to, where)
+        stored = _plain(value, to, where)
+        if to.size is not None and len(str(stored)) > to.size:
+            raise ValueTooLarge(f"{where}: {stored} does not fit {to}")
+        return stored
     text = str.__str__(value)  # of an Enum that is a str: its text, not its name
     if "\0" in text:
         raise InvalidValue(f"{where}: text with a NUL character cannot be stored; use BLOB")
@@ -212,6 +215,8 @@ def _boolean(value: object, to: ColumnType, where: str) -> int:
 
 
 def _numeric(value: object, to: ColumnType, where: str) -> str:
+    if hasattr(value, "__array__"):  # a number of numpy's
+        value = cast("Any", value).item()
     try:
         number = Decimal(str(value)) if isinstance(value, (int, float, str)) else Decimal(value)  # type: ignore[arg-type]
     except (InvalidOperation, TypeError, ValueError) as error:
@@ -276,6 +281,8 @@ def _vector(value: object, to: ColumnType, where: str) -> bytes:
     try:
         if isinstance(value, _BYTES):
             array = numpy.frombuffer(cast("Any", value), dtype="<f4")
+        elif numpy.iscomplexobj(cast("Any", value)):
+            raise _refuse(value, to, where, "only real numbers can be stored")
         else:
             with numpy.errstate(over="ignore"):  # what overflows float32 is refused below
                 array = numpy.asarray(value, dtype="<f4")
