@@ -320,6 +320,8 @@ TABLES = cases(
     Wrong("CREATE TABLE u (PRIMARY KEY (a))", SqlError, "no columns"),
     Wrong("CREATE TABLE u (a INT, b TEXT, A REAL)", SqlError, "'A' is there twice"),
     Wrong('CREATE TABLE u ("" INT)', InvalidValue, "''"),
+    Wrong('CREATE TABLE u ("True" INT)', InvalidValue, "'True'"),
+    Wrong("CREATE TABLE u (a INT, false INT)", InvalidValue, "'false'"),
     Wrong('CREATE TABLE u ("a@b" INT)', InvalidValue, "a@b"),
     Wrong('CREATE TABLE u ("HF:vid" INT)', Unsupported, "HF:vid"),
     Wrong("CREATE TABLE u ('a' INT)", SqlError, "'a'"),

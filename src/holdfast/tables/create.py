@@ -133,6 +133,8 @@ def _column(draft: _Draft, reader: Reader) -> None:
         raise SqlError(f"column {name!r} is there twice in CREATE TABLE {draft.name}")
     if not name or "@" in name:
         raise InvalidValue(f"{name!r} cannot name a column: leave out '@', which names a table at a ref")
+    if name.lower() in ("true", "false"):
+        raise InvalidValue(f"{name!r} cannot name a column: a view does not keep that name")
     type_, serial = _type(reader, f"{draft.name}.{name}")
     column = Column(len(draft.columns) + 1, name, type_, not_null=serial)
     draft.columns.append(column)
