@@ -183,7 +183,7 @@ def _text(value: object, to: ColumnType, where: str) -> Stored:
     if not isinstance(value, str):
         stored = _plain(value, to, where)
         if to.size is not None and len(str(stored)) > to.size:
-            raise ValueTooLarge(f"{where}: {stored} does not fit {to}")
+            raise ValueTooLarge(f"{where}: {stored!r} does not fit {to}")
         return stored
     text = str.__str__(value)  # of an Enum that is a str: its text, not its name
     if "\0" in text:

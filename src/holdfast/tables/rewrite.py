@@ -33,11 +33,6 @@ class Shown:
     table: str
     ref: str | None
 
-    @property
-    def view(self) -> str:
-        """What the view is called that shows it."""
-        return self.alias if self.ref is None else f"hf_at_{self.alias.encode().hex()}"
-
 
 @dataclass(slots=True)
 class Rewritten:
@@ -60,11 +55,9 @@ def rewrite(statement: Statement, catalogue: Catalogue) -> Rewritten:
         SqlError: it is not well formed.
     """
     shown, tokens = shown_names(statement, catalogue)
-    statement = replace(statement, tokens=tuple(tokens))
     places = [Place() for _ in statement.names]
     columns = Columns(catalogue, [name.table for name in shown])
-    tokens = _with_views(with_types(list(statement.tokens), columns, places), shown)
-    statement = replace(statement, tokens=tuple(tokens))
+    statement = replace(statement, tokens=tuple(with_types(tokens, columns, places)))
     if statement.verb is Verb.SELECT:
         return Rewritten(rewritten(list(statement.tokens)), places, shown)
     writer = {Verb.INSERT: _Insert, Verb.UPDATE: _Update, Verb.DELETE: _Delete}[statement.verb]
@@ -110,17 +103,6 @@ def _shown(token: Token, catalogue: Catalogue) -> Shown | None:
         return Shown("~".join([token.name.lower(), *capitals]), name, ref)
     table = catalogue.find(token.name)
     return None if table is None else Shown(table.name, table.name, None)
-
-
-def _with_views(tokens: list[Token], shown: list[Shown]) -> list[Token]:
-    """Replace each "table@ref" by the name of its view: SQLite does not tell A from a, and refs do."""
-    views = {name.alias: name.view for name in shown if name.ref is not None}
-    return [
-        replace(token, text=quoted(views[token.name]))
-        if token.kind is TokenKind.QUOTED and token.name in views
-        else token
-        for token in tokens
-    ]
 
 
 @dataclass(slots=True)

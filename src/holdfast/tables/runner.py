@@ -92,8 +92,8 @@ class StatementRunner:
             tables = catalogue if name.ref is None else schema_at(reader, there)
             table = tables.find(name.table)
             if table is None:
-                raise NotFound(f"{name.alias!r}: there is no table {name.table!r} at {name.ref!r}")
-            reader.show(table, name.view, there.seen_from)
+                raise NotFound(f"{name.table}@{name.ref}: there is no table {name.table!r} at {name.ref!r}")
+            reader.show(table, name.alias, there.seen_from)
 
 
 def _explained(error: SqlError, catalogue: Catalogue) -> HoldfastError:
