@@ -268,6 +268,8 @@ class _TableMerge:
 
     def _ask(self, conflict: Conflict) -> object:
         answer = self._decide(conflict)
+        if answer is None and conflict.ours is not None and conflict.theirs is not None:
+            raise InvalidValue(f"{conflict}: neither side has None")
         (self.left if answer is NotImplemented else self.resolved).append(conflict)
         return answer
 
