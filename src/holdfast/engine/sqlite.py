@@ -70,6 +70,7 @@ class SqliteDriver:
         self.writing = False
         self.rows(f"PRAGMA synchronous = {durability}")
         self.rows("PRAGMA temp_store = MEMORY")
+        self.rows("PRAGMA case_sensitive_like = ON")  # as in PostgreSQL
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""

@@ -25,7 +25,7 @@ from holdfast.engine.sql.views import (
     update_view,
     version_columns,
 )
-from holdfast.errors import AlreadyExists, BranchMoved
+from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue
 
 
 class Counter:
@@ -273,6 +273,8 @@ class SqlChanges(SqlSnapshot):
         """Return the net changes of a table, after taking back rows that were changed and put back."""
         merge = self._theirs is not None
         changes = self.net(table, point, merge=merge, ended=self._counter.ended or merge)
+        for change in changes:
+            _check_texts(change)
         if merge:
             return changes
         unchanged = [change for change in changes if _is_same(change)]
@@ -318,6 +320,14 @@ class SqlChanges(SqlSnapshot):
         self._db.rows("INSERT INTO hf_schema VALUES (0, ?, ?)", (Catalogue().digest(), Catalogue().to_json()))
         self._write_commit(Point(uid, 0), (), [], "store created", None)
         self._put_ref("branch", branch, uid, None)
+
+
+def _check_texts(change: Change) -> None:
+    """Refuse the text that SQL computed with a NUL in it, which no other engine could keep."""
+    for at, value in enumerate(change.after.values if change.after else ()):
+        if isinstance(value, str) and "\0" in value:
+            name = f"{change.table.name}.{change.table.columns[at].name}"
+            raise InvalidValue(f"{name}: text with a NUL character cannot be stored; use BLOB")
 
 
 def _is_same(change: Change) -> bool:
