@@ -83,7 +83,7 @@ def connect(
     create = create and branch == MAIN  # a new store has no other branch
     engine = open_engine(url, durability=durability, timeout=timeout, create=create, clock=clock, ids=ids)
     try:
-        store = Store(engine, branch, ids=ids, owns_engine=True)
+        store = Store.at(engine, branch, ids=ids, owns_engine=True)
     except BaseException:
         engine.close()
         raise
@@ -110,20 +110,23 @@ class Store:
         self._ids = ids
         self._owns_engine = owns_engine
         self._lock = threading.RLock()
-        self._opened: Session | None = None
+        self._opened: Session | None = None  # made when it is first needed
         self._writer: SqlWriter | None = None
         self._owner: object = None
         self._closed = False
         self._runner = StatementRunner()
         self._here = ref
-        self._pinned = self._pin()
+        self._pinned: Resolved | None = None
 
-    def _pin(self) -> Resolved | None:
-        """Return the point of a checkout; None for a branch, whose head moves."""
-        with self._session.read() as reader:
-            at = resolve(reader, self.ref)
-            self._here = self.ref if at.line else reader.commit(at.point).hash.hex()
-        return None if at.line else at
+    @classmethod
+    def at(cls, engine: Engine, ref: str, *, ids: Ids | None = None, owns_engine: bool = False) -> Self:
+        """Return a Store on any ref: at a tag or a commit it stays where that is now. Raises NotFound."""
+        store = cls(engine, ref, ids=ids, owns_engine=owns_engine)
+        with store._session.read() as reader:
+            at = resolve(reader, ref)
+            if at.line is None:
+                store._pinned, store._here = at, reader.commit(at.point).hash.hex()
+        return store
 
     @property
     def _session(self) -> Session:
@@ -262,8 +265,8 @@ class Store:
 
     def checkout(self, ref: str) -> Store:
         """Return a Store on another ref: of a branch to read and write, of a tag or a commit to read only."""
-        self._raise_if_closed()
-        return Store(self._engine, ref, ids=self._ids)
+        _ = self._session  # a closed Store opens no other
+        return Store.at(self._engine, ref, ids=self._ids)
 
     def delete_branch(self, name: str) -> None:
         """Forget a branch; its commits stay where others have merged or tagged them. Raises NotFound."""
@@ -355,9 +358,6 @@ class Store:
             return self._versions.verify()
 
     # Closing
-
-    def _raise_if_closed(self) -> None:
-        _ = self._session
 
     def close(self) -> None:
         """Close this Store; of the one that `connect` made, also all that came from it. Idempotent."""
