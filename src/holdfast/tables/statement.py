@@ -76,14 +76,8 @@ class Statement:
     tokens: tuple[Token, ...]
     names: tuple[str | None, ...]
 
-    @property
-    def summary(self) -> str:
-        """The verb and the table of a statement that writes, for the commit's message."""
-        words = [token.text for token in self.body if token.kind is not TokenKind.SPACE][:6]
-        if self.verb is Verb.CREATE and "exists" in [word.lower() for word in words[:5]]:
-            words[2:5] = []
-        before = _WORDS_BEFORE_TABLE[self.verb]
-        return " ".join([*(word.upper() for word in words[:before]), *words[before : before + 1]])
+    summary: str
+    """The verb and the table of a statement that writes, for the commit's message."""
 
     @property
     def with_clause(self) -> list[Token]:
@@ -127,7 +121,16 @@ def _parsed(sql: str) -> Statement:
             f"a statement begins with SELECT, INSERT, UPDATE, DELETE, WITH or CREATE TABLE, not {tokens[start].text!r}"
         )
     check_names(tokens)
-    return Statement(sql, _VERBS[word], start, tuple(tokens), tuple(names))
+    verb = _VERBS[word]
+    return Statement(sql, verb, start, tuple(tokens), tuple(names), _summary(verb, tokens[start:]))
+
+
+def _summary(verb: Verb, body: list[Token]) -> str:
+    words = [token.text for token in body if token.kind is not TokenKind.SPACE][:6]
+    if verb is Verb.CREATE and "exists" in [word.lower() for word in words[:5]]:
+        words[2:5] = []
+    before = _WORDS_BEFORE_TABLE[verb]
+    return " ".join([*(word.upper() for word in words[:before]), *words[before : before + 1]])
 
 
 def _single(tokens: list[Token]) -> list[Token]:

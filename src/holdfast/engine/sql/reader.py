@@ -52,6 +52,7 @@ class SqlSnapshot:
     def __init__(self, database: Database, names: Names) -> None:
         self._db = database
         self._names = names
+        self._last_line: Line | None = None
         self._schema: int | None = None  # the version of now: it cannot change in a snapshot
 
     # Names and lines
@@ -61,7 +62,8 @@ class SqlSnapshot:
         found = self._db.rows(
             f"{_LINES} JOIN hf_ref AS r ON r.line = l.id WHERE r.kind = 'branch' AND r.name = ?", (name,)
         )
-        return _line(found[0]) if found else None
+        self._last_line = _line(found[0]) if found else None
+        return self._last_line
 
     def branches(self) -> dict[str, Line]:
         """Return all branches by name, sorted."""

@@ -105,7 +105,7 @@ class SqlChanges(SqlSnapshot):
 
     def open(self, line: Line) -> None:
         """Begin the next commit of a line."""
-        now = self.line(line.uid)
+        now = line if line is self._last_line else self.line(line.uid)  # just read, under the lock
         if now != line:
             raise BranchMoved(
                 f"the branch moved from {line.head_hash.hex()[:12]} to {now.head_hash.hex()[:12]} since it was read;"
@@ -261,6 +261,7 @@ class SqlChanges(SqlSnapshot):
     def seal(self, message: str, metadata: str | None = None) -> Commit | None:
         """Finish the open commit and move the head. Without any net change there is no commit."""
         line, theirs = self.opened, self._theirs
+        self._last_line = None
         point = Point(line.uid, line.head + 1)
         changes = [change for table in self._touched.values() for change in self._net_of(table, point)]
         self._line = None
