@@ -235,7 +235,7 @@ def _by_row(table: Table, group: Group, decide: Decide) -> tuple[Outcome, list[C
         rows = (_dict(table, base), _dict(table, ours), _dict(table, theirs))
         candidates = tuple(_dict(table, row) for row in group.candidates if key_of(table, row) == key)
         chosen: Any = rows[1]
-        if rows[1] != rows[2]:
+        if _values({key: ours} if ours else {}) != _values({key: theirs} if theirs else {}):
             conflict = Conflict(table.name, key, None, *rows, candidates=candidates)
             chosen = _ask(conflict, decide, resolved, left)
         if chosen is None or chosen is NotImplemented:

@@ -4,7 +4,7 @@ Whoever sees both sides sees the pointwise maximum of their vectors, so what onl
 both touched is decided group by group (core/rows.py), and every decision leaves a mark: the merge commit ends all
 versions that the union shows and writes the outcome afresh, so that no later merge can lose it.
 
-The plan is made in a snapshot and the policy is asked outside any lock; the outcome is written only if the branch has
+The plan is made in a snapshot and the policy is asked outside any transaction; the outcome is written only if the branch has
 not moved meanwhile, else the plan is made again.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from holdfast.core.canonical import json_text
-from holdfast.core.points import Point, VersionVector, covers, join, meet
+from holdfast.core.points import Point, VersionVector, covers, join, meet, sees
 from holdfast.core.rows import Decide, Group, Resolution, Row, Touch, groups_of, key_of, settle
 from holdfast.core.schema import Key, Table, key_order
 from holdfast.core.types import Kind, Stored, decode, encode
@@ -277,7 +277,7 @@ def _broken(writer: Writer, planned: TablePlan, seen: VersionVector, plan: Plan)
 
 def _violation_conflict(table: Table, violation: Violation, theirs: VersionVector) -> Conflict:
     """Return a broken constraint as a conflict between a row of ours and one of theirs."""
-    first, *others = sorted(violation.rows, key=lambda row: theirs.get(row.born.line, 0) >= row.born.n)
+    first, *others = sorted(violation.rows, key=lambda row: sees(theirs, row.born))
     other = others[-1] if others else first
     return Conflict(
         table.name,

@@ -10,7 +10,7 @@ from holdfast.core.points import Point, Rid, VersionVector, beyond
 from holdfast.core.rows import Change, Row, Touch, key_of
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract import Commit, Erasure, Line, SqlResult
-from holdfast.engine.sql.layout import tombstones, versions
+from holdfast.engine.sql.layout import quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, rows_query, select_view, version_columns
 from holdfast.errors import NotFound, StoreCorrupt
@@ -251,7 +251,7 @@ class SqlSnapshot:
         self._names.views[alias] = signature
 
     def _replace_view(self, name: str, statements: list[str]) -> None:
-        self._db.rows(f'DROP VIEW IF EXISTS temp."{name.replace(chr(34), chr(34) * 2)}"')
+        self._db.rows(f"DROP VIEW IF EXISTS temp.{quoted(name)}")
         for statement in statements:
             self._db.rows(statement)
 
