@@ -4,8 +4,8 @@ Whoever sees both sides sees the pointwise maximum of their vectors, so what onl
 both touched is decided group by group (core/rows.py), and every decision leaves a mark: the merge commit ends all
 versions that the union shows and writes the outcome afresh, so that no later merge can lose it.
 
-The plan is made in a snapshot and the policy is asked outside any transaction; the outcome is written only if the branch has
-not moved meanwhile, else the plan is made again.
+The plan is made in a snapshot and the policy is asked outside any transaction; the outcome is written only if the
+branch has not moved meanwhile, else the plan is made again.
 """
 
 from __future__ import annotations
