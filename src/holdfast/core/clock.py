@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from typing import Protocol
 
@@ -40,8 +40,8 @@ class RandomIds:
 
     def line_uid(self) -> str:
         """Return 128 random bits as 32 hexadecimal digits."""
-        return secrets.token_hex(16)
+        return os.urandom(16).hex()
 
     def salt(self) -> bytes:
         """Return 128 random bits."""
-        return secrets.token_bytes(16)
+        return os.urandom(16)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Generator, Iterable
@@ -302,7 +300,7 @@ class SqliteEngine:
             StoreCorrupt: the file is no store.
             Unsupported: the file is of a newer format.
         """
-        folder = tempfile.mkdtemp(prefix="holdfast-") if str(path) == ":memory:" else None
+        folder = _temporary_folder() if str(path) == ":memory:" else None
         file = Path(folder, "memory.db") if folder else Path(path)
         level = "OFF" if folder else {Durability.FULL: "FULL", Durability.PROCESS: "NORMAL"}[durability]
         if not file.parent.is_dir():
@@ -311,7 +309,7 @@ class SqliteEngine:
             raise InvalidValue(f"{str(file)!r} is a folder; name a file in it")
         engine = cls(file, str(path), level, timeout, clock or SystemClock(), ids or RandomIds())
         if folder:
-            engine._temporary = weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
+            engine._temporary = weakref.finalize(engine, _remove_folder, folder)
         engine._create_or_check()
         return engine
 
@@ -377,6 +375,18 @@ class SqliteEngine:
         found = driver.rows("SELECT value FROM hf_meta WHERE key = 'features'")
         if found != [("[]",)]:
             raise Unsupported(f"{str(self._path)!r} needs features this Holdfast does not know: {found}; update it")
+
+
+def _temporary_folder() -> str:
+    import tempfile  # noqa: PLC0415 - 10 ms that a store in a file does not pay
+
+    return tempfile.mkdtemp(prefix="holdfast-")
+
+
+def _remove_folder(folder: str) -> None:
+    import shutil  # noqa: PLC0415
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def timestamp_text(at_us: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from pathlib import Path
 
 from holdfast.core.clock import Clock, Ids
@@ -82,6 +81,8 @@ def configured(name: str) -> str:
     home = Path(os.environ.get("HOLDFAST_HOME") or Path.home() / ".holdfast")
     settings = home / "stores.toml"
     if settings.exists():
+        import tomllib  # noqa: PLC0415 - most stores are named by their file
+
         with settings.open("rb") as file:
             named = tomllib.load(file).get(name)
         if isinstance(named, str):
