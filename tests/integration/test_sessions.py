@@ -193,6 +193,15 @@ def test_a_checkout_of_a_tag_stays_where_it_is(db: Store) -> None:
     assert pinned.branch("from-there").execute("SELECT count(*) AS n FROM steps").fetchone() == {"n": 3}
 
 
+@pytest.mark.parametrize("message", [0, 42, "nul\0"])
+def test_a_message_of_a_merge_is_checked_too(db: Store, message: object) -> None:
+    with db.branch("side") as side:
+        side.execute("DELETE FROM steps")
+    with pytest.raises(holdfast.InvalidValue):
+        db.merge("side", message=message)  # type: ignore[arg-type]
+    db.verify()
+
+
 @pytest.mark.parametrize("message", [42, None, "nul\0", "\ud800"])
 def test_a_message_that_cannot_be_kept_is_refused(db: Store, message: object) -> None:
     with pytest.raises(holdfast.InvalidValue), db.transaction(message):  # type: ignore[arg-type]

@@ -99,6 +99,7 @@ class SqliteDriver:
     def described(self, sql: str, parameters: Parameters) -> SqlResult:
         """Run a statement and return its rows with the names and origins of the columns."""
         try:
+            self._check_transaction()
             cursor = self.connection.cursor()
             columns: tuple[Any, ...] = ()
 

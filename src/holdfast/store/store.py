@@ -16,7 +16,7 @@ from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Engine, Reader, Session, SqlWriter
 from holdfast.engine.sqlite import TIMEOUT_SECONDS
 from holdfast.engine.urls import open_engine
-from holdfast.errors import InvalidValue, ReadOnly, StoreClosed, TransactionOpen, Unsupported
+from holdfast.errors import ReadOnly, StoreClosed, TransactionOpen, Unsupported
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters
 from holdfast.tables.runner import StatementRunner
@@ -35,12 +35,6 @@ def _task() -> object:
         return asyncio.current_task() if asyncio else None
     except RuntimeError:  # no loop runs in this thread
         return None
-
-
-def _parsed(sql: object) -> Statement:
-    if not isinstance(sql, str):
-        raise InvalidValue(f"a statement is a str, not {type(sql).__name__}")
-    return parse(sql)
 
 
 def connect(
@@ -180,7 +174,7 @@ class Store:
             ReadOnly: a write on the checkout of a commit.
             All of them change nothing.
         """
-        return self._run(_parsed(sql), [parameters])
+        return self._run(parse(sql), [parameters])
 
     def executemany(self, sql: str, parameters: Iterable[Parameters]) -> Cursor:
         """Run a statement that writes once for each of `parameters`, all in one commit, or none of it.
@@ -188,7 +182,7 @@ class Store:
         Raises:
             As `execute`; Unsupported for a statement that reads.
         """
-        statement = _parsed(sql)
+        statement = parse(sql)
         if statement.verb in (Verb.SELECT, Verb.CREATE):
             raise Unsupported(f"executemany() takes INSERT, UPDATE or DELETE, not {statement.verb.name}; use execute()")
         return self._run(statement, parameters)

@@ -22,6 +22,7 @@ from holdfast.errors import AlreadyExists, BranchMoved, Conflict, InvalidValue, 
 from holdfast.testing.snapshots import Draft, Snapshot, Trace, by_key, decoded, key_of
 from holdfast.testing.threeway import Base, Decide, Side, merge
 from holdfast.versions.edits import Edit
+from holdfast.versions.results import Merge, RowChange
 
 Policy = str | Callable[[Conflict], object]
 
@@ -58,25 +59,6 @@ class Branch:
 
     name: str
     head: str
-
-
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """What a merge did: the head after it, whether that is a new commit, and the conflicts that the policy resolved."""
-
-    commit: str
-    changed: bool
-    conflicts: tuple[Conflict, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RowChange:
-    """A row that differs between two points; None on the side where it is absent."""
-
-    table: str
-    key: tuple[object, ...]
-    before: dict[str, object] | None
-    after: dict[str, object] | None
 
 
 class Oracle:

@@ -131,18 +131,15 @@ class Versions:
     @contextmanager
     def open_commit(self, branch: str, message: str, metadata: object = None) -> Generator[Writer]:
         """Open the next commit of a branch for the block, and seal it at its end; an exception takes all back."""
-        check_message(message)
-        text = None if metadata is None else json_text(metadata, "metadata")
-        with self._session.write() as writer:
-            writer.open(branch_of(writer, branch))
+        with self._session.write() as writer, _sealing(writer, branch, message, metadata):
             yield writer
-            writer.seal(message, text)
 
     def create_table(self, branch: str, table: Table) -> str:
         """Add a table to the store's schema, in a commit on a branch; return the head. Raises AlreadyExists."""
-        with self.open_commit(branch, f"CREATE TABLE {table.name}") as writer:
-            writer.define(writer.catalogue().with_table(table))
-        return self.head(branch)
+        with self._session.write() as writer:
+            with _sealing(writer, branch, f"CREATE TABLE {table.name}"):
+                writer.define(writer.catalogue().with_table(table))
+            return branch_of(writer, branch).head_hash.hex()
 
     def commit(self, branch: str, edits: Sequence[Edit], message: str = "", metadata: object = None) -> str:
         """Make changes by key, in one commit; return the head, which is the old one if nothing changed.
@@ -152,12 +149,13 @@ class Versions:
             ConstraintFailed: a constraint would not hold.
             InvalidValue: a column cannot hold its value.
         """
-        with self.open_commit(branch, message, metadata) as writer:
-            line = writer.opened
-            seen = {**writer.vector(Point(line.uid, line.head)), line.uid: line.head + 1}
-            for edit in edits:
-                apply_edit(writer, seen, edit)
-        return self.head(branch)
+        with self._session.write() as writer:
+            with _sealing(writer, branch, message, metadata):
+                line = writer.opened
+                seen = {**writer.vector(Point(line.uid, line.head)), line.uid: line.head + 1}
+                for edit in edits:
+                    apply_edit(writer, seen, edit)
+            return branch_of(writer, branch).head_hash.hex()
 
     # Merging
 
@@ -170,13 +168,13 @@ class Versions:
             ReadOnly: `into` is a tag or a commit.
             InvalidValue: a branch is merged into itself, or the policy is none.
         """
-        with self._session.read() as reader:
-            check_policy(policy, [table.name for table in reader.catalogue().tables])
-        check_message(message or "")
+        text = f"merge {source} into {into}" if message is None else message
+        check_message(text)
         if source == into:
             raise InvalidValue(f"branch {into!r} cannot be merged into itself; name another source")
         for _ in range(MERGE_TRIES_MAX):
             with self._session.read() as reader:
+                check_policy(policy, [table.name for table in reader.catalogue().tables])
                 plan = plan_merge(reader, _merge_target(reader, into), resolve(reader, source).point)
                 if plan is None:
                     head = reader.commit(resolve(reader, into).point)
@@ -184,9 +182,7 @@ class Versions:
             decided = decide_merge(plan, policy)
             if decided.left:
                 raise conflict_error(decided.left)
-            merged = self._write_merge(
-                plan, decided, into, f"merge {source} into {into}" if message is None else message
-            )
+            merged = self._write_merge(plan, decided, into, text)
             if merged:
                 return Merge(merged.hash.hex(), changed=True, conflicts=decided.resolved)
         raise BranchMoved(f"branch {into!r} moved {MERGE_TRIES_MAX} times while it was merged into; retry")
@@ -239,6 +235,16 @@ class Versions:
         """Check the whole store: every hash computed again, and the heads. Raises StoreCorrupt, naming the places."""
         with self._session.read() as reader:
             return verify(reader)
+
+
+@contextmanager
+def _sealing(writer: Writer, branch: str, message: str, metadata: object = None) -> Generator[None]:
+    """Open the next commit of a branch for the block, and seal it at its end."""
+    check_message(message)
+    text = None if metadata is None else json_text(metadata, "metadata")
+    writer.open(branch_of(writer, branch))
+    yield
+    writer.seal(message, text)
 
 
 def check_message(message: object) -> None:

@@ -259,18 +259,18 @@ def write_merge(writer: Writer, plan: Plan, decided: Decided) -> None:
     for table, resolution in decided.resolutions:
         writer.settle(table, resolution)
     after = join(writer.vector(Point(plan.ours.uid, plan.ours.head)), {plan.ours.uid: plan.ours.head + 1})
-    seen = join(after, writer.vector(plan.theirs))
-    broken = [conflict for planned in plan.tables for conflict in _broken(writer, planned, seen, plan)]
+    theirs = writer.vector(plan.theirs)
+    seen = join(after, theirs)
+    broken = [conflict for planned in plan.tables for conflict in _broken(writer, planned, seen, theirs)]
     if broken:
         raise conflict_error(broken)
 
 
-def _broken(writer: Writer, planned: TablePlan, seen: VersionVector, plan: Plan) -> Iterator[Conflict]:
+def _broken(writer: Writer, planned: TablePlan, seen: VersionVector, theirs: VersionVector) -> Iterator[Conflict]:
     table = planned.table
     if not table.uniques and not table.checks:
         return
     rows = list(writer.rows(table, seen, sorted(planned.changed, key=key_order)))
-    theirs = writer.vector(plan.theirs)
     for violation in writer.violations(table, rows):
         yield _violation_conflict(table, violation, theirs)
 
