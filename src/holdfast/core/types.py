@@ -15,6 +15,7 @@ a commit's hash does not depend on where it was made.
     TIMESTAMP   datetime, aware, UTC                  text "YYYY-MM-DD HH:MM:SS.ffffff"
     DATE        date                                  text "YYYY-MM-DD"
     UUID        uuid.UUID                             text, lower case, with hyphens
+    INTERVAL    timedelta                             integer, microseconds
     VECTOR(n)   numpy float32, shape (n,), finite     blob of n little-endian float32
 """
 
@@ -26,11 +27,12 @@ import operator
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any, cast
 
 from holdfast.core.canonical import json_text, json_value, shortened
+from holdfast.core.intervals import US_MAX, parse_interval
 from holdfast.errors import InvalidValue, ValueTooLarge
 
 Stored = None | int | float | str | bytes
@@ -58,6 +60,7 @@ class Kind(enum.StrEnum):
     TIMESTAMP = "TIMESTAMP"
     DATE = "DATE"
     UUID = "UUID"
+    INTERVAL = "INTERVAL"
     VECTOR = "VECTOR"
 
 
@@ -266,6 +269,22 @@ def _date(value: object, to: ColumnType, where: str) -> str:
     return value.isoformat()
 
 
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def _interval(value: object, to: ColumnType, where: str) -> int:
+    if isinstance(value, str):
+        months, us = parse_interval(value)
+        if months:
+            raise _refuse(value, to, where, "a month has no fixed length; write days")
+        return us
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= US_MAX:
+        return int(value)  # as it is stored
+    if not isinstance(value, timedelta):
+        raise _refuse(value, to, where, "pass a timedelta, or write it as '1 day 02:30:00'")
+    return value // _MICROSECOND
+
+
 def _uuid(value: object, to: ColumnType, where: str) -> str:
     try:
         return str(value if isinstance(value, uuid.UUID) else uuid.UUID(str(value)))
@@ -308,6 +327,7 @@ _ENCODERS: dict[Kind, Callable[[object, ColumnType, str], Stored]] = {
     Kind.TIMESTAMP: _timestamp,
     Kind.DATE: _date,
     Kind.UUID: _uuid,
+    Kind.INTERVAL: _interval,
     Kind.VECTOR: _vector,
 }
 
@@ -335,6 +355,10 @@ def _decode_timestamp(stored: Any) -> Any:  # noqa: ANN401
     return datetime.fromisoformat(stored).replace(tzinfo=UTC) if isinstance(stored, str) else stored
 
 
+def _decode_interval(stored: Any) -> Any:  # noqa: ANN401
+    return timedelta(microseconds=stored) if isinstance(stored, int) else stored
+
+
 _DECODERS: dict[Kind, Callable[..., Any]] = {
     Kind.BOOLEAN: _decode_boolean,
     Kind.NUMERIC: _decode_numeric,
@@ -342,6 +366,7 @@ _DECODERS: dict[Kind, Callable[..., Any]] = {
     Kind.TIMESTAMP: _decode_timestamp,
     Kind.DATE: date.fromisoformat,
     Kind.UUID: uuid.UUID,
+    Kind.INTERVAL: _decode_interval,
     Kind.VECTOR: _decode_vector,
 }
 
@@ -364,6 +389,7 @@ _BY_PYTHON_TYPE: tuple[tuple[type | tuple[type, ...], Callable[[Any, ColumnType,
     (_CONTAINERS, _json, JSON),
     (datetime, _timestamp, ColumnType(Kind.TIMESTAMP)),
     (date, _date, ColumnType(Kind.DATE)),
+    (timedelta, _interval, ColumnType(Kind.INTERVAL)),
     (Decimal, _numeric, ColumnType(Kind.NUMERIC)),
     (uuid.UUID, _uuid, ColumnType(Kind.UUID)),
 )

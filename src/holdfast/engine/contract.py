@@ -21,6 +21,7 @@ from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, VersionVector
 from holdfast.core.rows import Change, Resolution, Row, Touch
 from holdfast.core.schema import Catalogue, Key, Table
+from holdfast.engine.sql.views import Command
 
 
 class Durability(StrEnum):
@@ -207,43 +208,41 @@ class Writer(Reader, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SqlResult:
-    """Rows of a statement as the engine has them, with each column's name and where it comes from.
-
-    `origins` has (table id, column id) where a column is plainly one of a user's table, else None.
-    """
-
-    names: tuple[str, ...]
-    origins: tuple[tuple[int, int] | None, ...]
-    rows: list[tuple[Any, ...]]
-
-
 class SqlReader(Reader, Protocol):
     """What engines with SQL can do in addition."""
 
-    def show(self, table: Table, alias: str, at: Line | Point) -> None:
-        """Let `alias` name `table` in the statements that follow, as seen from a point or from the head of a line."""
+    def show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool = False) -> None:
+        """Let `alias` name `table` in the statements that follow, as seen from a point or from the head of a line.
+
+        `versioned`: with the hidden column that names the version of each row, for searches.
+        """
         ...
 
-    def query(self, sql: str, parameters: Sequence[object]) -> SqlResult:
-        """Run a statement that reads; return its rows, and what is known of their columns."""
-        ...
-
-    def query_again(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Run a statement whose columns are known; return its rows."""
+    def query(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run a statement that reads; return its rows as the engine has them."""
         ...
 
 
 class SqlWriter(SqlReader, Writer, Protocol):
     """What engines with SQL can do in addition."""
 
-    def apply(self, table: Table, sql: str, parameters: Iterable[Sequence[object]]) -> int:
+    def apply(
+        self, table: Table, sql: str, parameters: Iterable[Sequence[object]], command: Command | None = None
+    ) -> int:
         """Run an INSERT into a command view of `table` (engine/sql/views.py) once for each of `parameters`.
+
+        Args:
+            command: a command view of the statement's own, which is made first.
 
         Returns:
             How many rows were touched.
         """
+        ...
+
+    def gather(
+        self, table: Table, sql: str, parameters: Sequence[object], command: Command | None = None
+    ) -> list[int]:
+        """Run one as `apply` does, once; return the versions of the rows that it wrote, each once, in its order."""
         ...
 
     def savepoint(self) -> AbstractContextManager[None]:

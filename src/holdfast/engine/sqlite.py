@@ -12,6 +12,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,13 +21,14 @@ import apsw
 from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
 from holdfast.core.refs import MAIN
 from holdfast.core.types import ColumnType, Kind, encode
-from holdfast.engine.contract import Durability, SqlResult
-from holdfast.engine.functions import compare_decimals, json_as_text, store_as
+from holdfast.engine.contract import Durability
+from holdfast.engine.functions import AGGREGATES, FUNCTIONS, compare_decimals
+from holdfast.engine.functions.aggregates import Gathered
 from holdfast.engine.sql.layout import APPLICATION_ID, DECIMAL_COLLATION, FORMAT, SYSTEM_TABLES
 from holdfast.engine.sql.names import VECTORS_MAX, LineRow, Names
 from holdfast.engine.sql.reader import Parameters, SqlSnapshot
 from holdfast.engine.sql.writer import Counter, SqlChanges
-from holdfast.engine.sqlite_errors import origin_of, translated
+from holdfast.engine.sqlite_errors import translated
 from holdfast.errors import (
     InvalidValue,
     NotFound,
@@ -96,24 +98,6 @@ class SqliteDriver:
         if self.lost:
             raise StoreError("an error of the disk took back the whole transaction; leave its block, and run it again")
 
-    def described(self, sql: str, parameters: Parameters) -> SqlResult:
-        """Run a statement and return its rows with the names and origins of the columns."""
-        try:
-            self._check_transaction()
-            cursor = self.connection.cursor()
-            columns: tuple[Any, ...] = ()
-
-            def note(running: apsw.Cursor, *_: object) -> bool:
-                nonlocal columns
-                columns = running.description_full  # gone once the last row is read
-                return True
-
-            cursor.exec_trace = note
-            rows = cast("Rows", cursor.execute(sql, parameters).fetchall())
-        except (apsw.Error, UnicodeDecodeError) as error:
-            raise translated(error, self._path, self.names) from error
-        return SqlResult(tuple(column[0] for column in columns), tuple(map(origin_of, columns)), rows)
-
     def _read_line(self, by: str, value: int | str) -> list[LineRow]:
         return self.rows(f"SELECT id, uid, parent, fork_n FROM hf_line WHERE {by} = ?", (value,))
 
@@ -182,10 +166,12 @@ class SqliteSession:
         self._pid = os.getpid()
         self._open: SqlChanges | None = None
         self._register("hf_ordinal", self._counter.next_ordinal, 0)
-        self._register("hf_count", self._counter.count, 0)
+        self._register("hf_count", self._counter.count, 1)
         self._register("now", self._moment.now, 0)
-        self._register("hf_as", store_as, 5)
-        self._register("hf_text", json_as_text, 1)
+        for name, (function, arguments) in FUNCTIONS.items():
+            self._register(name, function, arguments)
+        for name, result in AGGREGATES.items():
+            driver.connection.create_window_function(name, partial(Gathered, result), 1)
         driver.connection.create_collation(DECIMAL_COLLATION, compare_decimals)
 
     has_sql = True

@@ -7,41 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from holdfast.core.schema import Check, Column, Table
 from holdfast.core.types import VECTOR_DIMENSIONS_MAX, ColumnType, Kind
-from holdfast.engine.sql.expressions import converted, rewritten, translated
 from holdfast.engine.sql.layout import quoted
+from holdfast.engine.sql.query_parser import QueryParser
 from holdfast.engine.sql.tokens import Reader, Token, TokenKind, joined, split_at, stripped
+from holdfast.engine.sql.translate.defaults import checked, default_value, translated
+from holdfast.engine.sql.type_names import TYPES
 from holdfast.errors import AlreadyExists, InvalidValue, SqlError, Unsupported
-
-TYPES: dict[str, Kind] = {
-    "": Kind.ANY,
-    "any": Kind.ANY,
-    **dict.fromkeys(
-        ("int", "integer", "bigint", "smallint", "int2", "int4", "int8", "tinyint", "mediumint"), Kind.INTEGER
-    ),
-    **dict.fromkeys(("serial", "bigserial", "smallserial"), Kind.INTEGER),
-    **dict.fromkeys(("real", "float", "float4", "float8", "double", "double precision"), Kind.REAL),
-    **dict.fromkeys(
-        ("text", "varchar", "character varying", "char", "character", "string", "clob", "bpchar"), Kind.TEXT
-    ),
-    **dict.fromkeys(("blob", "bytea"), Kind.BLOB),
-    **dict.fromkeys(("boolean", "bool"), Kind.BOOLEAN),
-    **dict.fromkeys(("numeric", "decimal"), Kind.NUMERIC),
-    **dict.fromkeys(("jsonb", "json"), Kind.JSON),
-    **dict.fromkeys(
-        (
-            "timestamp",
-            "timestamptz",
-            "datetime",
-            "timestamp with time zone",
-            "timestamp without time zone",
-        ),
-        Kind.TIMESTAMP,
-    ),
-    "date": Kind.DATE,
-    "uuid": Kind.UUID,
-    "vector": Kind.VECTOR,
-}
-"""The names of types, PostgreSQL's and SQLite's."""
 
 _SERIAL = {"serial", "bigserial", "smallserial"}
 _SIZED = {Kind.TEXT: 1, Kind.NUMERIC: 2, Kind.VECTOR: 1, Kind.REAL: 1, Kind.INTEGER: 1, Kind.TIMESTAMP: 1}
@@ -243,7 +214,9 @@ def _names(reader: Reader) -> tuple[str, ...]:
 
 def _expression(tokens: list[Token]) -> str:
     """Return an expression in one form, whatever its spaces and the case of its words; it is translated when used."""
-    rewritten(tokens)  # refuses what no engine could do faithfully, now rather than at the first row
+    parser = QueryParser(tokens)  # refuses what is no expression, now rather than at the first row
+    parser.expression()
+    parser.finish()
     if any(token.is_word("select") for token in tokens):
         raise Unsupported(f"a subquery in CHECK or DEFAULT is not supported: {joined(tokens)[:60]}")
     words = (" " if token.kind is TokenKind.SPACE else token.text for token in stripped(tokens))
@@ -304,11 +277,11 @@ def trials(table: Table) -> list[tuple[str, str]]:
             value, where = translated(column.default), f"{table.name}.{column.name}"
             part = f"the default of {where}"
             found.append((part, f"SELECT 1 WHERE coalesce(1, ({value}))"))  # no column, nothing that aggregates
-            found.append((part, f"SELECT {converted(value, column.type, where)}"))
+            found.append((part, f"SELECT {default_value(column, where)}"))
     row = ", ".join(f"NULL AS {quoted(column.name)}" for column in table.columns)
     for check in table.checks:
         part = f"CHECK ({check.expression}) of {table.name}"
-        found.append((part, f"SELECT 1 FROM (SELECT {row}) WHERE ({translated(check.expression)})"))
+        found.append((part, f"SELECT 1 FROM (SELECT {row}) WHERE ({checked(check.expression, table.columns)})"))
     return found
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
+from holdfast.core.canonical import json_text
 from holdfast.core.types import Stored, bind, encode
 from holdfast.errors import InvalidValue
-from holdfast.tables.comparisons import Place
+from holdfast.engine.sql.translate.typed import Place
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 """A list or tuple for `%s`, a mapping for `%(name)s`."""
@@ -16,17 +17,21 @@ Parameters = Sequence[Any] | Mapping[str, Any] | None
 def bound(names: tuple[str | None, ...], places: list[Place], parameters: Parameters) -> list[Stored]:
     """Return the values to bind, in the order in which the parameters were written.
 
+    `places` may be longer: those that follow are filled in when the statement runs.
+
     Raises:
         InvalidValue: their number or names do not fit, or a value cannot be stored where it goes.
     """
     values = _named(names, parameters) if any(names) else _positional(len(names), parameters)
     return [
         _stored(value, place, f"parameter {names[at] or at + 1}")
-        for at, (value, place) in enumerate(zip(values, places, strict=True))
+        for at, (value, place) in enumerate(zip(values, places, strict=False))
     ]
 
 
 def _stored(value: object, place: Place, name: str) -> Stored:
+    if place.many:
+        return _list(value, place, name)
     if place.type is not None:
         return encode(value, place.type, place.where)
     if place.no_number and isinstance(value, (int, float)):
@@ -35,6 +40,16 @@ def _stored(value: object, place: Place, name: str) -> Stored:
             " pass a str"
         )
     return bind(value, name)
+
+
+def _list(value: object, place: Place, name: str) -> str | None:
+    """Return a list of values as JSON; each in its stored form."""
+    if value is None:
+        return None
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise InvalidValue(f"{name} is a {type(value).__name__}, and beside {place.where} a list of values is expected")
+    one = Place(place.type, place.where, place.no_number)
+    return json_text([_stored(item, one, name) for item in cast("Iterable[object]", value)], name)
 
 
 def _positional(count: int, parameters: Parameters) -> Sequence[Any]:

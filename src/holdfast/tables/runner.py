@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdfast.core.schema import Catalogue
+from holdfast.core.canonical import json_text
+from holdfast.core.schema import Catalogue, Table
+from holdfast.core.types import Stored
 from holdfast.engine.contract import SqlReader, SqlWriter
+from holdfast.engine.sql.translate.scope import Shown
+from holdfast.engine.sql.views import delete_view
 from holdfast.errors import HoldfastError, InvalidValue, NotFound, SqlError, Unsupported
 from holdfast.tables.create import parse_create, trials
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters, bound
-from holdfast.tables.results import shape_of
-from holdfast.tables.rewrite import Rewritten, Shown, rewrite
+from holdfast.tables.reserved import check_table_name
+from holdfast.tables.rewrite import Rewritten, rewrite
 from holdfast.tables.statement import CACHED_LENGTH_MAX, Statement, Verb
+from holdfast.tables.writes import Write
 from holdfast.versions.diff import schema_at
 from holdfast.versions.resolve import Resolved, resolve
 
@@ -25,12 +30,14 @@ class StatementRunner:
     def __init__(self) -> None:
         self._rewrites: dict[tuple[str, int], tuple[Catalogue, Rewritten]] = {}
 
-    def _rewritten(self, statement: Statement, catalogue: Catalogue) -> Rewritten:
+    def _rewritten(self, reader: SqlReader, statement: Statement, catalogue: Catalogue) -> Rewritten:
         key = (statement.sql, catalogue.version)
         known, run = self._rewrites.get(key, (None, None))
-        # A version that was rolled back comes again, with other tables.
-        if run is None or (known is not catalogue and known != catalogue):
-            run = rewrite(statement, catalogue)
+        # A version that was rolled back comes again, with other tables; and a ref moves to another version.
+        same = known is catalogue or known == catalogue
+        if run is None or not same or not all(_is_still(reader, shown) for shown in run.shown):
+            tables = _Tables(reader, catalogue)
+            run = rewrite(statement, tables.find, tables.target)
             if len(statement.sql) <= CACHED_LENGTH_MAX:
                 if len(self._rewrites) >= REWRITES_CACHED:
                     self._rewrites.clear()
@@ -40,19 +47,14 @@ class StatementRunner:
     def read(self, reader: SqlReader, at: Resolved, statement: Statement, parameters: Parameters) -> Cursor:
         """Run a statement that reads, as seen from `at`."""
         catalogue = schema_at(reader, at)
-        run = self._rewritten(statement, catalogue)
+        run = self._rewritten(reader, statement, catalogue)
         values = bound(statement.names, run.places, parameters)
-        self._show(reader, at, run.shown, catalogue)
+        _show(reader, at, run.shown)
+        assert run.shape is not None
         try:
-            if run.shape is not None:
-                return Cursor(run.shape, reader.query_again(run.sql, values))
-            result = reader.query(run.sql, values)
+            return Cursor(run.shape, reader.query(run.sql, values))
         except SqlError as error:
             raise _explained(error, catalogue) from error
-        shape = shape_of(statement, run, result, catalogue)
-        if all(name.ref is None for name in run.shown):  # another ref may come to have another schema
-            run.shape = shape
-        return Cursor(shape, result.rows)
 
     def write(self, writer: SqlWriter, at: Resolved, statement: Statement, parameters: Iterable[Parameters]) -> Cursor:
         """Run a statement that writes, once for each of `parameters`, in the open commit of the branch `at`."""
@@ -61,12 +63,14 @@ class StatementRunner:
         catalogue = writer.catalogue()
         if statement.verb is Verb.CREATE:
             return self._create(writer, catalogue, statement)
-        run = self._rewritten(statement, catalogue)
-        assert run.target is not None
-        self._show(writer, at, run.shown, catalogue)
+        run = self._rewritten(writer, statement, catalogue)
+        assert run.write is not None
+        _show(writer, at, run.shown)
         values = (bound(statement.names, run.places, given) for given in parameters)
         try:
-            return Cursor(rowcount=writer.apply(run.target, run.sql, values))
+            if run.write.returning is not None:
+                return _returned(writer, run, run.write, list(values))
+            return Cursor(rowcount=writer.apply(run.write.table, run.sql, values, run.write.command))
         except SqlError as error:
             raise _explained(error, catalogue) from error
 
@@ -86,14 +90,67 @@ class StatementRunner:
             writer.define(catalogue.with_table(created.table))
         return Cursor(rowcount=0)
 
-    def _show(self, reader: SqlReader, at: Resolved, shown: list[Shown], catalogue: Catalogue) -> None:
-        for name in shown:
-            there = at if name.ref is None else resolve(reader, name.ref)
-            tables = catalogue if name.ref is None else schema_at(reader, there)
-            table = tables.find(name.table)
-            if table is None:
-                raise NotFound(f"{name.table}@{name.ref}: there is no table {name.table!r} at {name.ref!r}")
-            reader.show(table, name.alias, there.seen_from)
+
+class _Tables:
+    """The tables that a statement can name, as the reader's moment has them."""
+
+    def __init__(self, reader: SqlReader, catalogue: Catalogue) -> None:
+        self._reader = reader
+        self._catalogue = catalogue
+
+    def find(self, name: str) -> Shown:
+        """Return the table of a name, `name@ref` included. Raises NotFound, and Unsupported for the engine's own."""
+        check_table_name(name)
+        table, at, ref = name.partition("@")
+        if not at:
+            return Shown(self.target(name).name, self.target(name), None)
+        there = schema_at(self._reader, resolve(self._reader, ref)).find(table)
+        if there is None:
+            raise NotFound(f"{name}: there is no table {table!r} at {ref!r}")
+        # SQLite ignores the case of names, refs do not: capitals are marked by their places.
+        capitals = [str(place) for place, letter in enumerate(ref) if letter.isupper()]
+        return Shown("~".join([name.lower(), *capitals]), there, ref)
+
+    def target(self, name: str) -> Table:
+        """Return the table of a name to write. Raises NotFound."""
+        found = self._catalogue.find(name)
+        if found is not None:
+            return found
+        check_table_name(name)
+        if "@" in name:
+            raise Unsupported(f"{name!r} is read-only; check that ref out and write there")
+        raise NotFound(f"no table {name!r}; the tables are {[table.name for table in self._catalogue.tables]}")
+
+
+def _is_still(reader: SqlReader, shown: Shown) -> bool:
+    """Tell whether a table at another ref is what it was."""
+    if shown.ref is None:
+        return True
+    return schema_at(reader, resolve(reader, shown.ref)).find(shown.table.name) == shown.table
+
+
+def _show(reader: SqlReader, at: Resolved, shown: list[Shown]) -> None:
+    for name in shown:
+        there = at if name.ref is None else resolve(reader, name.ref)
+        reader.show(name.table, name.alias, there.seen_from, versioned=name.versioned)
+
+
+def _returned(writer: SqlWriter, run: Rewritten, write: Write, runs: list[list[Stored]]) -> Cursor:
+    """Run a write once, and return what RETURNING asks for, a row for each that was written."""
+    if len(runs) != 1:
+        raise Unsupported("RETURNING is not supported in executemany(); use execute()")
+    assert run.shape is not None
+    assert write.returning is not None
+    (values,) = runs
+    if write.deletes:
+        writer.apply(write.table, f"INSERT INTO {delete_view(write.table)} SELECT NULL WHERE 0", [()])
+        touched = [vid for (vid,) in writer.query(run.sql, values)]
+        rows = writer.query(write.returning, [*values, json_text(touched, "versions")])
+        writer.apply(write.table, f"INSERT INTO {delete_view(write.table)} VALUES (?)", [(vid,) for vid in touched])
+    else:
+        touched = writer.gather(write.table, run.sql, values, write.command)
+        rows = writer.query(write.returning, [*values, json_text(touched, "versions")])
+    return Cursor(run.shape, rows, rowcount=len(touched))
 
 
 def _explained(error: SqlError, catalogue: Catalogue) -> HoldfastError:

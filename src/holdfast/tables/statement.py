@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 
-from holdfast.engine.sql.tokens import Token, TokenKind, stripped, tokenize, top_level
+from holdfast.engine.sql import nodes
+from holdfast.engine.sql.tokens import Token, TokenKind, stripped, tokenize
+from holdfast.engine.sql.write_parser import Written, parse_statement
 from holdfast.errors import InvalidValue, SqlError, Unsupported
-from holdfast.tables.reserved import check_names
 
 STATEMENTS_CACHED = 1024
 STATEMENT_LENGTH_MAX = 1_000_000
@@ -26,11 +27,11 @@ class Verb(Enum):
     CREATE = "create"
 
 
-_WORDS_BEFORE_TABLE = {Verb.INSERT: 2, Verb.UPDATE: 1, Verb.DELETE: 2, Verb.CREATE: 2, Verb.SELECT: 0}
-
 _VERBS = {
     "select": Verb.SELECT,
     "values": Verb.SELECT,
+    "with": Verb.SELECT,
+    "(": Verb.SELECT,
     "insert": Verb.INSERT,
     "update": Verb.UPDATE,
     "delete": Verb.DELETE,
@@ -71,23 +72,13 @@ class Statement:
 
     sql: str
     verb: Verb
-    start: int
-    """Where the verb stands: what is before it is the WITH clause."""
-    tokens: tuple[Token, ...]
     names: tuple[str | None, ...]
-
+    node: Written | None
+    """The tree of a statement that reads or writes rows."""
+    tokens: tuple[Token, ...]
+    """The tokens of one that changes the schema."""
     summary: str
     """The verb and the table of a statement that writes, for the commit's message."""
-
-    @property
-    def with_clause(self) -> list[Token]:
-        """The WITH clause, or nothing."""
-        return list(self.tokens[: self.start])
-
-    @property
-    def body(self) -> list[Token]:
-        """The statement from its verb on."""
-        return list(self.tokens[self.start :])
 
 
 def parse(sql: str) -> Statement:
@@ -112,25 +103,37 @@ def _remembered(sql: str) -> Statement:
 
 def _parsed(sql: str) -> Statement:
     tokens, names = _numbered(_single(stripped(tokenize(sql))))
-    start = _verb_position(tokens)
-    word = tokens[start].value
+    word = tokens[0].value
     if word in _REFUSED:
         raise Unsupported(f"{word.upper()} is not supported: {_REFUSED[word]}")
     if word not in _VERBS:
         raise SqlError(
-            f"a statement begins with SELECT, INSERT, UPDATE, DELETE, WITH or CREATE TABLE, not {tokens[start].text!r}"
+            f"a statement begins with SELECT, INSERT, UPDATE, DELETE, WITH or CREATE TABLE, not {tokens[0].text!r}"
         )
-    check_names(tokens)
-    verb = _VERBS[word]
-    return Statement(sql, verb, start, tuple(tokens), tuple(names), _summary(verb, tokens[start:]))
+    if _VERBS[word] is Verb.CREATE:
+        return Statement(sql, Verb.CREATE, tuple(names), None, tuple(tokens), _schema_summary(tokens))
+    node = parse_statement(tokens)
+    verb, summary = _summary(node)
+    return Statement(sql, verb, tuple(names), node, (), summary)
 
 
-def _summary(verb: Verb, body: list[Token]) -> str:
-    words = [token.text for token in body if token.kind is not TokenKind.SPACE][:6]
-    if verb is Verb.CREATE and "exists" in [word.lower() for word in words[:5]]:
+def _summary(node: Written) -> tuple[Verb, str]:
+    match node:
+        case nodes.Insert(table):
+            return Verb.INSERT, f"INSERT INTO {table}"
+        case nodes.Update(table):
+            return Verb.UPDATE, f"UPDATE {table}"
+        case nodes.Delete(table):
+            return Verb.DELETE, f"DELETE FROM {table}"
+        case _:
+            return Verb.SELECT, ""
+
+
+def _schema_summary(tokens: list[Token]) -> str:
+    words = [token.text for token in tokens if token.kind is not TokenKind.SPACE][:6]
+    if "exists" in [word.lower() for word in words[:5]]:
         words[2:5] = []
-    before = _WORDS_BEFORE_TABLE[verb]
-    return " ".join([*(word.upper() for word in words[:before]), *words[before : before + 1]])
+    return " ".join([*(word.upper() for word in words[:2]), *words[2:3]])
 
 
 def _single(tokens: list[Token]) -> list[Token]:
@@ -160,12 +163,3 @@ def _numbered(tokens: list[Token]) -> tuple[list[Token], list[str | None]]:
     if len({name is None for name in names}) > 1:
         raise InvalidValue("a statement has either %s or %(name)s parameters, not both")
     return numbered, names
-
-
-def _verb_position(tokens: list[Token]) -> int:
-    if not tokens[0].is_word("with"):
-        return 0
-    for index in top_level(tokens):
-        if tokens[index].kind is TokenKind.WORD and tokens[index].value in _VERBS:
-            return index
-    raise SqlError("a WITH clause is followed by no statement")

@@ -34,10 +34,14 @@ SYSTEM_TABLES: tuple[str, ...] = (
 
 DECIMAL_COLLATION = "hf_decimal"
 
+VID = "hf:vid"
+"""The hidden column that names a version in `hf_rows_<id>`."""
+
 _PHYSICAL = {
     Kind.ANY: "ANY",
     Kind.INTEGER: "INTEGER",
     Kind.BOOLEAN: "INTEGER",
+    Kind.INTERVAL: "INTEGER",
     Kind.REAL: "REAL",
     Kind.BLOB: "BLOB",
     Kind.VECTOR: "BLOB",

@@ -9,7 +9,7 @@ from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, Rid, VersionVector, beyond
 from holdfast.core.rows import Change, Row, Touch, key_of
 from holdfast.core.schema import Catalogue, Key, Table
-from holdfast.engine.contract import Commit, Erasure, Line, SqlResult
+from holdfast.engine.contract import Commit, Erasure, Line
 from holdfast.engine.sql.layout import quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, rows_query, select_view, version_columns
@@ -39,10 +39,6 @@ class Database(Protocol):
 
     def many(self, sql: str, parameters: Iterable[Parameters]) -> None:
         """Run a statement once for each of `parameters`."""
-        ...
-
-    def described(self, sql: str, parameters: Parameters) -> SqlResult:
-        """Run a statement and return its rows with what is known of its columns."""
         ...
 
 
@@ -236,11 +232,8 @@ class SqlSnapshot:
 
     # SQL on a branch
 
-    def show(self, table: Table, alias: str, at: Line | Point) -> None:
+    def show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool = False) -> None:
         """Let `alias` name `table` as seen from a point or from the head of a line."""
-        self._show(table, alias, at, versioned=False)
-
-    def _show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool) -> None:
         seen = (at.uid, at.epoch) if isinstance(at, Line) else (at.line, at.n, "past")
         signature = (table, *seen)
         if self._names.views.get(alias) == signature:
@@ -273,12 +266,8 @@ class SqlSnapshot:
             self._names.vectors_made += 1
         return number
 
-    def query(self, sql: str, parameters: Parameters) -> SqlResult:
-        """Run a statement that reads; return its rows, and what is known of their columns."""
-        return self._db.described(sql, parameters)
-
-    def query_again(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
-        """Run a statement whose columns are known; return its rows."""
+    def query(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """Run a statement that reads; return its rows."""
         return self._db.rows(sql, parameters)
 
 

@@ -7,6 +7,7 @@ A general SQL parser was measured and left out: sqlglot takes 200-400 us a state
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -59,37 +60,25 @@ _PATTERN = re.compile(
     r"""
     (?P<SPACE>\s+|--[^\n]*|/\*.*?\*/)
   | (?P<BLOB>[xX]'[0-9A-Fa-f]*')
+  | (?P<ESCAPED>[eE]'(?:[^'\\]|\\.|'')*')
   | (?P<STRING>'(?:[^']|'')*')
   | (?P<QUOTED>"(?:[^"]|"")*")
   | (?P<PARAMETER>%s(?!\w)|%\(\w+\)s)
   | (?P<NUMBER>0[xX][0-9A-Fa-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
   | (?P<WORD>[^\W\d][\w$]*)
-  | (?P<SYMBOL>->>|->|<->|<=>|<\#>|<\#=>|\#>>|\#>|@>|<@|!~\*|!~|~\*|::|\|\||<=|>=|<>|!=|==|<<|>>|%%|.)
+  | (?P<SYMBOL>->>|->|<->|<=>|<\#>|\#>>|\#>|@>|<@|@@|!~~\*|~~\*|!~~|~~|!~\*|!~|~\*|::|=>|\|\||<=|>=|<>|!=|==|<<|>>|%%|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
 
 _REFUSED = {
-    "?": "use %s for a parameter",
     ":": "use %(name)s for a named parameter",
     "$": "use %s for a parameter",
     "@": 'only "table"@ref inside double quotes is known: "table@ref"',
     "`": 'use double quotes: "name"',
-    "[": 'arrays are not supported; use JSONB, and double quotes for names: "name"',
-    "^": "use power(a, b)",
-    "#>": "use -> once for each level",
-    "#>>": "use -> once for each level, and ->> for the last",
-    "@>": "compare the parts with ->",
-    "<@": "compare the parts with ->",
-    "~": "regular expressions are not supported; use LIKE",
-    "~*": "regular expressions are not supported; use LIKE",
-    "!~": "regular expressions are not supported; use LIKE",
-    "!~*": "regular expressions are not supported; use LIKE",
-    "::": "use CAST(value AS type)",
-    "<->": "ordering by distance is not supported yet",
-    "<=>": "ordering by distance is not supported yet",
-    "<#>": "ordering by distance is not supported yet",
 }
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([0-7]{1,3})|(.))", re.DOTALL)
 _UNCLOSED = {"'": "a string", '"': "a name", "/": "a comment"}
 
 
@@ -119,6 +108,8 @@ def _check_text(sql: str) -> None:
 
 
 def _token(found: re.Match[str], sql: str) -> Token:
+    if found.lastgroup == "ESCAPED":
+        return _unescaped(found[0])
     kind, text = TokenKind[found.lastgroup or "SYMBOL"], found[0]
     if kind is TokenKind.SYMBOL:
         _refuse(text, sql, found.start())
@@ -128,6 +119,24 @@ def _token(found: re.Match[str], sql: str) -> Token:
     if kind is TokenKind.PARAMETER:
         return Token(kind, text, text[2:-2])
     return Token(kind, text, text.lower())
+
+
+def _unescaped(text: str) -> Token:
+    """Return E'...' as the plain string that it means."""
+
+    def character(found: re.Match[str]) -> str:
+        hexadecimal = found[1] or found[2] or found[3]
+        if hexadecimal or found[4]:
+            number = int(hexadecimal, 16) if hexadecimal else int(found[4], 8)
+            if number > sys.maxunicode:
+                raise SqlError(f"{found[0]} in {text[:40]} is no character")
+            return chr(number)
+        return _ESCAPES.get(found[5], found[5])
+
+    value = _ESCAPE.sub(character, text[2:-1].replace("''", "'"))
+    _check_text(value)
+    plain = "'" + value.replace("'", "''") + "'"
+    return Token(TokenKind.STRING, plain, plain.lower())
 
 
 def _refuse(symbol: str, sql: str, at: int) -> None:

@@ -17,12 +17,14 @@ A version born in the open commit was seen by no one, so it is changed and remov
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from holdfast.core.schema import Column, Table
 from holdfast.core.types import Kind
-from holdfast.engine.sql.expressions import translated
+from holdfast.engine.sql.translate.defaults import checked
 from holdfast.engine.sql.layout import (
     DECIMAL_COLLATION,
+    VID,
     cell_of,
     cells,
     key_cells,
@@ -31,9 +33,6 @@ from holdfast.engine.sql.layout import (
     tombstones,
     versions,
 )
-
-VID = "hf:vid"
-"""The hidden column that names a version in `hf_rows_<id>`."""
 
 HEAD = 2**63 - 1
 """The bound of a line that is seen up to its head, the open commit included."""
@@ -112,6 +111,23 @@ def command_views(table: Table, line: int) -> list[tuple[str, list[str]]]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command view of one statement: what it is called, its columns, and what its trigger does.
+
+    `parameters` are columns that hold parameters of the statement, with their numbers.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    body: tuple[str, ...]
+    parameters: tuple[tuple[str, int], ...] = ()
+
+    def statements(self) -> list[str]:
+        """Return the statements that create it."""
+        return _command(self.name, [quoted(column) for column in self.columns], list(self.body))[1]
+
+
 def _command(view: str, columns: list[str], body: list[str]) -> tuple[str, list[str]]:
     nothing = ", ".join(f"NULL AS {column}" for column in columns)
     return view, [
@@ -156,7 +172,7 @@ class _Writer:
         return [
             *self._row_checks(self.values, self._required()),
             *self._key_checks(besides=f" AND {quoted(VID)} <> {vid}"),
-            "SELECT hf_count()",
+            f"SELECT hf_count({vid})",
             f"UPDATE {self.v} SET {pairs} WHERE vid = {vid} AND {self.born_now}",
             f"INSERT INTO {self.v} ({columns}) SELECT {source} FROM {self.v} WHERE {older}",
             *self._end(vid),
@@ -164,7 +180,7 @@ class _Writer:
 
     def delete_body(self) -> list[str]:
         vid = f"NEW.{quoted(VID)}"
-        return ["SELECT hf_count()", *self._end(vid), f"DELETE FROM {self.v} WHERE vid = {vid} AND {self.born_now}"]
+        return [f"SELECT hf_count({vid})", *self._end(vid), f"DELETE FROM {self.v} WHERE vid = {vid} AND {self.born_now}"]
 
     def _end(self, vid: str) -> list[str]:
         older = f"vid = {vid} AND NOT ({self.born_now})"
@@ -189,7 +205,7 @@ class _Writer:
             for column, value in zip(table.columns, values, strict=True)
         )
         for check in table.checks:
-            failed = f"EXISTS (SELECT 1 FROM (SELECT {row}) WHERE NOT ({translated(check.expression)}))"
+            failed = f"EXISTS (SELECT 1 FROM (SELECT {row}) WHERE NOT ({checked(check.expression, table.columns)}))"
             checks.append(_raise(f"CHECK constraint failed: {table.name}: {check.name or check.expression}", failed))
         return checks
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
+from holdfast.core.canonical import json_text
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.hashing import CommitHeader, Leaf, changes_digest, leaf_of, texts_digest, texts_salt
 from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row, same
 from holdfast.core.schema import Catalogue, Table
 from holdfast.engine.contract import Commit, Line, Violation
-from holdfast.engine.sql.expressions import translated
-from holdfast.engine.sql.layout import cells, create_table, quoted, tombstones, versions
+from holdfast.engine.sql.translate.defaults import checked
+from holdfast.engine.sql.layout import VID, cells, create_table, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database, Parameters, SqlSnapshot
 from holdfast.engine.sql.views import (
-    VID,
+    Command,
     command_views,
     delete_view,
     insert_view,
@@ -35,23 +36,30 @@ class Counter:
         ordinal: rows inserted by the open commit.
         touched: rows that the running statement inserted, updated or deleted.
         ended: whether the open commit updated or deleted any.
+        gathered: of a statement with RETURNING, what it touched: the ordinals of new rows below zero, and the versions
+            that were there of the others.
     """
 
     def __init__(self) -> None:
         self.ordinal = 0
         self.touched = 0
         self.ended = False
+        self.gathered: list[int] | None = None
 
     def next_ordinal(self) -> int:
         """Number another inserted row."""
         self.ordinal += 1
         self.touched += 1
+        if self.gathered is not None:
+            self.gathered.append(-self.ordinal)
         return self.ordinal
 
-    def count(self) -> None:
-        """Note another row that was updated or deleted."""
+    def count(self, vid: int) -> None:
+        """Note another row that was updated or deleted, by the version that was there."""
         self.touched += 1
         self.ended = True
+        if self.gathered is not None:
+            self.gathered.append(vid)
 
 
 class SqlChanges(SqlSnapshot):
@@ -124,9 +132,13 @@ class SqlChanges(SqlSnapshot):
         assert self._line is not None, "open() comes first"
         return self._line
 
-    def apply(self, table: Table, sql: str, parameters: Iterable[Parameters]) -> int:
+    def apply(
+        self, table: Table, sql: str, parameters: Iterable[Parameters], command: Command | None = None
+    ) -> int:
         """Run an INSERT into a command view of `table` once for each of `parameters`; return the rows touched."""
         self._accept(table)
+        if command is not None:
+            self._make(table, command)
         self._touched[table.id] = table
         ordinal = self._counter.ordinal
         self._counter.touched = 0
@@ -137,10 +149,37 @@ class SqlChanges(SqlSnapshot):
             raise
         return self._counter.touched
 
+    def gather(self, table: Table, sql: str, parameters: Parameters, command: Command | None = None) -> list[int]:
+        """Run an INSERT into a command view once; return the versions that are there now, in the order of touching."""
+        self._counter.gathered = gathered = []
+        try:
+            self.apply(table, sql, [parameters], command)
+        finally:
+            self._counter.gathered = None
+        return self._versions_of(table, gathered)
+
+    def _versions_of(self, table: Table, gathered: list[int]) -> list[int]:
+        line_id, n = self._names.id_of(self.opened.uid), self.opened.head + 1
+        rids = "SELECT rline, rn, rord, vid FROM main"
+        born = self._db.rows(f"{rids}.{versions(table)} WHERE line = ? AND n = ?", (line_id, n))
+        now = {rid: vid for *rid_parts, vid in born for rid in [tuple(rid_parts)]}
+        there = json_text([vid for vid in gathered if vid > 0], "versions")
+        sql = f"{rids}.{versions(table)} WHERE vid IN (SELECT value FROM json_each(?))"
+        before = {vid: tuple(rid_parts) for *rid_parts, vid in self._db.rows(sql, (there,))}
+        found = [(line_id, n, -entry) if entry < 0 else before.get(entry) for entry in gathered]
+        return list(dict.fromkeys(now[rid] for rid in found if rid in now))
+
+    def _make(self, table: Table, command: Command) -> None:
+        """Make the command view of one statement; it goes by the names of the others, whichever line they are for."""
+        signature = (table, command)
+        if self._names.views.get(command.name) != signature:
+            self._replace_view(command.name, command.statements())
+            self._names.views[command.name] = signature
+
     def _accept(self, table: Table) -> None:
         """Make the command views of a table, and the view of its rows that they check constraints against."""
         line = self.opened
-        self._show(table, rows_view(table), line, versioned=True)
+        self.show(table, rows_view(table), line, versioned=True)
         signature = (table, line.uid)
         if self._names.views.get(insert_view(table)) != signature:
             for name, statements in command_views(table, self._names.id_of(line.uid)):
@@ -247,7 +286,7 @@ class SqlChanges(SqlSnapshot):
 
     def _broken_checks(self, table: Table, row: Row) -> Generator[Violation]:
         for check in table.checks:
-            sql = f"SELECT 1 FROM {rows_view(table)} WHERE {quoted(VID)} = ? AND NOT ({translated(check.expression)})"
+            sql = f"SELECT 1 FROM {rows_view(table)} WHERE {quoted(VID)} = ? AND NOT ({checked(check.expression, table.columns)})"
             if self._db.rows(sql, (row.handle,)):
                 yield Violation(f"CHECK ({check.name or check.expression})", (row,))
 

@@ -1,0 +1,211 @@
+"""What the names in a statement mean, where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from holdfast.core.schema import Table
+from holdfast.core.types import ColumnType
+from holdfast.engine.sql import nodes
+from holdfast.engine.sql.layout import quoted
+from holdfast.engine.sql.translate.typed import Place, Typed
+from holdfast.errors import SqlError, Unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a table or of a query's result. `sql` is what reads it, where that is not its name."""
+
+    name: str
+    type: ColumnType | None = None
+    not_null: bool = False
+    sql: str | None = None
+
+
+@dataclass(slots=True)
+class Source:
+    """A table in FROM. `name` is what columns are qualified with; `view` is the name that SQLite has for the table."""
+
+    name: str
+    fields: list[Field]
+    table: Table | None = None
+    view: str = ""
+    merged: frozenset[str] = frozenset()
+    """Columns (lower case) that USING or NATURAL shows once, with the table before."""
+
+    def find(self, name: str) -> Field | None:
+        """Return the column of that name (case is ignored), or None."""
+        folded = name.lower()
+        return next((found for found in self.fields if found.name.lower() == folded), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A table that the statement reads: under which name, and at which ref (None: on the branch itself).
+
+    `versioned`: with the hidden column of its versions, for searches.
+    """
+
+    alias: str
+    table: Table
+    ref: str | None
+    versioned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Rows to find before the statement runs, by distance or by words; it joins what was found (engine/contract.py).
+
+    Args:
+        shown: the table, as the statement sees it.
+        column: the name of the column.
+        operator: `<->`, `<=>`, `<#>`, or `@@` for words.
+        query: the parameter (from 1) or the stored value to look for.
+        limit: how many of the nearest, as a parameter or a number; None: all that match.
+        among: a query for the versions to look at, if not all, and the parameters in it.
+        number: the parameter that takes the number of the search.
+    """
+
+    shown: Shown
+    column: str
+    operator: str
+    query: nodes.Node
+    syntax: str
+    limit: nodes.Node | None
+    among: str | None
+    number: int
+
+
+@dataclass(slots=True)
+class Context:
+    """What belongs to a statement as a whole.
+
+    Args:
+        find: returns the table of a name as written, `name@ref` included, and what it is shown as; None if none.
+        places: where its parameters go.
+    """
+
+    find: Callable[[str], Shown | None]
+    places: list[Place]
+    shown: dict[str, Shown] = field(default_factory=dict)
+    searches: list[Search] = field(default_factory=list)
+    hoisted: list[tuple[str, int]] | None = None
+    """Inside a trigger, which takes no parameters: the columns of NEW that hold them, with their numbers."""
+
+    def parameter(self, number: int) -> str:
+        """Return what stands for a parameter."""
+        if self.hoisted is None:
+            return f"?{number}"
+        name = f"hf:{number}"
+        if (name, number) not in self.hoisted:
+            self.hoisted.append((name, number))
+        return f"NEW.{quoted(name)}"
+
+    def show(self, name: str, *, versioned: bool = False) -> Shown | None:
+        """Return the table of a name, and note that it is read."""
+        found = self.find(name)
+        if found is not None:
+            if versioned:
+                found = Shown(f"{found.alias}~rows", found.table, found.ref, versioned=True)
+            self.shown.setdefault(found.alias, found)
+        return found
+
+
+def table_source(shown: Shown, alias: str | None) -> Source:
+    """Return a table of the store as a source."""
+    table = shown.table
+    keys = {name.lower() for name in table.primary_key}
+    fields = [
+        Field(column.name, column.type, not_null=column.not_null or column.name.lower() in keys)
+        for column in table.columns
+    ]
+    return Source(alias or shown.alias, fields, table, shown.alias)
+
+
+@dataclass(slots=True)
+class Scope:
+    """The names that can be used at one place: those of its own FROM, and those around it."""
+
+    context: Context
+    parent: Scope | None = None
+    sources: list[Source] = field(default_factory=list)
+    outputs: dict[str, Typed] = field(default_factory=dict)
+    """The names that the list of the SELECT gives, for ORDER BY and GROUP BY."""
+    tables: dict[str, list[Field]] = field(default_factory=dict)
+    """Common tables, by name in lower case."""
+
+    def inner(self) -> Scope:
+        """Return a scope inside this one."""
+        return Scope(self.context, self)
+
+    def common_table(self, name: str) -> list[Field] | None:
+        """Return the columns of a common table that can be seen here, or None."""
+        scope: Scope | None = self
+        while scope is not None:
+            found = scope.tables.get(name.lower())
+            if found is not None:
+                return found
+            scope = scope.parent
+        return None
+
+    def column(self, node: nodes.Name) -> Typed:
+        """Return a column, or the name as it stands if no table is known to have it: the engine then says so."""
+        _refuse_our_names(node)
+        if node.table is not None:
+            return self._qualified(node, node.table)
+        scope: Scope | None = self
+        while scope is not None:
+            found = [(source, column) for source in scope.sources if (column := source.find(node.name)) is not None]
+            shown = [(source, column) for source, column in found if node.name.lower() not in source.merged]
+            if len(shown) > 1:
+                raise SqlError(f"ambiguous column name: {node.name}; say which table's")
+            if found:
+                return _typed(shown[0] if shown else found[0], node)
+            if node.name.lower() in scope.outputs:
+                output = scope.outputs[node.name.lower()]
+                return Typed(quoted(node.name), output.type, node, not_null=output.not_null)
+            scope = scope.parent
+        return Typed(quoted(node.name), None, node)
+
+    def _qualified(self, node: nodes.Name, table: str) -> Typed:
+        scope: Scope | None = self
+        while scope is not None:
+            for source in scope.sources:
+                if source.name.lower() == table.lower():
+                    column = source.find(node.name)
+                    if column is not None:
+                        return _typed((source, column), node)
+            scope = scope.parent
+        return Typed(f"{quoted(table)}.{quoted(node.name)}", None, node)
+
+    def whole_source(self, name: str) -> Source | None:
+        """Return the function in FROM of that name, whose one value the name stands for; None if there is none."""
+        scope: Scope | None = self
+        while scope is not None:
+            for source in scope.sources:
+                if source.name.lower() == name.lower() and source.view == "()" and source.find(name) is None:
+                    return source
+            scope = scope.parent
+        return None
+
+
+def _typed(found: tuple[Source, Field], node: nodes.Name) -> Typed:
+    source, column = found
+    if column.sql is not None:
+        return Typed(column.sql, column.type, None, not_null=column.not_null)
+    sql = quoted(column.name) if node.table is None else f"{quoted(source.name)}.{quoted(column.name)}"
+    return Typed(sql, column.type, node, not_null=column.not_null)
+
+
+def _refuse_our_names(node: nodes.Name) -> None:
+    if node.name.lower().startswith("hf:"):
+        raise Unsupported(f"{node.name!r} is Holdfast's own and cannot be used in statements")
+
+
+def distinct_fields(fields: Sequence[Field], names: Sequence[str]) -> list[Field]:
+    """Return the fields under other names, as far as names are given."""
+    return [
+        Field(names[at] if at < len(names) else found.name, found.type, found.not_null)
+        for at, found in enumerate(fields)
+    ]
