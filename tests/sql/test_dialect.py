@@ -45,8 +45,6 @@ def still(reason: str) -> pytest.MarkDecorator:
     return pytest.mark.xfail(strict=True, reason=reason)
 
 
-FORMS = still("a text is compared with the stored form letter by letter, and has another form")
-DECIMALS = still("NUMERIC is text, and only a plain column compares it as a number")
 
 
 @pytest.mark.parametrize(
@@ -63,10 +61,10 @@ DECIMALS = still("NUMERIC is text, and only a plain column compares it as a numb
         ("at <= %s", [date(2026, 3, 2)], [1, 2]),
         ("at < %s", [date(2026, 3, 2)], [1]),
         ("at BETWEEN '2026-03-01' AND '2026-03-03'", None, [1, 2]),
-        pytest.param("(at, id) = ('2026-03-01T09:30:00Z', 1)", None, [1], marks=FORMS),
-        pytest.param("at IS NOT DISTINCT FROM '2026-03-01T09:30:00Z'", None, [1], marks=FORMS),
-        pytest.param("CASE at WHEN '2026-03-01T09:30:00Z' THEN TRUE END", None, [1], marks=FORMS),
-        pytest.param("nullif(at, '2026-03-01T09:30:00Z') IS NULL", None, [1], marks=FORMS),
+        ("(at, id) = ('2026-03-01T09:30:00Z', 1)", None, [1]),
+        ("at IS NOT DISTINCT FROM '2026-03-01T09:30:00Z'", None, [1]),
+        ("CASE at WHEN '2026-03-01T09:30:00Z' THEN TRUE END", None, [1]),
+        ("nullif(at, '2026-03-01T09:30:00Z') IS NULL", None, [1]),
         pytest.param("at = '2026-03-01' || ' 09:30'", None, [1], marks=still("the first literal alone is converted")),
         ("day = '2026-03-01'", None, [1]),
         ("day >= %s", [date(2026, 3, 2)], [2]),
@@ -77,8 +75,8 @@ DECIMALS = still("NUMERIC is text, and only a plain column compares it as a numb
         ("ok = 'true'", None, [1]),
         ("state = %s", [{"a": 1, "n": 5}], [1]),
         ("state = '{\"n\": 5, \"a\": 1}'", None, [1]),
-        pytest.param("v = '[1, 2]'", None, [1], marks=FORMS),
-        pytest.param("v = %s", [[1, 2]], [1], marks=FORMS),
+        ("v = '[1, 2]'", None, [1]),
+        ("v = %s", [[1, 2]], [1]),
         ("cost > 7", None, [2]),
         ("7 < cost", None, [2]),
         ("cost = 10.5", None, [2]),
@@ -87,18 +85,18 @@ DECIMALS = still("NUMERIC is text, and only a plain column compares it as a numb
         ("cost BETWEEN 4.99 AND 5.00", None, [1]),
         ("cost + 0 > 7", None, [2]),
         ("cost = (SELECT min(cost) FROM t)", None, [1]),
-        pytest.param("coalesce(cost, 0) > 7", None, [2], marks=DECIMALS),
-        pytest.param("(SELECT max(cost) FROM t) < 11", None, [1, 2], marks=DECIMALS),
-        pytest.param("CASE WHEN ok THEN cost ELSE cost END > 7", None, [2], marks=DECIMALS),
-        pytest.param("cost / 2 > 2.4", None, [1, 2], marks=still("5 / 2 is 2 for SQLite")),
+        ("coalesce(cost, 0) > 7", None, [2]),
+        ("(SELECT max(cost) FROM t) < 11", None, [1, 2]),
+        ("CASE WHEN ok THEN cost ELSE cost END > 7", None, [2]),
+        ("cost / 2 > 2.4", None, [1, 2]),
         ("name LIKE 'A%'", None, [1]),
         ("name LIKE 'B%'", None, []),
-        pytest.param("'50%' LIKE '50\\%'", None, [1, 2], marks=still("LIKE has no escape character of its own")),
+        ("'50%' LIKE '50\\%'", None, [1, 2]),
         ("state->>'n' = %s", [5], HoldfastError),
         ("state->>'n' > %s", [100], HoldfastError),
-        pytest.param("1 / 0 IS NULL", None, HoldfastError, marks=still("1 / 0 is NULL")),
+        ("1 / 0 IS NULL", None, HoldfastError),
         ("at - at = 0", None, HoldfastError),
-        pytest.param("name + 1 = 1", None, HoldfastError, marks=still("a text counts as 0")),
+        ("name + 1 = 1", None, HoldfastError),
         pytest.param("9223372036854775807 + 1 > 0", None, HoldfastError, marks=still("it becomes a REAL")),
     ],
 )  # fmt: skip
@@ -118,12 +116,10 @@ def test_aggregates_of_decimals_compare_as_numbers(store: holdfast.Store) -> Non
     assert store.execute("SELECT id FROM t ORDER BY cost DESC").fetchall() == [{"id": 2}, {"id": 1}]
 
 
-@DECIMALS
 def test_having_compares_decimals_as_numbers(store: holdfast.Store) -> None:
     assert store.execute("SELECT id FROM t GROUP BY id HAVING max(cost) > 7").fetchall() == [{"id": 2}]
 
 
-@still("NULLs come first, as in SQLite")
 @pytest.mark.parametrize(("order", "expected"), [("n", [1, 2]), ("n DESC", [2, 1])])
 def test_nulls_come_last_and_first_when_descending(store: holdfast.Store, order: str, expected: list[int]) -> None:
     assert [row["id"] for row in store.execute(f"SELECT id FROM t ORDER BY {order}")] == expected
@@ -134,13 +130,11 @@ def test_nulls_come_where_they_are_told_to(store: holdfast.Store) -> None:
     assert [row["id"] for row in store.execute("SELECT id FROM t ORDER BY n DESC NULLS FIRST")] == [2, 1]
 
 
-@still("any row of the group is shown")
 def test_a_column_that_is_not_grouped_is_refused(store: holdfast.Store) -> None:
     with pytest.raises(HoldfastError):
         store.execute("SELECT name, count(*) FROM t GROUP BY n IS NULL OR TRUE")
 
 
-@still("SQLite takes the name for the WITH clause itself")
 def test_a_with_clause_may_be_called_like_the_table_it_reads(store: holdfast.Store) -> None:
     assert store.execute("WITH t AS (SELECT * FROM t WHERE id = 1) SELECT id FROM t").fetchall() == [{"id": 1}]
 
@@ -150,20 +144,17 @@ def test_now_is_a_moment(store: holdfast.Store) -> None:
     assert isinstance(row["now"], datetime)
 
 
-@still("a type is not followed through WITH once a function was applied")
 def test_the_type_of_an_aggregate_is_known_outside_its_with_clause(store: holdfast.Store) -> None:
     (row,) = store.execute("WITH x AS (SELECT max(at) AS last FROM t) SELECT last FROM x").fetchall()
     assert row["last"] == datetime(2026, 3, 2, tzinfo=UTC)
 
 
-@still("a column of WITH is taken for the column of that name in a table")
 def test_a_column_of_a_with_clause_has_its_own_type(store: holdfast.Store) -> None:
     sql = "WITH x AS (SELECT 'never' AS at) SELECT t.id FROM x, t WHERE x.at = 'never' ORDER BY t.id"
     assert [row["id"] for row in store.execute(sql)] == [1, 2]
 
 
 @pytest.mark.parametrize("sql", ["SELECT current_time", "SELECT datetime('now')", "SELECT date()"])
-@still("the machine's clock is read, not the store's")
 def test_the_only_clock_is_the_store_s(store: holdfast.Store, sql: str) -> None:
     with pytest.raises(HoldfastError):
         store.execute(sql)
@@ -181,12 +172,8 @@ def test_keys_may_be_shifted_into_a_gap(db: holdfast.Store, inherited: bool) -> 
     assert [row["k"] for row in db.execute("SELECT k FROM t ORDER BY k")] == [1, 2, 3]
 
 
-@pytest.mark.parametrize(
-    "sql", ["SELECT CAST(x'ff' AS TEXT)", "INSERT INTO t (id, name) VALUES (3, CAST(x'ff' AS TEXT))"]
-)
-def test_bytes_that_are_no_text_are_refused(store: holdfast.Store, sql: str) -> None:
-    with pytest.raises(HoldfastError):
-        store.execute(sql)
+def test_bytes_are_shown_in_hexadecimal(store: holdfast.Store) -> None:
+    assert store.execute("SELECT x'ff00'::text AS shown").fetchone() == {"shown": "\\xff00"}
 
 
 def test_a_computed_nul_is_refused(db: holdfast.Store) -> None:

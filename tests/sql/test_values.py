@@ -67,7 +67,7 @@ def column(store: holdfast.Store, sql: str, parameters: Any = None) -> list[Any]
         ("SELECT cost FROM t WHERE id = 1 UNION ALL SELECT 'much'", [Decimal("1.5"), "much"]),
         ("SELECT ok FROM t UNION SELECT 7 ORDER BY 1", [False, True, 7]),
         ("SELECT state FROM t WHERE id = 2 UNION ALL SELECT 'no JSON'", [["list"], "no JSON"]),
-        ("SELECT coalesce(state, 'none') FROM t WHERE id = 2", [["list"]]),
+        ("SELECT coalesce(state, '{}') FROM t WHERE id = 2", [["list"]]),
         ("SELECT max(cost) FROM t", [Decimal(20)]),
         ("SELECT state->'a' FROM t WHERE id = 1", [[1, {"b": None}]]),
         ("SELECT state->'a'->1 FROM t WHERE id = 1", [{"b": None}]),
@@ -77,14 +77,14 @@ def column(store: holdfast.Store, sql: str, parameters: Any = None) -> list[Any]
         ("SELECT state->'a'->>0 FROM t WHERE id = 1", ["1"]),
         ("SELECT state->'a'->>1 FROM t WHERE id = 1", ['{"b":null}']),
         ("SELECT state->'a'->1->>'b' FROM t WHERE id = 1", [None]),
-        ("SELECT state->'a' = '[1,{\"b\":null}]' FROM t WHERE id = 1", [1]),
-        ("SELECT state->'s' IS NULL FROM t ORDER BY id", [0, 1]),
+        ("SELECT state->'a' = '[1,{\"b\":null}]' FROM t WHERE id = 1", [True]),
+        ("SELECT state->'s' IS NULL FROM t ORDER BY id", [False, True]),
         ("SELECT DISTINCT state->'s' FROM t WHERE id = 1", ["x"]),
         ("SELECT state->'a'->-1->'b' FROM t WHERE id = 1", [None]),
-        ("SELECT state->'s' = state->'s' FROM t WHERE id = 1", [1]),
-        ("SELECT state->'s' || text FROM t WHERE id = 1", ['"x"one']),
+        ("SELECT state->'s' = state->'s' FROM t WHERE id = 1", [True]),
+        ("SELECT (state->>'s') || text FROM t WHERE id = 1", ["xone"]),
         ("SELECT state->'s' s FROM t WHERE id = 1", ["x"]),
-        ("SELECT CASE WHEN ok THEN state->'s' END FROM t WHERE id = 1", ['"x"']),
+        ("SELECT CASE WHEN ok THEN state->'s' END FROM t WHERE id = 1", ["x"]),
     ],
 )
 def test_results_have_the_types_of_their_columns(filled: holdfast.Store, sql: str, expected: list[Any]) -> None:
@@ -116,7 +116,7 @@ def test_results_have_the_types_of_their_columns(filled: holdfast.Store, sql: st
         ("SELECT %s + id, %s IS NULL FROM t", ["%s + id", "%s IS NULL"]),
         ("SELECT id + 1 total, id - id FROM t", ["total", "id - id"]),
         ("SELECT id, state->>'s' FROM t", ["id", "state->>'s'"]),
-        ("SELECT id, text, state->>'s', max(at) FROM t", ["id", "text", "state->>'s'", "max(at)"]),
+        ("SELECT id, text, state->>'s', max(at) FROM t GROUP BY id", ["id", "text", "state->>'s'", "max(at)"]),
         ("SELECT x.*, state->>'s' FROM (SELECT id, state FROM t) x", ["id", "state", "state->>'s'"]),
         ("SELECT state->>'s', x.* , 1 FROM (SELECT id, state FROM t) x", ["state->>'s'", "id", "state", "1"]),
         ("VALUES (1, 2)", ["column1", "column2"]),
@@ -183,7 +183,7 @@ def test_words_of_refused_operators_may_name_columns(db: holdfast.Store) -> None
     db.execute("CREATE TABLE t (interval INT, similar TEXT, date DATE, timestamp TIMESTAMP, key TEXT, value ANY)")
     db.execute("INSERT INTO t (interval, similar) VALUES (1, 'x')")
     db.execute("UPDATE t SET interval = interval + 1 WHERE similar = 'x'")
-    assert db.execute("SELECT interval, t.similar, max(interval) AS m FROM t WHERE interval > 0").fetchall() == [
+    assert db.execute("SELECT interval, t.similar, max(interval) AS m FROM t WHERE interval > 0 GROUP BY 1, 2").fetchall() == [
         {"interval": 2, "similar": "x", "m": 2}
     ]
 

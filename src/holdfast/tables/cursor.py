@@ -92,13 +92,15 @@ def _decoded(stored: Stored, of: ColumnType) -> Any:  # noqa: ANN401 - what deco
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
     if len(set(names)) == len(names):
         return tuple(names)
+    written = set(names)
+    numbers: dict[str, int] = {}
     seen: set[str] = set()
     distinct: list[str] = []
     for name in names:
-        candidate, number = name, 0
-        while candidate in seen or (number and candidate in names):
-            number += 1
-            candidate = f"{name}:{number}"
+        candidate = name
+        while candidate in seen or (candidate != name and candidate in written):
+            numbers[name] = numbers.get(name, 0) + 1
+            candidate = f"{name}:{numbers[name]}"
         seen.add(candidate)
         distinct.append(candidate)
     return tuple(distinct)

@@ -37,7 +37,10 @@ class StatementRunner:
         same = known is catalogue or known == catalogue
         if run is None or not same or not all(_is_still(reader, shown) for shown in run.shown):
             tables = _Tables(reader, catalogue)
-            run = rewrite(statement, tables.find, tables.target)
+            try:
+                run = rewrite(statement, tables.find, tables.target)
+            except RecursionError as error:
+                raise SqlError("the expressions of the statement stand in each other too deep; use parameters") from error
             if len(statement.sql) <= CACHED_LENGTH_MAX:
                 if len(self._rewrites) >= REWRITES_CACHED:
                     self._rewrites.clear()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from holdfast.core.schema import Column, Table
-from holdfast.core.types import ANY, encode
+from holdfast.core.types import encode
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import VID, quoted
 from holdfast.engine.sql.nodes import Node
@@ -104,9 +104,8 @@ class Translation:
 
     def stored(self, value: Typed, column: Column) -> str:
         """Return a computed value in the form that a column stores."""
-        plain = value.type is not None and value.type == column.type and column.type.size is None
-        if plain and column.type.kind in _AS_THEY_ARE:
-            return value.sql
+        if value.is_column and value.type == column.type and column.type.kind in CONVERTED:
+            return value.sql  # it is in the stored form
         return converted(value.sql, column.type, f"{self.table.name}.{column.name}")
 
     def assigned(self, assignments: Sequence[nodes.Assignment], scope: Scope) -> dict[int, str]:
@@ -214,10 +213,7 @@ class InsertTranslation(Translation):
         if len(fields) != len(columns):
             raise SqlError(f"INSERT INTO {self.table.name}: {len(fields)} values for {len(columns)} columns")
         cells = [quoted(f"c{number}") for number in range(len(columns))]
-        values = [
-            self.stored(Typed(cell, found.type), column)
-            for cell, found, column in zip(cells, fields, columns, strict=True)
-        ]
+        values = [self.stored(Typed(cell), column) for cell, column in zip(cells, columns, strict=True)]
 
         def source(command: Command | None) -> str:
             listed = ", ".join([*values, *defaults, *_extras(command)])
@@ -281,7 +277,6 @@ class DeleteTranslation(Translation):
         return self.returning(node.returning, Write(self.table, f"{prefix}{found}", deletes=True))
 
 
-_AS_THEY_ARE = CONVERTED - {ANY.kind}
 _TRANSLATIONS: dict[type[Node], type[Translation]] = {
     nodes.Insert: InsertTranslation,
     nodes.Update: UpdateTranslation,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import uuid
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
@@ -95,6 +96,10 @@ def shown(value: Any, kind: str) -> str:  # noqa: ANN401
         return str(value).removesuffix(".000000").rstrip("0") if "." in str(value) else str(value)
     if kind == Kind.INTERVAL:
         return shown_interval(int(value))
+    if kind == Kind.BLOB and isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    if kind == Kind.VECTOR and isinstance(value, bytes):
+        return f"[{','.join(f'{number:g}' for (number,) in struct.iter_unpack('<f', value))}]"
     return str(value)
 
 

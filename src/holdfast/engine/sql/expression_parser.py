@@ -32,7 +32,7 @@ _LIKE_WORDS = ("like", "ilike", "glob")
 
 RESERVED = frozenset(
     "select from where group having order limit offset fetch union intersect except on using join inner left right full"
-    " cross natural window returning set values as and or not in is isnull notnull like ilike glob similar between case"
+    " cross natural window returning set values as and or not in is isnull notnull like ilike glob between case"
     " when then else end null for with distinct all into collate default do conflict lateral escape true false some any"
     " tablesample filter over"
     .split()

@@ -53,6 +53,7 @@ AGGREGATES = frozenset(
 """Functions over many rows, where they have one argument (min, max) or any."""
 
 _OURS = re.compile(r"hf_\w*|sqlite_\w+|last_insert_rowid|(?:total_)?changes|load_extension|fts5\w*|readfile|writefile")
+_CLOCKS = ("date", "time", "datetime", "julianday", "strftime", "unixepoch", "timediff")
 _REFUSED = {
     "age": "use a - b",
     "row_to_json": "use jsonb_build_object('name', value, ...)",
@@ -91,6 +92,8 @@ def translate_call(translator: Expressions, node: nodes.Call, scope: Scope) -> T
         raise Unsupported(f"{node.name!r} is Holdfast's own and cannot be used in statements; use the store's methods")
     if name in _REFUSED:
         raise Unsupported(f"{name}() is not supported: {_REFUSED[name]}")
+    if name in _CLOCKS and (not node.arguments or nodes.Text("now") in node.arguments):
+        raise Unsupported(f"{name}() of this moment asks the machine's clock: use NOW()")
     if name in RANKS:
         return search_rank(node, scope)
     if node.named:
@@ -498,9 +501,13 @@ _FUNCTIONS: dict[str, Translation] = {
 
 def contains(node: nodes.Node, wanted: Callable[[nodes.Node], bool], *, queries: bool = False) -> bool:
     """Tell whether an expression has a wanted part; inside its subqueries only if `queries`."""
-    if wanted(node):
-        return True
-    return any(contains(child, wanted, queries=queries) for child in children(node, queries=queries))
+    left = [node]
+    while left:
+        part = left.pop()
+        if wanted(part):
+            return True
+        left += children(part, queries=queries)
+    return False
 
 
 def children(node: nodes.Node, *, queries: bool = False) -> Sequence[nodes.Node]:

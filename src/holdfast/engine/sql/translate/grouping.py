@@ -73,17 +73,18 @@ def _has_key(source: Source, grouped: list[Node], scope: Scope) -> bool:
     return all(any(_same_column(key, part, scope) for part in grouped) for key in keys)
 
 
-def _check(node: Node, grouped: list[Node], whole: list[Source], scope: Scope) -> None:
-    if _is_plain_aggregate(node) or any(node == part or _same_column(node, part, scope) for part in grouped):
-        return
-    if isinstance(node, nodes.Name):
-        owner = _owner(node, scope)
-        if owner is not None and not any(owner is source for source in whole):
-            shown = f"{node.table}.{node.name}" if node.table else node.name
-            raise SqlError(
-                f"column {shown!r} must appear in GROUP BY or be used in an aggregate such as max(): its rows have"
-                " different values"
-            )
-        return
-    for child in children(node):
-        _check(child, grouped, whole, scope)
+def _check(expression: Node, grouped: list[Node], whole: list[Source], scope: Scope) -> None:
+    left = [expression]
+    while left:
+        node = left.pop()
+        if _is_plain_aggregate(node) or any(node == part or _same_column(node, part, scope) for part in grouped):
+            continue
+        if isinstance(node, nodes.Name):
+            owner = _owner(node, scope)
+            if owner is not None and not any(owner is source for source in whole):
+                shown = f"{node.table}.{node.name}" if node.table else node.name
+                raise SqlError(
+                    f"column {shown!r} must appear in GROUP BY or be used in an aggregate such as max(): its rows have"
+                    " different values"
+                )
+        left += children(node)

@@ -29,7 +29,7 @@ from holdfast.engine.sql.translate.typed import (
     refuse_order_of_json,
     written,
 )
-from holdfast.errors import Unsupported
+from holdfast.errors import SqlError, Unsupported
 
 COMPARISONS = ("=", "<>", "<", ">", "<=", ">=")
 _ORDERED = ("<", ">", "<=", ">=")
@@ -55,7 +55,8 @@ def compare(operator: str, left: Typed, right: Typed, places: list[Place]) -> Ty
         if operator in _ORDERED:
             refuse_order_of_json(part)
         _refuse_strange(part, other)
-    to = common_type((left, right))
+    _refuse_unlike(operator, left, right)
+    to = JSON if Kind.JSON in (left.kind, right.kind) else common_type((left, right))
     for part, other in ((left, right), (right, left)):
         if isinstance(part.node, nodes.Parameter) and other.kind is Kind.TEXT and _is_computed(other):
             places[part.node.number - 1] = Place(None, written(other.node), no_number=True)
@@ -63,6 +64,24 @@ def compare(operator: str, left: Typed, right: Typed, places: list[Place]) -> Ty
     other = adapt(right, to, places, written(left.node))
     word = {"is distinct from": "IS NOT", "is not distinct from": "IS"}.get(operator, operator)
     return Typed(f"({compared(mine)} {word} {other.sql})", BOOLEAN)
+
+
+_ALIKE = (
+    {Kind.INTEGER, Kind.REAL, Kind.NUMERIC, Kind.BOOLEAN},
+    {Kind.TIMESTAMP, Kind.DATE},
+    {Kind.TEXT, Kind.UUID, Kind.INTEGER, Kind.REAL, Kind.NUMERIC},  # a column makes a number beside it text
+)
+
+
+def _refuse_unlike(operator: str, left: Typed, right: Typed) -> None:
+    kinds = {left.kind, right.kind}
+    if left.is_open or right.is_open or len(kinds) == 1 or not kinds.isdisjoint((None, Kind.ANY, Kind.JSON)):
+        return
+    if not any(kinds <= alike for alike in _ALIKE):
+        raise SqlError(
+            f"{written(left.node)} {operator} {written(right.node)}: {left.kind} is not compared with {right.kind}; CAST"
+            " one of them"
+        )
 
 
 def _is_computed(part: Typed) -> bool:
@@ -80,6 +99,11 @@ def _refuse_strange(part: Typed, other: Typed) -> None:
         raise Unsupported(
             f"{written(part.node)} is JSON, which is not compared with a word of truth: use CAST(... ->> ... AS BOOLEAN)"
         )
+    plain_value = other.is_open or isinstance(other.node, nodes.Number)
+    if part.kind is Kind.JSON and other.kind not in (None, Kind.JSON) and not plain_value:
+        raise Unsupported(
+            f"{written(part.node)} is JSON, which is not compared with {other.kind}: use CAST(... ->> ... AS {other.kind})"
+        )
 
 
 # Arithmetic
@@ -91,6 +115,9 @@ def _arithmetic(operator: str, left: Typed, right: Typed, places: list[Place]) -
         return _of_moments(operator, left, right, places)
     if Kind.JSON in kinds:
         return _of_json(operator, left, right)
+    for part in (left, right):
+        if part.kind is Kind.TEXT and not part.is_open:
+            raise SqlError(f"{written(part.node)} is text, which is not computed with: write CAST(... AS INTEGER)")
     to = common_type((left, right))
     mine, other = adapt(left, to, places, written(right.node)), adapt(right, to, places, written(left.node))
     if to is not None and to.kind is Kind.NUMERIC:

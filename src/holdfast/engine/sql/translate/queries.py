@@ -13,10 +13,10 @@ from holdfast.engine.sql.translate.calls import children, contains, is_aggregate
 from holdfast.engine.sql.translate.expressions import Expressions
 from holdfast.engine.sql.translate.grouping import check_grouping
 from holdfast.engine.sql.translate.nearest import nearest
-from holdfast.engine.sql.translate.scope import Field, Scope, Source, distinct_fields
+from holdfast.engine.sql.translate.scope import CommonTable, Field, Scope, Source, distinct_fields
 from holdfast.engine.sql.translate.searches import is_search
 from holdfast.engine.sql.translate.sources import Sources
-from holdfast.engine.sql.translate.typed import Typed, adapt, common_type, sql_list
+from holdfast.engine.sql.translate.typed import TEXT, Typed, adapt, common_type, sql_list
 from holdfast.errors import SqlError, Unsupported
 
 _WRITES = "hf:row"
@@ -63,17 +63,19 @@ class Queries:
 
     def _common_table(self, table: nodes.CommonTable, scope: Scope, *, recursive: bool) -> str:
         body = table.query.body
+        # SQLite takes a table inside a common table of its name for the common table itself.
+        name = f"hf:{table.name}" if scope.context.is_table(table.name) else table.name
         if recursive and isinstance(body, nodes.SetOperation):  # its first part says what it is
             _, first = self._body(body.left, scope.inner())
-            scope.tables[table.name.lower()] = distinct_fields(first, table.columns)
+            scope.tables[table.name.lower()] = CommonTable(name, distinct_fields(first, table.columns))
         sql, fields = self.query(table.query, scope)
         if len(table.columns) > len(fields):
             raise SqlError(f"{table.name} names {len(table.columns)} columns, and its query has {len(fields)}")
         found = distinct_fields(fields, table.columns)
-        scope.tables[table.name.lower()] = found
+        scope.tables[table.name.lower()] = CommonTable(name, found)
         names = ", ".join(quoted(field.name) for field in found)
         hint = f"{table.hint.upper()} " if table.hint else ""
-        return f"{quoted(table.name)} ({names}) AS {hint}({sql})"
+        return f"{quoted(name)} ({names}) AS {hint}({sql})"
 
     # Bodies
 
@@ -226,7 +228,7 @@ class Queries:
     def _star(self, star: nodes.Star, scope: Scope, *, explicit: bool) -> list[tuple[str, Field, Typed]]:
         sources = scope.sources
         if star.table is not None:
-            sources = [source for source in sources if source.name.lower() == star.table.lower()]
+            sources = [source for source in sources if source.is_called(star.table)]
         if not sources:
             raise SqlError(f"{star.table}.*: no such table in FROM" if star.table else "SELECT * without FROM")
         del explicit
@@ -295,8 +297,8 @@ def _check_distinct_order(item: nodes.OrderItem, node: nodes.Select, scope: Scop
 
 def _united(a: Field, b: Field) -> Field:
     type_ = common_type((Typed("", a.type), Typed("", b.type)))
-    type_ = a.type if a.type is not None and b.type is None else type_  # NULL takes the type of the other
-    return Field(a.name, type_ if type_ is not None else b.type if a.type is None else None, a.not_null and b.not_null)
+    type_ = None if type_ is TEXT else type_
+    return Field(a.name, type_ or a.type or b.type, a.not_null and b.not_null)
 
 
 def _after(order: str, limits: str) -> str:

@@ -10,7 +10,7 @@ from holdfast.core.types import ColumnType
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import quoted
 from holdfast.engine.sql.translate.typed import Place, Typed
-from holdfast.errors import SqlError, Unsupported
+from holdfast.errors import HoldfastError, SqlError, Unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,30 @@ class Source:
     fields: list[Field]
     table: Table | None = None
     view: str = ""
+    written: str = ""
+    """The name as the statement has it, of a table at a ref: there the case of letters counts."""
     merged: frozenset[str] = frozenset()
     """Columns (lower case) that USING or NATURAL shows once, with the table before."""
+
+    def is_called(self, name: str) -> bool:
+        """Tell whether a name before a column means this table."""
+        if "@" not in self.written:
+            return name.lower() == self.name.lower()
+        (table, _, ref), (mine, _, my_ref) = name.partition("@"), self.written.partition("@")
+        return table.lower() == mine.lower() and ref == my_ref
 
     def find(self, name: str) -> Field | None:
         """Return the column of that name (case is ignored), or None."""
         folded = name.lower()
         return next((found for found in self.fields if found.name.lower() == folded), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CommonTable:
+    """A table of the WITH clause: what it is called for SQLite, and its columns."""
+
+    name: str
+    fields: list[Field]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +119,13 @@ class Context:
             self.hoisted.append((name, number))
         return f"NEW.{quoted(name)}"
 
+    def is_table(self, name: str) -> bool:
+        """Tell whether there is a table of that name."""
+        try:
+            return self.find(name) is not None
+        except HoldfastError:
+            return False
+
     def show(self, name: str, *, versioned: bool = False) -> Shown | None:
         """Return the table of a name, and note that it is read."""
         found = self.find(name)
@@ -132,15 +156,15 @@ class Scope:
     sources: list[Source] = field(default_factory=list)
     outputs: dict[str, Typed] = field(default_factory=dict)
     """The names that the list of the SELECT gives, for ORDER BY and GROUP BY."""
-    tables: dict[str, list[Field]] = field(default_factory=dict)
+    tables: dict[str, CommonTable] = field(default_factory=dict)
     """Common tables, by name in lower case."""
 
     def inner(self) -> Scope:
         """Return a scope inside this one."""
         return Scope(self.context, self)
 
-    def common_table(self, name: str) -> list[Field] | None:
-        """Return the columns of a common table that can be seen here, or None."""
+    def common_table(self, name: str) -> CommonTable | None:
+        """Return a common table that can be seen here, or None."""
         scope: Scope | None = self
         while scope is not None:
             found = scope.tables.get(name.lower())
@@ -172,7 +196,7 @@ class Scope:
         scope: Scope | None = self
         while scope is not None:
             for source in scope.sources:
-                if source.name.lower() == table.lower():
+                if source.is_called(table):
                     column = source.find(node.name)
                     if column is not None:
                         return _typed((source, column), node)

@@ -78,18 +78,21 @@ class Sources:
         return self._function(node, scope)
 
     def _table(self, node: nodes.TableName, scope: Scope, *, versioned: bool) -> str:
-        fields = scope.common_table(node.name)
-        if fields is not None:
-            scope.sources.append(Source(node.alias or node.name, distinct_fields(fields, node.columns)))
+        common = scope.common_table(node.name)
+        if common is not None:
+            source = Source(node.alias or node.name, distinct_fields(common.fields, node.columns))
+            scope.sources.append(source)
             if node.columns:
                 raise Unsupported(f"{node.name} AS {node.alias} (…): name the columns in the WITH clause")
-            return f"{quoted(node.name)}{f' AS {quoted(node.alias)}' if node.alias else ''}"
+            return f"{quoted(common.name)}{f' AS {quoted(source.name)}' if source.name != common.name else ''}"
         shown = scope.context.show(node.name, versioned=versioned)
         if shown is None:
             raise NotFound(f"no table {node.name!r}")
         if node.columns:
             raise Unsupported(f"{node.name} AS {node.alias} (…): a table keeps the names of its columns")
         source = table_source(shown, node.alias or (node.name if versioned else None))
+        if node.alias is None and shown.ref is not None:
+            source.written = node.name
         scope.sources.append(source)
         renamed = source.name != shown.alias
         return f"{quoted(shown.alias)}{f' AS {quoted(source.name)}' if renamed else ''}"

@@ -80,15 +80,16 @@ def plain(type_: ColumnType | None) -> ColumnType | None:
 def common_type(parts: Iterable[Typed]) -> ColumnType | None:
     """Return the type that all parts can be brought into, or None if that is not known."""
     found: ColumnType | None = None
-    unknown = False
+    texts = False
     for part in parts:
+        if part.is_open:
+            texts = texts or isinstance(part.node, nodes.Text)
+            continue
         type_ = plain(part.type)
-        if type_ is None:
-            unknown = unknown or not part.is_open
-        else:
-            found = type_ if found is None else _wider(found, type_)
-            unknown = unknown or found is None
-    return None if unknown else found
+        found = type_ if found is None or type_ is None else _wider(found, type_)
+        if found is None:
+            return None
+    return TEXT if found is None and texts else found
 
 
 _WIDENING = {
