@@ -67,7 +67,7 @@ READS: list[tuple[str, list[Any]]] = [
     ("SELECT status, max(started_at) FROM runs GROUP BY status ORDER BY status", []),
     ("SELECT run_id, min(created_at), max(created_at) FROM steps GROUP BY run_id ORDER BY run_id", []),
     ("SELECT count(*) FROM (SELECT DISTINCT run_id FROM steps)", []),
-    ("SELECT agent, count(*) FROM runs GROUP BY lower(agent) HAVING count(*) = 1 ORDER BY agent", []),
+    ("SELECT lower(agent), count(*) FROM runs GROUP BY lower(agent) HAVING count(*) = 1 ORDER BY lower(agent)", []),
     # joins
     ("SELECT r.agent, s.step FROM runs r JOIN steps s ON s.run_id = r.run_id ORDER BY s.run_id, s.step", []),
     ("SELECT r.run_id, s.step FROM runs r LEFT JOIN steps s ON s.run_id = r.run_id AND s.step > 4 ORDER BY 1, 2", []),
@@ -115,7 +115,7 @@ READS: list[tuple[str, list[Any]]] = [
     ("SELECT DISTINCT run_id, first_value(action) OVER (PARTITION BY run_id ORDER BY step) FROM steps ORDER BY 1", []),
     ("SELECT count(*) FILTER (WHERE tokens > 10) OVER (PARTITION BY run_id) FROM steps ORDER BY 1", []),
     # set operations
-    ("SELECT run_id FROM runs UNION SELECT run_id FROM notes ORDER BY 1", []),
+    ("SELECT run_id FROM runs UNION SELECT run_id FROM notes ORDER BY 1 NULLS FIRST", []),
     ("SELECT run_id FROM runs UNION ALL SELECT run_id FROM notes", []),
     ("SELECT run_id FROM runs EXCEPT SELECT run_id FROM steps ORDER BY run_id", []),
     ("SELECT run_id FROM notes INTERSECT SELECT run_id FROM steps ORDER BY 1", []),
@@ -135,7 +135,7 @@ READS: list[tuple[str, list[Any]]] = [
     ("SELECT json_extract(state, '$.step') + 1, json_array_length(state, '$.plan') FROM steps ORDER BY 1, 2", []),
     ("SELECT json_type(config), json_valid(config) FROM runs ORDER BY run_id", []),
     ("SELECT json_group_array(step) FROM (SELECT step FROM steps WHERE run_id = 'r1' ORDER BY step)", []),
-    ("SELECT json_object('run', run_id, 'budget', budget) FROM runs ORDER BY run_id", []),
+    ("SELECT json_object('budget', budget, 'run', run_id) FROM runs ORDER BY run_id", []),
     # refused by both
     ("SELECT nosuch FROM runs", []),
     ("SELECT * FROM nosuch", []),
