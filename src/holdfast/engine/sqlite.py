@@ -170,8 +170,8 @@ class SqliteSession:
         self._register("now", self._moment.now, 0)
         for name, (function, arguments) in FUNCTIONS.items():
             self._register(name, function, arguments)
-        for name, result in AGGREGATES.items():
-            driver.connection.create_window_function(name, partial(Gathered, result), 1)
+        for name, (result, arguments) in AGGREGATES.items():
+            driver.connection.create_window_function(name, partial(Gathered, result), arguments)
         driver.connection.create_collation(DECIMAL_COLLATION, compare_decimals)
 
     has_sql = True

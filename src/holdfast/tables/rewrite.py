@@ -49,7 +49,7 @@ def rewrite(statement: Statement, find: Find, target: Callable[[str], Table]) ->
     queries = Queries()
     node = statement.node
     if isinstance(node, nodes.Query):
-        sql, fields = queries.query(node, Scope(context), named=True)
+        sql, fields = queries.query(node, Scope(context))
         return Rewritten(
             sql, context.places, list(context.shown.values()), _shape(fields), tuple(context.searches)
         )

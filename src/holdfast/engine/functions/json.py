@@ -63,6 +63,12 @@ def _without(text: str, key: Any) -> str:  # noqa: ANN401
     raise InvalidValue(f"{text[:40]} has no part {key!r} to take away")
 
 
+def _without_all(text: str, keys: str) -> str:
+    for key in _read(keys):
+        text = _without(text, key)
+    return text
+
+
 def _has(text: str, key: str) -> bool:
     value = _read(text)
     return key in value if isinstance(value, (dict, list)) else value == key
@@ -133,6 +139,7 @@ JSON_FUNCTIONS: Functions = {
     "hf_json_contains": (strict(lambda outer, inner: int(contains(_read(outer), _read(inner)))), 2),
     "hf_json_joined": (strict(_joined), 2),
     "hf_json_without": (strict(_without), 2),
+    "hf_json_without_all": (strict(_without_all), 2),
     "hf_json_has": (strict(lambda text, key: int(_has(text, key))), 2),
     "hf_json_set": (strict(_set), -1),
     "hf_json_type": (strict(_type), 1),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from functools import lru_cache
 from typing import Any
 
+from holdfast.core.canonical import json_value
 from holdfast.engine.functions.strict import Functions, strict
 from holdfast.errors import InvalidValue, SqlError, ValueTooLarge
 
@@ -16,6 +18,11 @@ TEXT_LENGTH_MAX = 100_000_000
 _WORD = re.compile(r"[^\W_]+")
 _FORMAT = re.compile(r"%(?:(\d+)\$)?(-?\d*)([sIL%])")
 _PATTERNS_CACHED = 256
+_CLASSES = {
+    "alnum": r"\w", "alpha": r"a-zA-Z\u00c0-\uffff", "digit": r"\d", "space": r"\s", "lower": "a-z", "upper": "A-Z",
+    "punct": r"!-/:-@\[-`{-~", "xdigit": "0-9a-fA-F", "word": r"\w", "blank": r" \t",
+}  # fmt: skip
+"""The classes that POSIX names inside brackets."""
 
 
 def _part(text: str, first: int, length: int | None = None) -> str:
@@ -116,6 +123,8 @@ def _md5(text: str) -> str:
 def _compiled(pattern: str, flags: str) -> re.Pattern[str]:
     options = re.IGNORECASE if "i" in flags else re.NOFLAG
     options |= re.MULTILINE if "n" in flags or "m" in flags else re.NOFLAG
+    for name, letters in _CLASSES.items():
+        pattern = pattern.replace(f"[:{name}:]", letters)
     source = pattern.replace("\\m", r"\b").replace("\\M", r"\b").replace("\\y", r"\b")
     try:
         return re.compile(source, options)
@@ -144,7 +153,35 @@ def _regexp_count(text: str, pattern: str) -> int:
     return sum(1 for _ in _compiled(pattern, "").finditer(text))
 
 
+def _list_joined(text: str, separator: str) -> str | None:
+    items = [str(item) for item in json_value(text, "a list") if item is not None]
+    return separator.join(items) if items else None
+
+
+def _encode(value: bytes | str, form: str) -> str:
+    given = value if isinstance(value, bytes) else str(value).encode()
+    if form.lower() == "hex":
+        return given.hex()
+    if form.lower() == "base64":
+        return base64.b64encode(given).decode()
+    raise InvalidValue(f"encode(): {form!r} is not supported; there are 'hex' and 'base64'")
+
+
+def _decode(text: str, form: str) -> bytes:
+    try:
+        if form.lower() == "hex":
+            return bytes.fromhex(text)
+        if form.lower() == "base64":
+            return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise InvalidValue(f"decode(): {text[:40]!r} is no {form}: {error}") from error
+    raise InvalidValue(f"decode(): {form!r} is not supported; there are 'hex' and 'base64'")
+
+
 TEXT_FUNCTIONS: Functions = {
+    "hf_list_joined": (strict(_list_joined), 2),
+    "hf_encode": (strict(_encode), 2),
+    "hf_decode": (strict(_decode), 2),
     # In all of Unicode; SQLite's own know the letters of ASCII only.
     "lower": (strict(lambda text: str(text).lower()), 1),
     "upper": (strict(lambda text: str(text).upper()), 1),

@@ -253,6 +253,8 @@ class ExpressionParser:
             pattern = self.expression(_LIKE)
             escape = self.expression(_LIKE) if self.take("escape") else None
             return nodes.Like(word.value, left, pattern, escape, negated)
+        if word.is_word("overlaps"):
+            raise Unsupported("OVERLAPS is not supported: compare the ends, a.start < b.end AND b.start < a.end")
         if word.is_word("similar"):
             raise Unsupported("SIMILAR TO is not supported: use LIKE, or ~ with a regular expression")
         return None
@@ -304,8 +306,11 @@ class ExpressionParser:
 
     def _string(self) -> Node:
         text = self.next().text[1:-1].replace("''", "'")
-        if self.peek().kind is TokenKind.STRING or self.peek().is_name and self.peek(-1).kind is not TokenKind.STRING:
-            raise self.unexpected("an operator is expected")
+        while self.peek().kind is TokenKind.STRING:
+            between = self.written[self._places[self.at - 1] + 1 : self._places[self.at]]
+            if "\n" not in joined(between):
+                raise self.unexpected("an operator is expected")
+            text += self.next().text[1:-1].replace("''", "'")
         return nodes.Text(text)
 
     def _in_parentheses(self) -> Node:
@@ -361,12 +366,14 @@ class ExpressionParser:
             return nodes.Row(tuple(self.parenthesised(lambda: self.listed(self.expression))))
         if word in _NOW and not called and not following.is_symbol("."):
             self.next()
-            return nodes.Call(_NOW[word])
+            return nodes.Call(_NOW[word], shown=word)
         if word in _TYPED and following.kind is TokenKind.STRING:
             self.next()
             value = self._string()
             assert isinstance(value, nodes.Text)
             return nodes.Typed(nodes.TypeName(word), value.value)
+        if word == "u" and following.is_symbol("&"):
+            raise Unsupported("strings with U&'...' are not supported: use E'\\u00e9', or a parameter")
         if following.kind is TokenKind.STRING and (called or word not in RESERVED):
             raise Unsupported(
                 f"the string after {token.text!r} stands where a name is expected: put names into double quotes"
@@ -469,7 +476,7 @@ class ExpressionParser:
         call = self._arguments(name)
         self.expect(")")
         if self.take("within", "group"):
-            raise Unsupported(f"{name.upper()} ... WITHIN GROUP is not supported: compute percentiles in Python")
+            call = self._within_group(call)
         where = None
         if self.peek().is_word("filter") and self.peek(1).is_symbol("("):
             self.next()
@@ -481,6 +488,16 @@ class ExpressionParser:
         if where is None and over is None:
             return call
         return nodes.Call(name, call.arguments, call.star, call.distinct, call.order, where, over, call.named)
+
+    def _within_group(self, call: nodes.Call) -> nodes.Call:
+        self.expect("(")
+        if not self.take("order", "by"):
+            raise self.unexpected("ORDER BY is expected")
+        order = self.order_by()
+        self.expect(")")
+        if call.name.lower() not in ("percentile_cont", "percentile_disc") or len(order) > 1:
+            raise Unsupported(f"{call.name.upper()} ... WITHIN GROUP is not supported; percentile_cont(0.95) is")
+        return nodes.Call(call.name, (*call.arguments, order[0].expression))
 
     def _arguments(self, name: str) -> nodes.Call:
         if self.peek().is_symbol(")"):
@@ -551,24 +568,24 @@ class ExpressionParser:
         field = self.next()
         name = field.text[1:-1] if field.kind is TokenKind.STRING else field.name
         self.expect("from")
-        return nodes.Call("date_part", (nodes.Text(name.lower()), self.expression()))
+        return nodes.Call("extract", (nodes.Text(name.lower()), self.expression()))
 
     def _call_position(self) -> Node:
         part = self.expression(_LIKE)
         if self.symbol(","):
-            return nodes.Call("strpos", (part, self.expression()))
+            return nodes.Call("strpos", (part, self.expression()), shown="position")
         self.expect("in")
-        return nodes.Call("strpos", (self.expression(), part))
+        return nodes.Call("strpos", (self.expression(), part), shown="position")
 
     def _call_substring(self) -> Node:
         text = self.expression()
         if self.symbol(","):
-            return nodes.Call("substr", (text, *self.listed(self.expression)))
+            return nodes.Call("substr", (text, *self.listed(self.expression)), shown="substring")
         start = self.expression() if self.take("from") else nodes.Number("1")
         if isinstance(start, nodes.Text):
-            return nodes.Call("regexp_substr", (text, start))
+            return nodes.Call("regexp_substr", (text, start), shown="substring")
         length = (self.expression(),) if self.take("for") else ()
-        return nodes.Call("substr", (text, start, *length))
+        return nodes.Call("substr", (text, start, *length), shown="substring")
 
     def _call_trim(self) -> Node:
         side = self.next().value if self.peek().is_word("both", "leading", "trailing") else "both"

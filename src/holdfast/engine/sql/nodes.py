@@ -245,6 +245,8 @@ class Call(Node):
     where: Node | None = None
     over: Window | None = None
     named: tuple[tuple[str, Node], ...] = ()
+    shown: str | None = field(default=None, compare=False)
+    """The name as written, where it stands for another function: SUBSTRING(a FROM 2)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,11 +183,18 @@ class QueryParser(ExpressionParser):
 
     def _table_name(self) -> str:
         self.take("only")
-        name = self.name("a table name")
-        if self.peek().is_symbol("."):
-            raise Unsupported(f"{name}.…: tables are named without a schema")
+        name = self.table_name()
         if self.peek().is_symbol("*"):
             raise self.unexpected("a table's alias is expected")
+        return name
+
+    def table_name(self) -> str:
+        """Read the name of a table, perhaps of the schema `public`."""
+        name = self.name("a table name")
+        if name.lower() == "public" and self.symbol("."):
+            name = self.name("a table name")
+        if self.peek().is_symbol("."):
+            raise Unsupported(f"{name}.…: tables are named without a schema")
         return name
 
     def _table_in_parentheses(self, *, lateral: bool) -> Node:

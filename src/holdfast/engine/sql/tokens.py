@@ -58,7 +58,7 @@ class Token:
 
 _PATTERN = re.compile(
     r"""
-    (?P<SPACE>\s+|--[^\n]*|/\*.*?\*/)
+    (?P<SPACE>\s+|--[^\n]*|/\*(?:[^/*]|\*(?!/)|/(?!\*)|/\*(?:[^*]|\*(?!/))*\*/)*\*/)
   | (?P<BLOB>[xX]'[0-9A-Fa-f]*')
   | (?P<ESCAPED>[eE]'(?:[^'\\]|\\.|'')*')
   | (?P<STRING>'(?:[^']|'')*')
@@ -66,7 +66,7 @@ _PATTERN = re.compile(
   | (?P<PARAMETER>%s(?!\w)|%\(\w+\)s)
   | (?P<NUMBER>0[xX][0-9A-Fa-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
   | (?P<WORD>[^\W\d][\w$]*)
-  | (?P<SYMBOL>->>|->|<->|<=>|<\#>|\#>>|\#>|@>|<@|@@|!~~\*|~~\*|!~~|~~|!~\*|!~|~\*|::|=>|\|\||<=|>=|<>|!=|==|<<|>>|%%|.)
+  | (?P<SYMBOL>->>|->|\#-|<\+>|<->|<=>|<\#>|\#>>|\#>|@>|<@|@@|!~~\*|~~\*|!~~|~~|!~\*|!~|~\*|::|=>|\|\||<=|>=|<>|!=|==|<<|>>|%%|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -76,6 +76,8 @@ _REFUSED = {
     "$": "use %s for a parameter",
     "@": 'only "table"@ref inside double quotes is known: "table@ref"',
     "`": 'use double quotes: "name"',
+    "#-": "use - once for each level, or jsonb_set()",
+    "<+>": "of the distances there are <->, <=> and <#>",
 }
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([0-7]{1,3})|(.))", re.DOTALL)

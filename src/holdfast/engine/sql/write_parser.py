@@ -62,19 +62,13 @@ class StatementParser(QueryParser):
 
     def _target(self, what: str) -> tuple[str, str | None]:
         self.take("only")
-        table = self._written_table()
+        table = self.table_name()
         alias = None
         if self.take("as"):
             alias = self.name(what)
         elif self._at_alias() and not self.peek().is_word("overriding"):
             alias = self.next().name
         return table, alias
-
-    def _written_table(self) -> str:
-        name = self.name("a table name")
-        if self.peek().is_symbol("."):
-            raise Unsupported(f"{name}.…: a table to write is named without a schema")
-        return name
 
     def _conflict(self) -> nodes.OnConflict:
         target: tuple[str, ...] | None = None

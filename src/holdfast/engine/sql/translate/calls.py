@@ -16,6 +16,7 @@ from holdfast.engine.sql.translate.operators import as_text, compare
 from holdfast.engine.sql.translate.scope import Scope
 from holdfast.engine.sql.translate.searches import RANKS, search_rank
 from holdfast.engine.sql.translate.typed import (
+    BLOB,
     BOOLEAN,
     DATE,
     INTEGER,
@@ -35,6 +36,7 @@ from holdfast.engine.sql.translate.typed import (
     plain,
     refuse_order_of_json,
     sql_list,
+    united,
     written,
 )
 from holdfast.errors import SqlError, Unsupported
@@ -48,6 +50,7 @@ Translation = Callable[[Arguments, list[Place]], Typed]
 AGGREGATES = frozenset(
     ("count", "sum", "avg", "min", "max", "total", "group_concat", "string_agg", "array_agg", "json_agg", "jsonb_agg")
     + ("json_object_agg", "jsonb_object_agg", "bool_and", "bool_or", "every", "json_group_array", "json_group_object")
+    + ("percentile_cont", "percentile_disc")
     + ("stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "median")
 )
 """Functions over many rows, where they have one argument (min, max) or any."""
@@ -74,7 +77,6 @@ _REFUSED = {
     "pg_advisory_lock": "use db.transaction()",
     "pg_advisory_xact_lock": "use db.transaction()",
     "pg_sleep": "nothing is waited for in a statement",
-    "percentile_cont": "compute percentiles in Python",
     "mode": "use GROUP BY and ORDER BY count(*)",
     "to_tsvector": "it is only supported in a search, to_tsvector(column) @@ plainto_tsquery('words')",
     "xmlelement": "XML is not supported",
@@ -136,7 +138,19 @@ def _aggregate(translator: Expressions, node: nodes.Call, arguments: Arguments, 
     function, parts, type_ = _AGGREGATE.get(name, _same_name)(name, arguments)
     distinct = "DISTINCT " * node.distinct
     order = f" ORDER BY {translator.order(node.order, scope)}" if node.order else ""
-    return Typed(f"{function}({distinct}{', '.join(parts)}{order}){suffix}", type_, node, not_null=name == "count")
+    sql = f"{function}({distinct}{', '.join(parts)}{order}){suffix}"
+    if node.distinct and len(parts) > 1:  # SQLite takes one value there
+        where = suffix or f" FILTER (WHERE {parts[0]} IS NOT NULL)"
+        sql = f"hf_list_joined(json_group_array(DISTINCT {parts[0]}{order}){where}, {parts[1]})"
+    empty = _EMPTY.get(name)
+    return Typed(f"nullif({sql}, '{empty}')" if empty else sql, type_, node, not_null=name == "count")
+
+
+_EMPTY = {
+    **dict.fromkeys(("json_agg", "jsonb_agg", "array_agg"), "[]"),
+    **dict.fromkeys(("json_object_agg", "jsonb_object_agg"), "{}"),
+}
+"""What SQLite gives for no rows, where PostgreSQL gives NULL."""
 
 
 Aggregate = tuple[str, list[str], ColumnType | None]
@@ -159,8 +173,8 @@ def _sum(name: str, arguments: Arguments) -> Aggregate:
 
 def _refuse_moments(name: str, part: Typed) -> None:
     refuse_order_of_json(part)
-    if part.kind in MOMENTS:
-        raise Unsupported(f"{name}({written(part.node)}) of {part.type} is not supported; use min() or max()")
+    if part.kind in MOMENTS or part.kind is Kind.VECTOR:
+        raise Unsupported(f"{name}({written(part.node)}) of {part.type} is not supported; use min() or max(), or compute it in Python")
 
 
 def _extreme(name: str, arguments: Arguments) -> Aggregate:
@@ -177,8 +191,9 @@ def _json_agg(_name: str, arguments: Arguments) -> Aggregate:
     return "json_group_array", [as_json(arguments[0])], JSON
 
 
-def _array_agg(_name: str, arguments: Arguments) -> Aggregate:
-    return "json_group_array", [as_json(arguments[0])], JSON
+def _percentile(name: str, arguments: Arguments) -> Aggregate:
+    fraction, value = arguments
+    return f"hf_{name}", [value.sql, fraction.sql], REAL if name == "percentile_cont" else plain(value.type)
 
 
 def _json_object_agg(_name: str, arguments: Arguments) -> Aggregate:
@@ -200,7 +215,8 @@ _AGGREGATE: dict[str, Callable[[str, Arguments], Aggregate]] = {
     "max": _extreme,
     "string_agg": _string_agg,
     **dict.fromkeys(("json_agg", "jsonb_agg"), _json_agg),
-    "array_agg": _array_agg,
+    "array_agg": _json_agg,
+    **dict.fromkeys(("percentile_cont", "percentile_disc"), _percentile),
     **dict.fromkeys(("json_object_agg", "jsonb_object_agg"), _json_object_agg),
     **dict.fromkeys(("bool_and", "bool_or", "every"), _boolean_agg),
     **dict.fromkeys(("stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop"), _spread),
@@ -263,12 +279,22 @@ def _texts(name: str, type_: ColumnType | None = TEXT) -> Translation:
     return translation
 
 
+def _joined(name: str) -> Translation:
+    """The same of a function that shows a truth by its first letter, as PostgreSQL's concat() does."""
+
+    def translation(arguments: Arguments, _places: list[Place]) -> Typed:
+        parts = [f"iif({p.sql}, 't', 'f')" if p.kind is Kind.BOOLEAN else as_text(p) for p in arguments]
+        return Typed(f"{name}({', '.join(parts)})", TEXT)
+
+    return translation
+
+
 def _picked(template: str) -> Translation:
     """Return a translation whose arguments and value have one type."""
 
     def translation(arguments: Arguments, places: list[Place]) -> Typed:
         to = common_type(arguments)
-        adapted = [adapt(part, to, places, written(arguments[0].node)) for part in arguments]
+        adapted = [united(part, to, places, written(arguments[0].node)) for part in arguments]
         if not adapted:
             raise ValueError
         kind = f"'{to.kind.value}'" if to is not None else "NULL"
@@ -303,15 +329,22 @@ def _number(name: str) -> Translation:
 
 
 def _part(arguments: Arguments, places: list[Place]) -> Typed:
-    """date_part(field, moment or interval), which EXTRACT is, too."""
+    """date_part(field, moment or interval): a float."""
     field, value = arguments
     if value.is_open:
         value = adapt(value, TIMESTAMP, places, "EXTRACT")
     if value.kind not in (Kind.TIMESTAMP, Kind.DATE, Kind.INTERVAL):
         raise Unsupported(f"EXTRACT from {written(value.node)}: it is no moment; use CAST(... AS TIMESTAMP)")
-    fraction = not isinstance(field.node, nodes.Text) or field.node.value in ("epoch", "second", "seconds")
     name = "hf_length_part" if value.kind is Kind.INTERVAL else "hf_moment_part"
-    return Typed(f"{name}({field.sql}, {value.sql})", REAL if fraction else INTEGER)
+    return Typed(f"({name}({field.sql}, {value.sql}) * 1.0)", REAL)
+
+
+def _extracted(arguments: Arguments, places: list[Place]) -> Typed:
+    """EXTRACT: the same, and a whole number where the field is one."""
+    field = arguments[0].node
+    found = _part(arguments, places)
+    whole = isinstance(field, nodes.Text) and field.value not in ("epoch", "second", "seconds", "milliseconds")
+    return Typed(f"CAST({found.sql} AS INTEGER)", INTEGER) if whole else found
 
 
 def _truncated(arguments: Arguments, places: list[Place]) -> Typed:
@@ -429,6 +462,7 @@ _FUNCTIONS: dict[str, Translation] = {
     "localtimestamp": _to("now()", TIMESTAMP, at_most=0),
     "current_date": _to("substr(now(), 1, 10)", DATE, at_most=0),
     "date_part": _part,
+    "extract": _extracted,
     "date_trunc": _truncated,
     "to_char": _to_char,
     "to_timestamp": _to_timestamp,
@@ -444,7 +478,7 @@ _FUNCTIONS: dict[str, Translation] = {
     # numbers
     **{name: _number(name) for name in ("abs", "round", "floor", "trunc")},
     **dict.fromkeys(("ceil", "ceiling"), _number("ceil")),
-    "sign": _one("sign({a})", None),
+    "sign": _one("(sign({a}) * 1.0)", REAL),
     **dict.fromkeys(("power", "pow"), _two("power({a}, {b})", REAL)),
     "mod": _two("({a} % hf_divisor({b}))", INTEGER),
     "div": _two("({a} / hf_divisor({b}))", INTEGER),
@@ -467,9 +501,11 @@ _FUNCTIONS: dict[str, Translation] = {
     "split_part": _to("hf_split_part({all})", TEXT, at_least=3, at_most=3),
     "translate": _to("hf_translate({all})", TEXT, at_least=3, at_most=3),
     "starts_with": _two("(substr({a}, 1, length({b})) = {b})", BOOLEAN),
-    "concat": _texts("hf_concat"),
-    "concat_ws": _texts("hf_concat_ws"),
-    "format": _texts("hf_format"),
+    "concat": _joined("hf_concat"),
+    "concat_ws": _joined("hf_concat_ws"),
+    "format": _joined("hf_format"),
+    "encode": _two("hf_encode({a}, {b})", TEXT),
+    "decode": _two("hf_decode({a}, {b})", BLOB),
     "ascii": _one("unicode({a})", INTEGER),
     "chr": _one("char({a})", TEXT),
     "md5": _texts("hf_md5"),

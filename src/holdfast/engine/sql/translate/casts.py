@@ -7,7 +7,7 @@ from holdfast.engine.sql import nodes
 from holdfast.engine.sql.translate.operators import as_text
 from holdfast.engine.sql.translate.typed import CONVERTED, Place, Typed, adapt, constant, written
 from holdfast.engine.sql.type_names import TYPES
-from holdfast.errors import Unsupported
+from holdfast.errors import InvalidValue, Unsupported
 
 _SIZED = (Kind.TEXT, Kind.NUMERIC, Kind.VECTOR)
 _PLAIN_NUMBERS = (Kind.INTEGER, Kind.REAL)
@@ -49,10 +49,19 @@ def _literal(node: nodes.Text, to: ColumnType, places: list[Place]) -> Typed:
     if to.kind is Kind.TEXT:
         value = node.value if to.size is None else node.value[: to.size]
         return constant(value, to, nodes.Cast(node, nodes.TypeName("text")))
+    if to.kind is Kind.BLOB and node.value.startswith("\\x"):
+        return constant(_bytes_of(node.value), to)
     if to.kind in CONVERTED:
         return constant(encode(node.value, to, f"CAST({written(node)} AS {to})"), to)
     found = adapt(Typed("", None, node), to, places, f"CAST(... AS {to})")
     return found if found.sql else Typed(f"hf_number({constant(node.value, to).sql}, '{to.kind.value}')", to)
+
+
+def _bytes_of(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text[2:])
+    except ValueError as error:
+        raise InvalidValue(f"{text[:40]!r} is no bytea: write it as '\\x00ff'") from error
 
 
 def _converted(operand: Typed, to: ColumnType) -> str:

@@ -32,6 +32,7 @@ from holdfast.engine.sql.translate.typed import (
     plain,
     refuse_order_of_json,
     sql_list,
+    united,
     written,
 )
 from holdfast.errors import SqlError, Unsupported
@@ -287,7 +288,7 @@ class Expressions:
         results = self.all([result for _, result in node.whens], scope)
         results += [self.translate(node.otherwise, scope)] if node.otherwise is not None else []
         to = common_type(results)
-        adapted = [adapt(result, to, scope.context.places, "a result of CASE") for result in results]
+        adapted = [united(result, to, scope.context.places, "a result of CASE") for result in results]
         parts = ["CASE"]
         if node.operand is None:
             conditions = [self.condition(condition, scope) for condition, _ in node.whens]

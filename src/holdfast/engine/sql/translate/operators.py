@@ -29,7 +29,7 @@ from holdfast.engine.sql.translate.typed import (
     refuse_order_of_json,
     written,
 )
-from holdfast.errors import SqlError, Unsupported
+from holdfast.errors import InvalidValue, SqlError, Unsupported
 
 COMPARISONS = ("=", "<>", "<", ">", "<=", ">=")
 _ORDERED = ("<", ">", "<=", ">=")
@@ -120,6 +120,9 @@ def _arithmetic(operator: str, left: Typed, right: Typed, places: list[Place]) -
             raise SqlError(f"{written(part.node)} is text, which is not computed with: write CAST(... AS INTEGER)")
     to = common_type((left, right))
     mine, other = adapt(left, to, places, written(right.node)), adapt(right, to, places, written(left.node))
+    for part in (mine, other):
+        if isinstance(part.node, nodes.Text):
+            raise InvalidValue(f"{written(part.node)} is no number")
     if to is not None and to.kind is Kind.NUMERIC:
         return Typed(f"hf_numeric('{operator}', {mine.sql}, {other.sql})", NUMERIC)
     divisor = other.sql
@@ -203,6 +206,8 @@ _MOMENT_OPERATORS: dict[tuple[Kind | None, str, Kind | None], tuple[str, ColumnT
 
 
 def _of_json(operator: str, left: Typed, right: Typed) -> Typed:
+    if operator == "-" and left.kind is Kind.JSON and right.kind is Kind.JSON:
+        return Typed(f"hf_json_without_all({left.sql}, {right.sql})", JSON)
     if operator == "-" and left.kind is Kind.JSON:
         return Typed(f"hf_json_without({left.sql}, {right.sql})", JSON)
     raise Unsupported(

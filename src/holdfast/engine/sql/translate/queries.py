@@ -29,19 +29,16 @@ class Queries:
         self.expressions = Expressions(self._as_value)
         self.sources = Sources(self)
 
-    def query(self, node: nodes.Query, outer: Scope, *, named: bool = False) -> tuple[str, list[Field]]:
-        """Return a query in SQLite's words and its columns.
-
-        Args:
-            outer: the names that can be used around it.
-            named: whether its columns are the result's: an expression is then named by the text it was written as.
-        """
+    def query(self, node: nodes.Query, outer: Scope) -> tuple[str, list[Field]]:
+        """Return a query in SQLite's words and its columns; `outer` are the names that can be used around it."""
         scope = outer.inner()
         prefix = self._with_clause(node, scope)
         if isinstance(node.body, nodes.Select):
-            sql, fields = self._select(node.body, node, scope, named=named)
+            sql, fields = self._select(node.body, node, scope)
             return prefix + sql, fields
-        body, fields = self._body(node.body, scope, named=named)
+        body, fields = self._body(node.body, scope)
+        if isinstance(node.body, nodes.Values) and (node.order or node.limit is not None):
+            body = f"SELECT * FROM ({body})"
         outputs = [Typed(quoted(field.name), field.type, nodes.Name(field.name), field.not_null) for field in fields]
         scope.outputs = {field.name.lower(): output for field, output in zip(fields, outputs, strict=True)}
         order = self.expressions.order(node.order, scope, outputs) if node.order else ""
@@ -79,35 +76,36 @@ class Queries:
 
     # Bodies
 
-    def _body(self, node: Node, scope: Scope, *, named: bool = False) -> tuple[str, list[Field]]:
+    def _body(self, node: Node, scope: Scope) -> tuple[str, list[Field]]:
         if isinstance(node, nodes.Select):
-            return self._select(node, nodes.Query(node), scope.inner(), named=named)
+            return self._select(node, nodes.Query(node), scope.inner())
         if isinstance(node, nodes.Values):
             return self._values(node, scope)
         if isinstance(node, nodes.SetOperation):
-            return self._set_operation(node, scope, named=named)
+            return self._set_operation(node, scope)
         assert isinstance(node, nodes.Query)
-        sql, fields = self.query(node, scope, named=named)
+        sql, fields = self.query(node, scope)
         if node.order or node.limit is not None or node.tables or isinstance(node.body, nodes.SetOperation):
             return f"SELECT * FROM ({sql})", fields
         return sql, fields
 
-    def _set_operation(self, node: nodes.SetOperation, scope: Scope, *, named: bool) -> tuple[str, list[Field]]:
+    def _set_operation(self, node: nodes.SetOperation, scope: Scope) -> tuple[str, list[Field]]:
         chain: list[nodes.SetOperation] = []
         at: Node = node
         while isinstance(at, nodes.SetOperation):
             chain.append(at)
             at = at.left
-        sql, fields = self._body(at, scope, named=named)
+        arms = [("", *self._body(at, scope))]
+        fields = arms[0][2]
         for part in reversed(chain):
             right, others = self._operand(part.right, scope)
             if len(others) != len(fields):
                 raise SqlError(f"each query of {part.operator.upper()} has as many columns as the first")
             if part.operator == "except all":
                 raise Unsupported("EXCEPT ALL is not supported: use EXCEPT")
-            sql = f"{sql} {part.operator.upper()} {right}"
+            arms.append((f" {part.operator.upper()} ", right, others))
             fields = [_united(a, b) for a, b in zip(fields, others, strict=True)]
-        return sql, fields
+        return "".join(f"{word}{_in_form(sql, mine, fields)}" for word, sql, mine in arms), fields
 
     def _operand(self, node: Node, scope: Scope) -> tuple[str, list[Field]]:
         sql, fields = self._body(node, scope)
@@ -131,7 +129,7 @@ class Queries:
 
     # SELECT
 
-    def _select(self, node: nodes.Select, query: nodes.Query, scope: Scope, *, named: bool) -> tuple[str, list[Field]]:
+    def _select(self, node: nodes.Select, query: nodes.Query, scope: Scope) -> tuple[str, list[Field]]:
         found = nearest(self, node, query, scope)
         if found is not None:
             node, query = found.select, found.query
@@ -141,8 +139,8 @@ class Queries:
             source = f" FROM {self.sources.translate(node.source, scope, versioned=versioned)}"
             source += found.join if found is not None else ""
         if node.distinct_on:
-            return self._distinct_on(node, query, scope, source, named=named)
-        items = self._items(node, scope, named=named, explicit=versioned)
+            return self._distinct_on(node, query, scope, source)
+        items = self._items(node, scope, explicit=versioned)
         clauses = self._clauses(node, scope)
         scope.outputs = {field.name.lower(): typed for _, field, typed in items}
         group = self._group(node, scope, items)
@@ -193,7 +191,7 @@ class Queries:
         limit = "-1"
         if query.limit is not None and not isinstance(query.limit, nodes.Null):
             limit = f"hf_limit({self.expressions.translate(query.limit, scope).sql}, 'LIMIT')"
-        if isinstance(query.limit, nodes.Number):
+        if isinstance(query.limit, nodes.Number) and not query.limit.text.startswith("-"):
             limit = self.expressions.translate(query.limit, scope).sql
         offset = ""
         if query.offset is not None:
@@ -203,7 +201,7 @@ class Queries:
     # The list
 
     def _items(
-        self, node: nodes.Select, scope: Scope, *, named: bool, explicit: bool = False
+        self, node: nodes.Select, scope: Scope, *, explicit: bool = False
     ) -> list[tuple[str, Field, Typed]]:
         """Return the SQL, the column and the value of each item; a star stands as several."""
         found: list[tuple[str, Field, Typed]] = []
@@ -211,19 +209,24 @@ class Queries:
             if isinstance(item.expression, nodes.Star):
                 found += self._star(item.expression, scope, explicit=explicit)
             else:
-                found.append(self.item(item, scope, named=named))
+                found.append(self.item(item, scope))
         return found
 
     def listed(self, node: nodes.Select, scope: Scope) -> list[tuple[str, Field]]:
         """Return the SQL and the column of each item of RETURNING."""
-        return [(sql, field) for sql, field, _ in self._items(node, scope, named=True)]
+        return [(sql, field) for sql, field, _ in self._items(node, scope)]
 
-    def item(self, item: nodes.Item, scope: Scope, *, named: bool) -> tuple[str, Field, Typed]:
+    def item(self, item: nodes.Item, scope: Scope) -> tuple[str, Field, Typed]:
         """Return one item that is no star."""
         typed = self.expressions.translate(item.expression, scope)
-        name = item.alias or (item.text if named and not isinstance(item.expression, nodes.Name) else None)
-        name = name or shown_name(item.expression)
+        name = item.alias or self._column_name(item.expression, scope)
         return f"{typed.sql} AS {quoted(name)}", Field(name, typed.type, typed.not_null), typed
+
+    @staticmethod
+    def _column_name(node: Node, scope: Scope) -> str:
+        """Return the name of a column as its table has it, or of an expression."""
+        found = scope.field(node) if isinstance(node, nodes.Name) else None
+        return found.name if found is not None else shown_name(node)
 
     def _star(self, star: nodes.Star, scope: Scope, *, explicit: bool) -> list[tuple[str, Field, Typed]]:
         sources = scope.sources
@@ -250,17 +253,20 @@ class Queries:
     # DISTINCT ON
 
     def _distinct_on(
-        self, node: nodes.Select, query: nodes.Query, scope: Scope, source: str, *, named: bool
+        self, node: nodes.Select, query: nodes.Query, scope: Scope, source: str
     ) -> tuple[str, list[Field]]:
         """Number the rows of each group in the order asked for, and keep the first of each."""
-        items = self._items(node, scope, named=named)
+        items = self._items(node, scope)
         outputs = [typed for _, _, typed in items]
         clauses = self._clauses(node, scope)
         group = self._group(node, scope, items)
         by_name = {field.name.lower(): typed for _, field, typed in items}
         order = tuple(replace(item, expression=_meant(item.expression, node)) for item in query.order)
         scope.outputs = {}
-        keys = sql_list(self.expressions.all([_meant(part, node) for part in node.distinct_on], scope))
+        keyed = [_meant(part, node) for part in node.distinct_on]
+        if any(item.expression not in keyed for item in order[: len(keyed)]):
+            raise SqlError("SELECT DISTINCT ON (...) begins its ORDER BY with the same expressions")
+        keys = sql_list(self.expressions.all(keyed, scope))
         ordered = f" ORDER BY {self.expressions.order(order, scope)}" if order else ""
         hidden = [f"c{at}" for at in range(len(items))]
         listed = [f"{typed.sql} AS {name}" for name, typed in zip(hidden, outputs, strict=True)]
@@ -295,6 +301,18 @@ def _check_distinct_order(item: nodes.OrderItem, node: nodes.Select, scope: Scop
         raise SqlError("SELECT DISTINCT is ordered by something that it does not select; add it to the list")
 
 
+def _in_form(sql: str, mine: list[Field], fields: list[Field]) -> str:
+    """Return a query of a UNION with its columns in the form of the whole: integers among decimals are decimals."""
+    names = [f"c{at}" for at in range(len(mine))]
+    values = [
+        adapt(Typed(name, own.type), whole.type, [], own.name).sql
+        for name, own, whole in zip(names, mine, fields, strict=True)
+    ]
+    if values == names:
+        return sql
+    return f"SELECT * FROM (WITH hf_arm({', '.join(names)}) AS ({sql}) SELECT {', '.join(values)} FROM hf_arm)"
+
+
 def _united(a: Field, b: Field) -> Field:
     type_ = common_type((Typed("", a.type), Typed("", b.type)))
     type_ = None if type_ is TEXT else type_
@@ -311,27 +329,39 @@ def _any(node: nodes.Select, query: nodes.Query, wanted: Callable[[Node], bool])
     return any(contains(part, wanted) for part in parts)
 
 
+_TYPE_NAMES = {"int": "int4", "integer": "int4", "bigint": "int8", "smallint": "int2", "double precision": "float8"}
+_TYPE_NAMES |= {"real": "float4", "float": "float8", "boolean": "bool", "decimal": "numeric"}
+UNNAMED = "?column?"
+
+
 def shown_name(node: Node) -> str:
     """Return the name that PostgreSQL gives to a column: that of the column or of the function."""
     match node:
         case nodes.Name(name):
             return name
-        case nodes.Call(name):
-            return name.lower()
+        case nodes.Call():
+            return node.shown or node.name.lower()
         case nodes.Cast(operand, type_):
             inner = shown_name(operand)
-            return type_.name if inner == "?column?" else inner
-        case nodes.Case():
-            return "case"
-        case nodes.Exists():
-            return "exists"
+            return _TYPE_NAMES.get(type_.name, type_.name) if inner == UNNAMED else inner
+        case nodes.Typed(type_):
+            return type_.name
+        case nodes.Case(_, _, otherwise):
+            inner = shown_name(otherwise) if otherwise is not None else UNNAMED
+            return "case" if inner == UNNAMED or not isinstance(otherwise, (nodes.Name, nodes.Call)) else inner
         case nodes.Collate(operand) | nodes.AtTimeZone(operand):
             return shown_name(operand)
         case nodes.Subquery(query) if isinstance(query.body, nodes.Select) and len(query.body.items) == 1:
             item = query.body.items[0]
             return item.alias or shown_name(item.expression)
         case _:
-            return "?column?"
+            return _OTHER_NAMES.get(type(node), UNNAMED)
 
 
-__all__ = ["Queries", "is_aggregate", "shown_name"]
+_OTHER_NAMES: dict[type[Node], str] = {
+    nodes.Exists: "exists",
+    nodes.Row: "row",
+    nodes.Array: "array",
+    nodes.Truth: "bool",
+    nodes.Interval: "interval",
+}

@@ -203,6 +203,18 @@ class Scope:
             scope = scope.parent
         return Typed(f"{quoted(table)}.{quoted(node.name)}", None, node)
 
+    def field(self, node: nodes.Name) -> Field | None:
+        """Return the column of the tables around that a name means, or None."""
+        scope: Scope | None = self
+        while scope is not None:
+            for source in scope.sources:
+                if node.table is None or source.is_called(node.table):
+                    found = source.find(node.name)
+                    if found is not None:
+                        return found
+            scope = scope.parent
+        return None
+
     def whole_source(self, name: str) -> Source | None:
         """Return the function in FROM of that name, whose one value the name stands for; None if there is none."""
         scope: Scope | None = self

@@ -186,6 +186,14 @@ def _converted(part: Typed, to: ColumnType) -> Typed:
     return part
 
 
+def united(part: Typed, to: ColumnType | None, places: list[Place], where: str) -> Typed:
+    """Return `part` as one of several that make one value: an integer among floats is a float, too."""
+    if to is not None and to.kind is Kind.REAL and part.kind is Kind.INTEGER:
+        number = isinstance(part.node, nodes.Number)
+        return Typed(f"{part.sql.rstrip(')')}.0{')' * part.sql.endswith(')')}" if number else f"CAST({part.sql} AS REAL)", REAL)
+    return adapt(part, to, places, where)
+
+
 def compared(part: Typed) -> str:
     """Return an operand of a comparison: decimals compare as the numbers they are."""
     return f"{part.sql} COLLATE {DECIMAL_COLLATION}" if part.kind is Kind.NUMERIC else part.sql
