@@ -66,7 +66,7 @@ _PATTERN = re.compile(
   | (?P<PARAMETER>%s(?!\w)|%\(\w+\)s)
   | (?P<NUMBER>0[xX][0-9A-Fa-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
   | (?P<WORD>[^\W\d][\w$]*)
-  | (?P<SYMBOL>->>|->|\#-|<\+>|<->|<=>|<\#>|\#>>|\#>|@>|<@|@@|!~~\*|~~\*|!~~|~~|!~\*|!~|~\*|::|=>|\|\||<=|>=|<>|!=|==|<<|>>|%%|.)
+  | (?P<SYMBOL>->>|->|\#-|<\+>|\?\||\?&|&&|<->|<=>|<\#>|\#>>|\#>|@>|<@|@@|!~~\*|~~\*|!~~|~~|!~\*|!~|~\*|::|=>|\|\||<=|>=|<>|!=|==|<<|>>|%%|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -76,6 +76,9 @@ _REFUSED = {
     "$": "use %s for a parameter",
     "@": 'only "table"@ref inside double quotes is known: "table@ref"',
     "`": 'use double quotes: "name"',
+    "?|": "use ? for each key, with OR",
+    "?&": "use ? for each key, with AND",
+    "&&": "arrays are JSONB here: compare with @> for each item",
     "#-": "use - once for each level, or jsonb_set()",
     "<+>": "of the distances there are <->, <=> and <#>",
 }

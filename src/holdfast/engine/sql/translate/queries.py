@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from holdfast.core.types import ColumnType
+from holdfast.core.types import ColumnType, Kind
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import quoted
 from holdfast.engine.sql.nodes import Node
@@ -37,7 +37,9 @@ class Queries:
             sql, fields = self._select(node.body, node, scope)
             return prefix + sql, fields
         body, fields = self._body(node.body, scope)
-        if isinstance(node.body, nodes.Values) and (node.order or node.limit is not None):
+        # SQLite orders neither VALUES nor, but by plain columns, what was united.
+        decimals = any(field.type is not None and field.type.kind is Kind.NUMERIC for field in fields)
+        if (isinstance(node.body, nodes.Values) or decimals) and (node.order or node.limit is not None):
             body = f"SELECT * FROM ({body})"
         outputs = [Typed(quoted(field.name), field.type, nodes.Name(field.name), field.not_null) for field in fields]
         scope.outputs = {field.name.lower(): output for field, output in zip(fields, outputs, strict=True)}

@@ -151,6 +151,8 @@ class Sources:
             return f"{name}({sql_list(arguments)}) AS {quoted(alias)}"
         if name not in _EACH:
             raise Unsupported(f"{name}() in FROM is not supported; jsonb_array_elements() and generate_series() are")
+        if name == "unnest" and len(arguments) > 1:
+            return self._side_by_side(node, arguments, alias, scope)
         if len(arguments) != 1:
             raise SqlError(f"{name}() in FROM takes one value")
         (value,) = arguments
@@ -170,6 +172,16 @@ class Sources:
             fields.append(Field(place, INTEGER, not_null=True, sql=f"({quoted_alias}.key + 1)"))
         scope.sources.append(Source(alias, fields, view=FUNCTION))
         return f"json_each({value.sql}) AS {quoted_alias}"
+
+    def _side_by_side(self, node: nodes.TableCall, arguments: list[Typed], alias: str, scope: Scope) -> str:
+        """unnest(a, b) AS t(x, y): the items of several lists, each with its neighbour."""
+        lists = [_list_of(value, scope.context.places) for value in arguments]
+        names = [node.columns[at] if at < len(node.columns) else f"unnest{at or ''}" for at in range(len(lists))]
+        scope.sources.append(Source(alias, [Field(name) for name in names]))
+        columns = ", ".join(f"l{at}.value AS {quoted(name)}" for at, name in enumerate(names))
+        first, *others = [f"json_each({value.sql}) AS l{at}" for at, value in enumerate(lists)]
+        joined = "".join(f" FULL JOIN {other} ON l{at}.key = l0.key" for at, other in enumerate(others, start=1))
+        return f"(SELECT {columns} FROM {first}{joined}) AS {quoted(alias)}"
 
     def _series(self, node: nodes.TableCall, arguments: list[Typed], alias: str, scope: Scope) -> str:
         """generate_series(first, last[, step]) as a recursive query: it cannot use its neighbours' columns."""
