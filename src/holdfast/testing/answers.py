@@ -5,35 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from holdfast.core.schema import Catalogue
 from holdfast.errors import Conflict, InvalidValue
 from holdfast.testing.threeway import Decide
 from holdfast.versions.policies import Policy
 
+_NAMED: dict[object, Decide] = {
+    "fail": lambda _: NotImplemented,
+    "ours": lambda conflict: conflict.ours,
+    "theirs": lambda conflict: conflict.theirs,
+}
 
-def decider(policy: Policy) -> Decide:
+
+def decider(policy: Policy, catalogue: Catalogue) -> Decide:
     """Return a policy as a function of the conflict. Raises InvalidValue if it is none."""
-    if isinstance(policy, Mapping):
-        parts = cast("Mapping[object, Any]", policy)
-        return lambda conflict: decider(_for_key(_part(parts, conflict.table), conflict))(conflict)
-    if callable(policy):
-        return policy
-    policies: dict[str, Decide] = {
-        "fail": lambda _: NotImplemented,
-        "ours": lambda conflict: conflict.ours,
-        "theirs": lambda conflict: conflict.theirs,
-    }
-    if policy not in policies:
-        raise InvalidValue(f"{policy!r} is no merge policy; use 'fail', 'ours', 'theirs', a callable or a dict")
-    return policies[policy]
+    rules: dict[tuple[object, object], Decide] = {}
+    for name, of_table in _parts(policy).items():
+        table = catalogue.find(name) if isinstance(name, str) else None
+        if table is None and name is not ...:
+            raise InvalidValue(f"{name!r} is no table")
+        for given, one in _parts(of_table).items():
+            key = _key(given)
+            if table and key is not ... and len(key) != len(table.primary_key or "123"):
+                raise InvalidValue(f"{given!r} is no key of {table.name}")
+            if not callable(one) and one not in _NAMED:
+                raise InvalidValue(f"{one!r} is no merge policy; use 'fail', 'ours', 'theirs', a callable or a dict")
+            rules[table.name if table else ..., key] = _NAMED.get(one, one)
+    named = {table for table, _ in rules}
+
+    def answer(conflict: Conflict) -> object:
+        table = conflict.table if conflict.table in named else ...
+        rule = rules.get((table, conflict.key)) or rules.get((table, ...)) or _NAMED["fail"]
+        return rule(conflict)
+
+    return answer
 
 
-def _for_key(policy: object, conflict: Conflict) -> Any:  # noqa: ANN401
-    if not isinstance(policy, Mapping):
-        return policy
-    alone = conflict.key[0] if len(conflict.key) == 1 else None
-    return _part(cast("Mapping[object, Any]", policy), alone if alone in policy else conflict.key)
+def _key(given: object) -> Any:  # noqa: ANN401 - a tuple, or `...`
+    return cast("Any", given) if isinstance(given, tuple) or given is ... else (given,)
 
 
-def _part(policy: Mapping[object, Any], name: object) -> Any:  # noqa: ANN401
-    """Return what a dict of policies says of a table or a key."""
-    return policy.get(name, policy.get(..., "fail"))
+def _parts(policy: object) -> Mapping[object, Any]:
+    """Return a dict of policies; of a single one, a dict for everything."""
+    return cast("Mapping[object, Any]", policy) if isinstance(policy, Mapping) else {...: policy}

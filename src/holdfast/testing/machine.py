@@ -17,19 +17,31 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from holdfast.core.schema import Table
-from holdfast.errors import Conflict, HoldfastError, MergeConflict
 from holdfast.testing.oracle import Oracle
+from holdfast.testing.outcomes import Outcome, comparable, outcome_of
 from holdfast.testing.schemas import JOURNAL, STEPS, TEXT, USERS, table
 from holdfast.testing.stand_ins import EPOCH_US, FakeClock, SeededIds
+from holdfast.testing.wishes import (
+    BRANCHES,
+    TAGS,
+    PickedDelete,
+    PickedUpdate,
+    Wish,
+    branches,
+    connections,
+    emails,
+    pick,
+    policies,
+    wishes,
+)
 from holdfast.versions.edits import Delete, Edit, Put, Update
 from holdfast.versions.policies import Policy
-from holdfast.versions.results import Merge
 
 KINDS = frozenset(
     {
@@ -65,76 +77,6 @@ class Pair:
 
 MakePair = Callable[[FakeClock, SeededIds], Pair]
 
-BRANCHES = ("main", "a", "b", "runs/c")
-TAGS = ("v1", "v2", "a")
-"""One tag has the name of a branch: whichever comes second is refused."""
-
-pick = st.integers(0, 2**16)
-branches = st.sampled_from(BRANCHES)
-connections = st.integers(0, 1)
-states: st.SearchStrategy[Any] = st.sampled_from([None, {"x": 1, "a": [1]}, {"a": [1], "x": 1}, {"x": 2}, []])
-steps = st.builds(
-    lambda run, step, note, state: Put("steps", {"run_id": run, "step": step, "note": note, "state": state}),
-    st.sampled_from(["r1", "r2"]), st.integers(0, 1), st.sampled_from(["p", "q", None]), states,
-)  # fmt: skip
-emails = st.sampled_from(["x", "y", None])
-users = st.builds(
-    lambda id_, email, age: Put("users", {"id": id_, "email": email, "age": age}),
-    st.integers(1, 3), emails, st.integers(0, 2),
-)  # fmt: skip
-ages = st.builds(lambda id_, age: Put("users", {"id": id_, "age": age}), st.integers(1, 3), st.integers(0, 2))
-lines = st.builds(lambda line: Put("journal", {"line": line, "size": 1}), st.sampled_from(["hello", "world"]))
-
-
-@dataclass(frozen=True)
-class PickedDelete:
-    """The delete of whichever row stands at this place when it comes to it."""
-
-    table: str
-    place: int
-
-
-@dataclass(frozen=True)
-class PickedUpdate:
-    """An update, by SQL, of whichever row stands at this place; it may get a new key."""
-
-    place: int
-    to: Put
-
-
-Wish = Put | PickedDelete | PickedUpdate
-deletes = st.builds(PickedDelete, st.sampled_from(["steps", "users", "journal"]), pick)
-updates = st.builds(PickedUpdate, pick, steps | users)
-wishes = st.lists(steps | users | ages | lines | deletes | updates, min_size=1, max_size=4)
-
-
-def mixed(conflict: Conflict) -> object:
-    """Take a side by the place of the conflict: a policy that decides neighbours differently."""
-    place = repr((conflict.table, conflict.key, conflict.column))
-    return (conflict.ours, conflict.theirs, conflict.base)[zlib.crc32(place.encode()) % 3]
-
-
-def composed(conflict: Conflict) -> object:
-    """Answer with a value that neither side has, where there is an obvious one."""
-    ours, theirs = conflict.ours, conflict.theirs
-    if isinstance(ours, int) and isinstance(theirs, int):
-        return ours + theirs + 10
-    if isinstance(ours, dict) and isinstance(theirs, dict) and conflict.column is None:
-        return {**ours, "age" if "age" in ours else "note": None}
-    return ours if theirs is None else theirs
-
-
-def hesitant(conflict: Conflict) -> object:
-    """Decide about cells only."""
-    return conflict.theirs if conflict.column else NotImplemented
-
-
-BY_KEY: Policy = {"users": {1: "theirs", (2,): composed, ...: "ours"}, "steps": {("r1", 0): "theirs"}, ...: "fail"}
-
-policies: st.SearchStrategy[Policy] = st.sampled_from(
-    ["fail", "fail", "ours", "theirs", mixed, composed, hesitant, BY_KEY]
-)
-
 
 def _create(definition: Table) -> Callable[[Any], object]:
     return lambda store: store.create_table("main", definition)
@@ -142,51 +84,6 @@ def _create(definition: Table) -> Callable[[Any], object]:
 
 def _branch(name: str) -> Callable[[Any], object]:
     return lambda store: store.branch(name)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a merge, a cherry-pick or a revert came to."""
-
-    commit: str
-    changed: bool
-    conflicts: frozenset[object]
-    left: frozenset[object]
-    changes: Sequence[object]
-
-
-def outcome_of(call: Callable[[], object]) -> object:
-    """Return what a call comes to, in a form that compares: its value, or its error and what it says of conflicts."""
-    try:
-        return _comparable(call())
-    except MergeConflict as error:
-        return ("MergeConflict", _conflict_set(error.conflicts))
-    except HoldfastError as error:
-        return (type(error).__name__,)
-
-
-def _comparable(value: object) -> object:
-    """Return a value of the interface without the classes of either side."""
-    if isinstance(value, (list, tuple)):
-        return [_comparable(item) for item in value]
-    if hasattr(value, "before"):
-        return (value.table, value.key_columns, value.key, value.before, value.after)  # type: ignore[attr-defined]
-    if hasattr(value, "conflicts"):
-        merge = cast("Merge", value)
-        left, changes = _conflict_set(merge.left), [_comparable(change) for change in merge.changes]
-        return Outcome(merge.commit, merge.changed, _conflict_set(merge.conflicts), left, changes)
-    if hasattr(value, "parents"):
-        return (value.hash, value.message, [*value.parents])  # type: ignore[attr-defined]
-    if hasattr(value, "head"):
-        return (value.name, value.head)  # type: ignore[attr-defined]
-    return value
-
-
-def _conflict_set(conflicts: Sequence[Conflict]) -> frozenset[object]:
-    """Return what conflicts are about. Which of several rows names a broken constraint is left to the engine."""
-    return frozenset(
-        (one.table, None if one.constraint else one.key, one.column, bool(one.constraint)) for one in conflicts
-    )
 
 
 class _Machine(RuleBasedStateMachine):
@@ -229,8 +126,8 @@ class _Machine(RuleBasedStateMachine):
     def compare(self, on: int) -> None:
         """Compare all heads and one commit of the past, as seen by a connection."""
         engine = self.pair.connection(on)
-        heads = _comparable(self.oracle.branches())
-        assert heads == _comparable(engine.branches())
+        heads = comparable(self.oracle.branches())
+        assert heads == comparable(engine.branches())
         for branch in self.oracle.branches():
             if branch.head not in self.made:
                 self.made.append(branch.head)
@@ -311,7 +208,7 @@ class _Machine(RuleBasedStateMachine):
 
     @rule(on=connections, name=branches, at=pick)
     def branch(self, on: int, name: str, at: int) -> None:
-        kind, ref = self.ref(at)
+        kind, ref = self.ref(at if at % 3 or not self.tags else 1 + 5 * (at // 3))  # a third at tags, if there are any
         if self.count("branch", outcome := self.both(on, lambda store: store.branch(name, ref))):
             self.collected[f"branch:{kind}"] += 1
             self.collected["branch:recreated"] += name in self.gone
@@ -493,7 +390,7 @@ class _Machine(RuleBasedStateMachine):
         if isinstance(outcome, Outcome):
             assert (foretold.changed, foretold.conflicts) == (outcome.changed, outcome.conflicts)
             assert foretold.left == frozenset()
-            assert foretold.changes == _comparable(self.oracle.diff(before, self.oracle.head(onto)))
+            assert foretold.changes == comparable(self.oracle.diff(before, self.oracle.head(onto)))
             kind = "noop" if not outcome.changed else "resolved" if outcome.conflicts else "clean"
         else:
             assert isinstance(outcome, tuple)

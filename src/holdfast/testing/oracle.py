@@ -223,7 +223,7 @@ class Oracle:
     def _bring(
         self, into: str, plan: Callable[[Commit], _Plan | None], policy: Policy, message: str | None, *, dry_run: bool
     ) -> Merge:
-        decide = decider(policy)
+        decide = decider(policy, self._catalogue)
         if into not in self._branches and self.at(into).hash:
             raise ReadOnly(f"{into!r} is no branch; name a branch")
         while True:  # a policy may itself commit: what it was asked about is then out of date

@@ -67,13 +67,27 @@ def _of_table(table: Table, policy: object) -> tuple[dict[Key, OnePolicy], OnePo
     parts, rest = _parts(policy)
     by_key: dict[Key, OnePolicy] = {}
     for given, part in parts.items():
-        key = encoded_key(table, cast("tuple[object, ...]", given) if isinstance(given, tuple) else (given,))
+        key = _key(table, cast("tuple[object, ...]", given) if isinstance(given, tuple) else (given,))
         if key in by_key:
             raise InvalidValue(f"the policy names the key {given!r} of {table.name} twice; say once what becomes of it")
         by_key[key] = part
     for part in (rest, *by_key.values()):
         _check(part)
     return by_key, rest
+
+
+def _key(table: Table, given: tuple[object, ...]) -> Key:
+    """Return a key as conflicts have it. What no row could have would never be met, and so is refused."""
+    key = encoded_key(table, given)
+    for at, part in zip(table.positions(table.primary_key), key, strict=False):
+        column = table.columns[at]
+        if not isinstance(part, _KEPT_AS.get(column.type.kind, object)):
+            raise InvalidValue(f"the policy names the key {given!r}, but {table.name}.{column.name} is {column.type}")
+    return key
+
+
+_KEPT_AS: dict[Kind, type | tuple[type, ...]] = {Kind.INTEGER: int, Kind.REAL: (int, float), Kind.TEXT: str}
+"""What `encode` leaves to the engine to convert, and to refuse."""
 
 
 def _check(policy: object) -> None:
