@@ -144,6 +144,19 @@ def test_a_pick_follows_a_row_that_has_another_key_here(pair: tuple[Store, Store
     assert rows(db) == [(2, "b"), (3, "c"), (10, "a")]
 
 
+def test_a_pick_follows_a_row_that_had_another_key_there(pair: tuple[Store, Store]) -> None:
+    """Renamed there before the picked commit updated it: here it still has its old key."""
+    db, side = pair
+    side.execute("UPDATE steps SET step = 10 WHERE step = 1")
+    side.execute("UPDATE steps SET note = 'A' WHERE step = 10")
+    with pytest.raises(holdfast.MergeConflict) as caught:
+        db.cherry_pick("side")
+    assert [conflict.key for conflict in caught.value.conflicts] == [("r", 1), ("r", 10)]
+    db.cherry_pick("side", policy="theirs")
+    assert rows(db) == [(2, "b"), (3, "c"), (10, "A")]
+    assert rids(db, "main") == rids(db, "side")
+
+
 def test_a_merge_is_picked_and_reverted_whole(pair: tuple[Store, Store]) -> None:
     """All that it brought to its own branch, its first parent."""
     db, side = pair
@@ -207,6 +220,10 @@ def test_the_schema_is_not_reverted(db: Store) -> None:
     for ref, name in ((created.hash, "CREATE TABLE steps"), (db.log()[-1].hash, "store created")):
         with pytest.raises(holdfast.Unsupported, match=rf"{ref[:12]} \('{name}'\) changed no rows but the schema"):
             db.revert(ref)
+    with db.branch("side") as side:
+        side.execute("CREATE TABLE early (id INT PRIMARY KEY)")
+        merge = db.merge("side")
+    assert db.revert(merge.commit) == holdfast.Merge(merge.commit, changed=False), "it brought no rows"
     with db.transaction("both"):
         db.execute("CREATE TABLE more (id INT PRIMARY KEY)")
         db.execute("INSERT INTO more VALUES (1)")
@@ -260,8 +277,8 @@ def test_only_a_branch_is_written_and_only_by_itself(db: Store) -> None:
         db.revert("main", 5)  # type: ignore[arg-type]
 
 
-def erase(path: Path, store: Store, ref: str, step: int) -> None:
-    """Erase a row from a commit by hand, as docs/format.md says."""
+def erase(path: Path, store: Store, ref: str, step: int, *, remove: bool = False) -> None:
+    """Erase a row from a commit by hand, as docs/format.md says: its values, or the version as a whole."""
     with store._session.read() as reader:
         commit = reader.commit(resolve(reader, ref).point)
         changes = reader.changes(commit.point)
@@ -274,7 +291,8 @@ def erase(path: Path, store: Store, ref: str, step: int) -> None:
         sql = "INSERT INTO hf_leaf SELECT line, n, ?, ?, ?, ? FROM hf_commit WHERE hash = ?"
         raw.execute(sql, (leaf.table_id, leaf.rid, leaf.mark, salt, commit.hash))
     raw.execute("UPDATE hf_commit SET salt = NULL WHERE hash = ?", (commit.hash,))
-    sql = "UPDATE hf_v1 SET c3 = NULL WHERE c2 = ? AND (line, n) = (SELECT line, n FROM hf_commit WHERE hash = ?)"
+    sql = "DELETE FROM hf_v1" if remove else "UPDATE hf_v1 SET c3 = NULL"
+    sql += " WHERE c2 = ? AND (line, n) = (SELECT line, n FROM hf_commit WHERE hash = ?)"
     raw.execute(sql, (step, commit.hash))
 
 
@@ -296,5 +314,20 @@ def test_what_was_erased_is_not_brought_back(pair: tuple[Store, Store], path: Pa
         with pytest.raises(holdfast.Unsupported, match="was erased"):
             call(store, ref)
     assert (rows(db), rows(side)) == before
+    with pytest.raises(holdfast.Unsupported, match="was erased"):
+        db.cherry_pick(public)
+    assert (rows(db), rows(side)) == before
     side.revert("side")
     assert rows(side) == [(1, "public"), (2, "secret"), (3, "c")]
+
+
+def test_a_commit_is_not_picked_in_part(pair: tuple[Store, Store], path: Path) -> None:
+    """Of two rows that it changed, one was erased so that nothing of it is left."""
+    db, side = pair
+    side.execute("INSERT INTO steps VALUES ('r', 4, 'secret', NULL), ('r', 5, 'e', NULL)")
+    both = side.head
+    side.execute("DELETE FROM steps WHERE step = 4")
+    erase(path, side, both, step=4, remove=True)
+    for call in (db.cherry_pick, side.revert):
+        with pytest.raises(holdfast.Unsupported, match="was erased"):
+            call(both)

@@ -94,7 +94,8 @@ def decide(plan: Plan, policies: Policies) -> Decided:
             parts.append(resolution)
             resolved += [decoded_conflict(table, conflict) for conflict in by_policy]
             left += [decoded_conflict(table, conflict) for conflict in still]
-        resolutions.append((table, Resolution.of(table, parts)))
+        if parts:
+            resolutions.append((table, Resolution.of(table, parts)))
     return Decided(tuple(resolutions), tuple(resolved), tuple(left))
 
 

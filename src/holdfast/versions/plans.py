@@ -69,7 +69,7 @@ def plan_merge(reader: Reader, message: str, ours: Line, theirs: Point) -> Plan 
 def plan_copy(reader: Reader, done: str, message: str, ours: Line, base: Point, theirs: Point) -> Plan:
     """Return what has to be decided to do on a line what leads from one commit to another."""
     mine = reader.vector(Point(ours.uid, ours.head))
-    views = _Views(reader, reader.vector(base), mine, reader.vector(theirs), mine)
+    views = _Views(reader, reader.vector(base), mine, reader.vector(theirs), mine, real=True)
     return views.plan(done, message, ours, absorbs=None)
 
 
@@ -77,14 +77,21 @@ class _Views:
     """The base and the two sides, and the union that is seen before anything is decided."""
 
     def __init__(
-        self, reader: Reader, base: VersionVector, ours: VersionVector, theirs: VersionVector, union: VersionVector
+        self,
+        reader: Reader,
+        base: VersionVector,
+        ours: VersionVector,
+        theirs: VersionVector,
+        union: VersionVector,
+        *,
+        real: bool | None = None,
     ) -> None:
         self._reader = reader
         self._base = base
         self._ours = ours
         self._theirs = theirs
         self._union = union
-        self._real: bool | None = None
+        self._real = real
 
     def plan(self, done: str, message: str, ours: Line, *, absorbs: Point | None) -> Plan:
         catalogue = self._reader.catalogue()
@@ -120,7 +127,7 @@ class _Views:
 
     @property
     def _base_is_real(self) -> bool:
-        """Whether a single commit sees exactly the base. Looked up only if something depends on it."""
+        """Whether a single commit sees exactly the base. If that is not known, it is looked up when it matters."""
         if self._real is None:
             seen = dict(self._base)
             self._real = not seen or any(self._reader.vector(Point(line, n)) == seen for line, n in seen.items())
