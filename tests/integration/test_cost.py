@@ -57,6 +57,9 @@ def change_both_sides(db: holdfast.Store) -> None:
 
 WORK: dict[str, Callable[[holdfast.Store], object]] = {
     "diff": lambda db: db.diff("main", "side"),
+    "dry run": lambda db: db.merge("side", dry_run=True),
+    "cherry-pick": lambda db: db.cherry_pick("side"),
+    "revert": lambda db: db.revert("main"),
     "merge": lambda db: db.merge("side"),
     "branch": lambda db: db.branch("more"),
     "checkout": lambda db: db.checkout("side").head,
@@ -88,7 +91,7 @@ def test_w4_work_costs_the_same_in_a_store_a_hundred_times_as_large(sizes: list[
                 work(store)
             found.append(counter)
         small, large = found
-        print(f"{name:10} {small.statements:3} statements, {small.steps:5} steps small, {large.steps:5} large")
+        print(f"{name:11} {small.statements:3} statements, {small.steps:5} steps small, {large.steps:5} large")
         assert large.statements == small.statements, name
         assert large.steps <= small.steps * 1.2 + 50, name
         assert large.scanned <= small.scanned + 5, name

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import apsw
 import pytest
 
 import holdfast
-from holdfast import Conflict, Store
+from holdfast import Conflict, Merge, Store
 
 
 @pytest.fixture
@@ -286,7 +288,17 @@ def test_opposite_decisions_about_a_removal_conflict(pair: tuple[Store, Store]) 
         (None, "no merge policy"),
         ("mine", "no merge policy"),
         ({"stepz": "ours"}, "stepz"),
+        ({5: "ours"}, "names the table 5"),
         ({"steps": "mine"}, "no merge policy"),
+        ({"steps": {("r", 1): "mine"}}, "no merge policy"),
+        ({"steps": {("r", 1): {...: "ours"}}}, "no merge policy"),
+        ({"steps": {"r": "ours"}}, r"the key of steps has 2 parts \(run_id, step\), not 1"),
+        ({"steps": {("r", 1, 2): "ours"}}, r"has 2 parts \(run_id, step\), not 3"),
+        ({"steps": {("r", "one"): "ours"}}, "steps.step is INTEGER"),
+        ({"steps": {(1, 1): "ours"}}, "steps.run_id is TEXT"),
+        ({"steps": {("r", None): "ours"}}, "steps.step is INTEGER"),
+        ({"steps": {("r", 1): "ours", ...: "mine"}}, "no merge policy"),
+        ({...: "mine"}, "no merge policy"),
     ],
 )
 def test_a_policy_that_is_none_is_refused(pair: tuple[Store, Store], policy: Any, message: str) -> None:
@@ -305,3 +317,125 @@ def test_a_policy_cannot_move_a_row_to_another_key(pair: tuple[Store, Store]) ->
     db.execute("INSERT INTO steps VALUES ('r', 4, 'ours', NULL)")
     with pytest.raises(holdfast.InvalidValue, match="changed the key"):
         db.merge("side", policy=lambda conflict: conflict.ours | {"step": 5})
+
+
+@pytest.mark.parametrize(
+    ("policy", "notes"),
+    [
+        ({"steps": {("r", 1): "theirs", ("r", 2): lambda c: c.ours + c.theirs, ...: "ours"}}, ["x1", "m2x2", "m3"]),
+        ({"steps": {("r", 3): "ours", ...: "theirs"}, ...: "fail"}, ["x1", "x2", "m3"]),
+        ({...: "theirs"}, ["x1", "x2", "x3"]),
+        ({"Steps": "ours", ...: "theirs"}, ["m1", "m2", "m3"]),
+    ],
+)
+def test_a_policy_may_name_tables_and_keys(pair: tuple[Store, Store], policy: Any, notes: list[str]) -> None:
+    db, side = pair
+    side.execute("UPDATE steps SET note = 'x' || step")
+    db.execute("UPDATE steps SET note = 'm' || step")
+    assert len(db.merge("side", policy=policy).conflicts) == 3
+    assert [row[1] for row in rows(db)] == notes
+
+
+def test_keys_without_a_policy_stay_conflicts(pair: tuple[Store, Store]) -> None:
+    db, side = pair
+    side.execute("UPDATE steps SET note = 'x' WHERE step < 3")
+    db.execute("UPDATE steps SET note = 'm' WHERE step < 3")
+    assert conflict_of(db, policy={"steps": {("r", 1): "theirs"}}).key == ("r", 2)
+
+
+def test_a_key_of_one_column_is_named_by_its_value(db: Store) -> None:
+    """In any form that the column takes."""
+    uid = "0b4a1a52-6a0e-4a30-9c53-2d3f8d3d9f10"
+    db.execute("CREATE TABLE facts (id UUID PRIMARY KEY, body TEXT)")
+    db.execute("INSERT INTO facts VALUES (%s, 'x')", [uid])
+    for key in (uid, UUID(uid), (UUID(uid),)):
+        with db.branch("side") as side:
+            side.execute("UPDATE facts SET body = body || 't'")
+            db.execute("UPDATE facts SET body = body || 'm'")
+            db.merge("side", policy={"facts": {key: "theirs"}})
+        db.delete_branch("side")
+    assert db.execute("SELECT body FROM facts").fetchone() == {"body": "xttt"}
+    with pytest.raises(holdfast.InvalidValue, match="twice"):
+        db.merge(db.log()[1].hash, policy={"facts": {uid: "ours", UUID(uid): "theirs"}})
+
+
+def test_rows_without_a_primary_key_are_named_by_their_row_id(db: Store) -> None:
+    db.execute("CREATE TABLE log (what TEXT)")
+    db.execute("INSERT INTO log VALUES ('a'), ('b')")
+    first, second = (change.key for change in db.show()[1])
+    with db.branch("side") as side:
+        side.execute("UPDATE log SET what = 'theirs'")
+        db.execute("UPDATE log SET what = 'ours'")
+        db.merge("side", policy={"log": {first: "ours", second: "theirs"}})
+    assert sorted(row["what"] for row in db.execute("SELECT what FROM log")) == ["ours", "theirs"]
+
+
+def test_a_dry_run_tells_what_a_merge_would_do_and_does_nothing(pair: tuple[Store, Store], path: Path) -> None:
+    db, side = pair
+    side.execute("UPDATE steps SET note = 'other' WHERE step = 1")
+    side.execute("INSERT INTO steps VALUES ('r', 4, 'd', NULL)")
+    side.execute("DELETE FROM steps WHERE step = 3")
+    db.execute("UPDATE steps SET note = 'mine' WHERE step = 1")
+    head, before = db.head, apsw.Connection(str(path)).execute(CONTENT).fetchall()
+
+    refused = db.merge("side", dry_run=True)
+    assert (refused.commit, refused.changed, refused.dry_run, refused.conflicts) == (head, False, True, ())
+    assert [(c.key, c.column, c.ours, c.theirs) for c in refused.left] == [(("r", 1), "note", "mine", "other")]
+    assert [change.key for change in refused.changes] == [("r", 3), ("r", 4)], "what is left open is taken as ours"
+
+    foretold = db.merge("side", policy="theirs", dry_run=True)
+    assert (foretold.commit, foretold.changed, foretold.left) == (head, True, ())
+    assert foretold == side.merge("side", into="main", policy="theirs", dry_run=True)
+    assert apsw.Connection(str(path)).execute(CONTENT).fetchall() == before
+    merged = db.merge("side", policy="theirs")
+    assert (merged.dry_run, merged.left, merged.changes) == (False, (), ())
+    assert foretold.conflicts == merged.conflicts
+    assert list(foretold.changes) == db.diff(head, "main")
+    assert foretold.changes[0].key_columns == ("run_id", "step")
+    assert db.merge("side", dry_run=True) == Merge(db.head, changed=False, dry_run=True)
+
+
+CONTENT = "SELECT 'v', vid, line, n, dead, c3 FROM hf_v1 UNION ALL SELECT 'k', vid, line, n, 0, '' FROM hf_k1"
+
+
+def test_a_dry_run_finds_constraints_that_only_the_merge_breaks(db: Store) -> None:
+    db.execute("CREATE TABLE users (id INT PRIMARY KEY, mail TEXT UNIQUE, low INT, high INT, CHECK (low <= high))")
+    db.execute("INSERT INTO users VALUES (1, 'a@x', 0, 10)")
+    with db.branch("side") as side:
+        side.execute("INSERT INTO users VALUES (2, 'b@x', 0, 0)")
+        side.execute("UPDATE users SET low = 8 WHERE id = 1")
+        db.execute("INSERT INTO users VALUES (3, 'b@x', 0, 0)")
+        db.execute("UPDATE users SET high = 2 WHERE id = 1")
+        foretold = db.merge("side", policy="ours", dry_run=True)
+        with pytest.raises(holdfast.MergeConflict) as caught:
+            db.merge("side", policy="ours")
+    assert not foretold.changed
+    assert {conflict.constraint for conflict in foretold.left} == {"UNIQUE (mail)", "CHECK (low <= high)"}
+    assert foretold.left == caught.value.conflicts
+
+
+def test_a_dry_run_lets_others_write_while_it_asks(pair: tuple[Store, Store], path: Path) -> None:
+    db, side = pair
+    side.execute("UPDATE steps SET note = 'other' WHERE step = 1")
+    db.execute("UPDATE steps SET note = 'mine' WHERE step = 1")
+
+    def policy(conflict: Conflict) -> object:
+        with holdfast.connect(path, timeout=1) as other:
+            other.execute("UPDATE steps SET note = 'C' WHERE step = 3")
+        return conflict.theirs
+
+    foretold = db.merge("side", policy=policy, dry_run=True)
+    assert [change.key for change in foretold.changes] == [("r", 1)]
+    assert rows(db)[0] == (1, "mine", None)
+    db.execute("UPDATE steps SET note = 'D' WHERE step = 2")
+    assert [row[1] for row in rows(db)] == ["mine", "D", "C"]
+
+
+def test_a_dry_run_gives_the_write_lock_back(pair: tuple[Store, Store], path: Path) -> None:
+    db, side = pair
+    side.execute("UPDATE steps SET note = 'other' WHERE step = 1")
+    db.merge("side", dry_run=True)
+    with holdfast.connect(path, timeout=0) as other:
+        other.execute("UPDATE steps SET note = 'C' WHERE step = 3")
+    with pytest.raises(holdfast.TransactionOpen), db.transaction():
+        db.merge("side", dry_run=True)

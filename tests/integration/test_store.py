@@ -260,15 +260,40 @@ class TestBranches:
     def test_refs_are_looked_up_as_branch_then_tag_then_commit(self, db: Store) -> None:
         commit = db.head
         db.execute("DELETE FROM steps WHERE step = 1")
-        db.tag("point")
-        db.execute("DELETE FROM steps WHERE step = 2")
-        with db.branch("point") as branch:
-            branch.execute("DELETE FROM steps")
-        assert notes(db.checkout("point")) == []
-        db.delete_branch("point")
-        assert notes(db.checkout("point")) == ["b", "c"]
         db.tag(commit[:8])
-        assert notes(db.checkout(commit[:8])) == ["c"]
+        assert notes(db.checkout(commit[:8])) == ["b", "c"]
+        db.delete_tag(commit[:8])
+        assert notes(db.checkout(commit[:8])) == ["a", "b", "c"]
+        with db.branch(commit[:8]) as branch:
+            branch.execute("DELETE FROM steps")
+        assert notes(db.checkout(commit[:8])) == []
+
+    def test_a_tag_and_a_branch_have_different_names(self, db: Store) -> None:
+        db.tag("point")
+        with db.branch("idea"):
+            pass
+        with pytest.raises(holdfast.AlreadyExists, match="'point' is a tag"):
+            db.branch("point")
+        with pytest.raises(holdfast.AlreadyExists, match="'idea' is a branch"):
+            db.tag("idea", at="idea")
+        db.delete_tag("point")
+        db.delete_branch("idea")
+        db.branch("point").close()
+        assert db.tag("idea") == db.head
+
+    def test_a_store_that_has_both_of_a_name_keeps_them(self, db: Store, path: Path) -> None:
+        """Older stores may: the branch goes first, and what names the tag goes on working."""
+        tagged = db.tag("both")
+        apsw.Connection(str(path)).execute(
+            "INSERT INTO hf_ref SELECT kind, 'both', line, n FROM hf_ref WHERE name = 'main'"
+        )
+        db.execute("DELETE FROM steps WHERE step = 1")
+        assert notes(db.checkout("both")) == ["b", "c"]
+        assert db.tag("both", at=tagged) == tagged
+        with pytest.raises(holdfast.AlreadyExists, match="another commit"):
+            db.tag("both")
+        db.delete_branch("both")
+        assert db.checkout("both").head == tagged
 
 
 BAD_REFS: list[Callable[[Store], object]] = [

@@ -56,8 +56,18 @@ def test_long_vectors_do_the_same(monkeypatch: pytest.MonkeyPatch, soak: bool) -
 
 BREAKS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "merge": lambda merge: (
-        lambda source, into, policy="fail", message=None: merge(
-            source, into, "ours" if policy == "theirs" else policy, message
+        lambda source, into, policy="fail", message=None, dry_run=False: merge(
+            source, into, "ours" if policy == "theirs" else policy, message, dry_run=dry_run
+        )
+    ),
+    "cherry_pick": lambda cherry_pick: (
+        lambda ref, onto, policy="fail", message=None, dry_run=False: cherry_pick(
+            ref, onto, "theirs" if policy == "fail" else policy, message, dry_run=dry_run
+        )
+    ),
+    "revert": lambda revert: (
+        lambda ref, onto, policy="fail", message=None, dry_run=False: revert(
+            ref, onto, policy, "revert" if dry_run else message, dry_run=False
         )
     ),
     "commit": lambda commit: lambda branch, edits, message="": commit(branch, edits[:3], message),

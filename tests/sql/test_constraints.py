@@ -524,7 +524,7 @@ def test_the_diff_of_a_write_names_the_key(db: holdfast.Store) -> None:
     db.execute("CREATE TABLE t (a TEXT, b INT, x TEXT, PRIMARY KEY (b, a))")
     db.execute("INSERT INTO t VALUES ('k', 1, 'x')")
     (change,) = db.show()[1]
-    assert change == RowChange("t", (1, "k"), None, {"a": "k", "b": 1, "x": "x"})
+    assert change == RowChange("t", (1, "k"), None, {"a": "k", "b": 1, "x": "x"}, ("b", "a"))
 
 
 @pytest.mark.parametrize("many", [5, None, "ab", {"k": 1}, [5], [None], [{"k": 1}], [[1, 2]], [[]]], ids=repr)

@@ -12,12 +12,13 @@ from rich.text import Text
 import holdfast
 from holdfast.cli import render
 from holdfast.cli.demo_command import demo
-from holdfast.cli.grid import Grid, print_trimmed
+from holdfast.cli.grid import Grid
 from holdfast.cli.import_command import import_traces
 from holdfast.cli.jsontext import plain, print_json, print_json_list
-from holdfast.cli.surface import Group, branch_option, reports, store_argument, store_option
+from holdfast.cli.merging import cherry_pick, merge, revert
+from holdfast.cli.surface import Group, branch_option, reports, store_option
 from holdfast.core.refs import MAIN
-from holdfast.errors import MergeConflict, ReadOnly
+from holdfast.errors import ReadOnly
 from holdfast.tables.statement import Verb, parse
 
 COMMITS_SHOWN_MAX = 25
@@ -249,65 +250,9 @@ def _count(db: holdfast.Store, table: str) -> int:
     return row["n"] if row else 0
 
 
-@commands.command(short_help="Merge a branch, tag or commit into a branch.")
-@click.argument("source")
-@click.option("--into", metavar="BRANCH", help="The branch that is merged into.  [default: main]")
-@click.option(
-    "--policy",
-    type=click.Choice(["fail", "ours", "theirs"]),
-    default="fail",
-    show_default=True,
-    help="What becomes of a conflict: nothing is merged, the side of --into wins, or the side of SOURCE.",
-)
-@store_option
-@reports
-def merge(source: str, into: str | None, policy: str, url: str, *, as_json: bool) -> None:
-    """Merge SOURCE, a branch, tag or commit, into a branch. Rows merge cell by cell."""
-    with holdfast.connect(url, create=False) as db:
-        target = into or db.ref
-        before = db.checkout(target).head
-        try:
-            merged = db.merge(source, into=target, policy=policy)
-        except MergeConflict as error:
-            if as_json:
-                raise
-            _show_conflicts(error, source, target, url)
-            sys.exit(1)
-        changed = db.diff(before, merged.commit) if merged.changed else []
-        if as_json:
-            print_json(
-                {
-                    "commit": merged.commit,
-                    "changed": merged.changed,
-                    "rows_changed": len(changed),
-                    "conflicts": [plain(conflict) for conflict in merged.conflicts],
-                }
-            )
-            return
-    if not merged.changed:
-        click.echo(f"{target} has all of {source}: nothing to merge")
-        return
-    rows = render.count(len(changed), "row")
-    click.echo(f"merged {source} into {target}: {rows} changed; commit {merged.commit[: render.HASH_SHOWN]}")
-    if merged.conflicts:
-        out = render.console()
-        out.print(f"{render.count(len(merged.conflicts), 'conflict')} resolved by taking {policy}:")
-        render.conflicts(out, merged.conflicts)
-
-
-def _show_conflicts(error: MergeConflict, source: str, target: str, url: str) -> None:
-    """Show on stderr what both sides changed, and what can be done about it."""
-    out = render.console(stderr=True)
-    again = f"holdfast merge {source} --into {target}{store_argument(url)}"
-    out.print(f"holdfast: {render.count(len(error.conflicts), 'conflict')}: nothing was merged\n")
-    render.conflicts(out, error.conflicts)
-    print_trimmed(out, f"\nTo take one side in every conflict, ours ({target}) or theirs ({source}):")
-    out.print(f"  {again} --policy ours\n  {again} --policy theirs", soft_wrap=True)
-    print_trimmed(
-        out,
-        "To decide one by one, write the rows as they shall be on both branches (holdfast sql … --branch NAME)"
-        " and merge again: where both sides agree there is no conflict.",
-    )
+commands.add_command(merge)
+commands.add_command(cherry_pick)
+commands.add_command(revert)
 
 
 @commands.command(short_help="Check every hash and every change.")

@@ -9,7 +9,7 @@ import io
 import itertools
 import re
 import sys
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,7 +35,6 @@ _VECTOR_SHOWN = 3
 _BYTES_SHOWN = 32
 _VALUE_SHOWN = 32
 _LINE_SHOWN = 8
-_LINE = re.compile("[0-9a-f]{32}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _NAMED = {"\n": "⏎", "\t": "⇥", "\r": "␍", "\x1b": "␛"}
 _SIGNS = {"+": "green", "-": "red", "~": "yellow"}
@@ -129,7 +128,6 @@ def changes(out: Console, found: Sequence[RowChange]) -> None:
     shown = 0
     for table, group in itertools.groupby(found, key=lambda change: change.table):
         of_table = list(group)
-        in_key = _columns_in_key(of_table)
         signs = [_sign(change) for change in of_table]
         summary = [
             f"{signs.count(sign):,} {word}"
@@ -141,7 +139,7 @@ def changes(out: Console, found: Sequence[RowChange]) -> None:
             if shown == CHANGES_SHOWN_MAX:
                 break
             shown += 1
-            _change(out, sign, change, in_key)
+            _change(out, sign, change)
     if not found:
         out.print("no difference")
     elif shown < len(found):
@@ -152,47 +150,19 @@ def _sign(change: RowChange) -> str:
     return "+" if change.before is None else "-" if change.after is None else "~"
 
 
-def _columns_in_key(changed: Sequence[RowChange]) -> set[str]:
-    """Return the columns of one table that are certain to be its primary key.
-
-    A part of the key is a column that has its value in each of these rows; if several have, none of them is certain.
-    A key with a part that is in no column is a row id.
-    """
-    certain: set[str] = set()
-    for at in range(len(changed[0].key)):
-        names = [name for name in _row(changed[0]) if all(_has(change, name, at) for change in changed)]
-        if not names:
-            return set()
-        certain.update(names if len(names) == 1 else [])
-    return certain
-
-
 def _row(change: RowChange) -> Mapping[str, Any]:
     return change.after if change.after is not None else change.before or {}
 
 
-def _has(change: RowChange, name: str, at: int) -> bool:
-    part = change.key[at]
-    versions = [version for version in (change.before, change.after) if version is not None]
-    return all(_same(version.get(name), part) for version in versions)
-
-
-def _same(value: object, part: object) -> bool:
-    return type(value) is type(part) and not hasattr(part, "dtype") and value == part
-
-
 def _key(change: RowChange) -> str:
     """Return a primary key, or a short row id."""
-    match change.key:
-        case (str(line), int(n), int(ordinal)) if _LINE.fullmatch(line) and not any(
-            _same(value, line) for value in _row(change).values()
-        ):
-            return f"row {line[:_LINE_SHOWN]}.{n}.{ordinal}"
-        case _:
-            return ", ".join(cell(part).plain for part in change.key)
+    if change.key_columns:
+        return ", ".join(cell(part).plain for part in change.key)
+    line, n, ordinal = change.key
+    return f"row {line[:_LINE_SHOWN]}.{n}.{ordinal}"
 
 
-def _change(out: Console, sign: str, change: RowChange, in_key: Container[str]) -> None:
+def _change(out: Console, sign: str, change: RowChange) -> None:
     style = _SIGNS[sign]
     head = Text(f" {sign} {_key(change)}", style=style)
     if change.before is not None and change.after is not None:
@@ -202,7 +172,7 @@ def _change(out: Console, sign: str, change: RowChange, in_key: Container[str]) 
     values = [
         Text.assemble(("  " + printable(name), "dim"), " ", short(cell(value), _VALUE_SHOWN))
         for name, value in _row(change).items()
-        if name not in in_key and value is not None
+        if name not in change.key_columns and value is not None
     ]
     print_line(out, Text.assemble(head, *values))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +61,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows that a merge must decide together, because both sides touched them: linked by key or by row id.
+    """Rows that must be decided together, because both sides touched them: linked by key or by row id.
 
     `base` is None where the common ancestor is not known; `candidates` then lists the versions it may be.
     """
@@ -72,15 +72,26 @@ class Group:
     ours: Mapping[Key, Row]
     theirs: Mapping[Key, Row]
     union: tuple[Row, ...]
-    """What whoever sees both sides would see, before the group is decided."""
+    """What the branch will see of these keys before the group is decided: of a merge, what both sides together see."""
 
 
 @dataclass(slots=True)
 class Resolution:
-    """What a merge commit does to settle a group: versions it ends, and rows it writes (`rid` None: a new row)."""
+    """What a commit does to settle groups: versions it ends, and rows it writes (`rid` None: a new row)."""
 
     ended: list[Row] = field(default_factory=list)
     fresh: list[tuple[Rid | None, tuple[Stored, ...]]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, table: Table, parts: Iterable[Resolution]) -> Resolution:
+        """Return several as one. Its rows come in the order of their keys: new ones are numbered in it, everywhere."""
+        whole = cls()
+        for part in parts:
+            whole.ended += part.ended
+            whole.fresh += part.fresh
+        keys = table.positions(table.primary_key)
+        whole.fresh.sort(key=lambda row: key_order(tuple(row[1][at] for at in keys) if keys else row[0] or ()))
+        return whole
 
 
 Decide = Callable[[Conflict], object]
@@ -90,10 +101,15 @@ Decide = Callable[[Conflict], object]
 Outcome = dict[Key, tuple[Rid | None, tuple[Stored, ...]]]
 
 
-def groups_of(table: Table, ours: Sequence[Touch], theirs: Sequence[Touch]) -> list[frozenset[Key]]:
+def groups_of(
+    table: Table, ours: Sequence[Touch], theirs: Sequence[Touch], *, copied: bool = False
+) -> list[frozenset[Key]]:
     """Return the sets of keys that both sides touched, joined where a row id was touched under several keys.
 
-    They come in the order of their smallest keys: new rows of a merge are numbered in it, on every engine.
+    They come in the order of their smallest keys: that of the questions to a policy.
+
+    Args:
+        copied: return also what only theirs touched. Whoever merges theirs sees it anyway; a copy has to be written.
     """
     keys_by_rid: dict[Rid, set[Key]] = {}
     sides: list[set[Key]] = []
@@ -107,8 +123,8 @@ def groups_of(table: Table, ours: Sequence[Touch], theirs: Sequence[Touch]) -> l
     joined = _Joined()
     for keys in keys_by_rid.values():
         joined.link(keys)
-    both = [group for group in joined.groups() if group & sides[0] and group & sides[1]]
-    return sorted(both, key=lambda group: min(map(key_order, group)))
+    found = [group for group in joined.groups() if group & sides[1] and (copied or group & sides[0])]
+    return sorted(found, key=lambda group: min(map(key_order, group)))
 
 
 class _Joined:
@@ -141,7 +157,7 @@ def settle(table: Table, group: Group, decide: Decide) -> tuple[Resolution, list
     """Decide one group: what only one side changed is taken, cell by cell; the rest is asked of `decide`.
 
     Returns:
-        The resolution, the conflicts that `decide` resolved, and those it left open (then the resolution is void).
+        The resolution, the conflicts that `decide` resolved, and those it left open, where the resolution keeps ours.
     """
     if _values(group.ours) == _values(group.theirs):
         return _keep_equal(group), [], []
@@ -238,7 +254,7 @@ def _by_row(table: Table, group: Group, decide: Decide) -> tuple[Outcome, list[C
         if _values({key: ours} if ours else {}) != _values({key: theirs} if theirs else {}):
             conflict = Conflict(table.name, key, None, *rows, candidates=candidates)
             chosen = _ask(conflict, decide, resolved, left)
-        if chosen is None or chosen is NotImplemented:
+        if chosen is None:
             continue
         taken = theirs if chosen is rows[2] else ours or theirs
         rid = taken.rid if taken is not None and taken.rid not in used else None
@@ -255,5 +271,8 @@ def _dict(table: Table, row: Row | None) -> dict[str, Stored] | None:
 
 def _ask(conflict: Conflict, decide: Decide, resolved: list[Conflict], left: list[Conflict]) -> Any:  # noqa: ANN401
     chosen = decide(conflict)
-    (left if chosen is NotImplemented else resolved).append(conflict)
+    if chosen is NotImplemented:
+        left.append(conflict)
+        return conflict.ours
+    resolved.append(conflict)
     return chosen

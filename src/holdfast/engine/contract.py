@@ -196,7 +196,7 @@ class Writer(Reader, Protocol):
         ...
 
     def settle(self, table: Table, resolution: Resolution) -> None:
-        """Carry out what a merge decided for rows that both sides touched. Constraints are not checked here."""
+        """End and write versions, in the open commit, as was decided. Constraints are not checked here."""
         ...
 
     def violations(self, table: Table, rows: Iterable[Row]) -> list[Violation]:

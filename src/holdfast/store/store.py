@@ -23,7 +23,7 @@ from holdfast.tables.runner import StatementRunner
 from holdfast.tables.statement import Statement, Verb, parse
 from holdfast.versions.diff import schema_at
 from holdfast.versions.history import Versions
-from holdfast.versions.merge import Policy
+from holdfast.versions.policies import Policy
 from holdfast.versions.resolve import Resolved, resolve
 from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification
 
@@ -249,7 +249,7 @@ class Store:
         """Make a branch here, or at another ref, and return a Store on it. Costs one row, whatever it inherits.
 
         Raises:
-            AlreadyExists: the name is taken; use `checkout`.
+            AlreadyExists: the name is taken, by a branch (use `checkout`) or a tag.
             NotFound: there is no such ref.
             InvalidValue: the name cannot name a branch.
         """
@@ -283,7 +283,15 @@ class Store:
         with self._lock:
             self._versions.delete_tag(name)
 
-    def merge(self, source: str, into: str | None = None, policy: Policy = "fail", message: str | None = None) -> Merge:
+    def merge(
+        self,
+        source: str,
+        into: str | None = None,
+        policy: Policy = "fail",
+        message: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Merge:
         """Merge what a ref has into this branch, or into another, in one commit.
 
         Rows that one side changed are taken; rows that both changed are merged cell by cell. What both changed
@@ -293,7 +301,11 @@ class Store:
             source: a branch, tag or commit.
             into: the branch to merge into; its values are `ours`.
             policy: what to do with conflicts: "fail", "ours", "theirs", a function that is given each `Conflict` and
-                returns the value to keep (or NotImplemented), or a dict of these by table.
+                returns the value to keep (or NotImplemented), or a dict of these by table, in which a table may have a
+                dict of these by key. `...` stands for the tables or keys that are not named, which are else "fail":
+                `{"steps": {("run-1", 3): "theirs", ...: "ours"}}`.
+            message: that of the commit.
+            dry_run: write nothing; return what the merge would change, and the conflicts that it would leave.
 
         Raises:
             MergeConflict: conflicts that the policy left, or a constraint that would not hold; nothing was merged.
@@ -302,11 +314,53 @@ class Store:
         with self._lock:
             if into is None:
                 self._check_writable()
-            if self._writer is not None:
-                raise TransactionOpen(
-                    "a merge is a commit of its own and cannot be part of a transaction; merge after it"
-                )
-            return self._versions.merge(source, self.ref if into is None else into, policy, message)
+            self._check_no_transaction("a merge")
+            return self._versions.merge(source, self.ref if into is None else into, policy, message, dry_run=dry_run)
+
+    def cherry_pick(
+        self, ref: str, message: str | None = None, policy: Policy = "fail", *, dry_run: bool = False
+    ) -> Merge:
+        """Do here what one commit did elsewhere, in one commit; of a merge, all that it brought to its branch.
+
+        A row keeps its identity: merging the branch that it comes from later neither loses nor doubles it. What is here
+        already is not written again, and if all of it is there is no commit.
+
+        Args:
+            ref: a branch (its newest commit), tag or commit; what it left is `theirs`, what is here `ours`.
+            message, policy, dry_run: as in `merge`.
+
+        Raises:
+            MergeConflict: as `merge`.
+            ReadOnly: this is the checkout of a commit.
+            Unsupported: content of rows that the commit changed was erased.
+            NotFound, InvalidValue: see the message.
+        """
+        with self._lock:
+            self._check_writable()
+            self._check_no_transaction("a cherry-pick")
+            return self._versions.cherry_pick(ref, self.ref, policy, message, dry_run=dry_run)
+
+    def revert(self, ref: str, message: str | None = None, policy: Policy = "fail", *, dry_run: bool = False) -> Merge:
+        """Take back here what one commit did, in one commit; of a merge, all that it brought to its branch.
+
+        History stays as it is, and so does a table that the commit created. What was changed again since is a conflict.
+
+        Args:
+            ref: a branch (its newest commit), tag or commit; what was before it is `theirs`, what is here `ours`.
+            message, policy, dry_run: as in `merge`.
+
+        Raises:
+            Unsupported: also if the commit changed no rows but the schema.
+            MergeConflict, ReadOnly, NotFound, InvalidValue: as `cherry_pick`.
+        """
+        with self._lock:
+            self._check_writable()
+            self._check_no_transaction("a revert")
+            return self._versions.revert(ref, self.ref, policy, message, dry_run=dry_run)
+
+    def _check_no_transaction(self, what: str) -> None:
+        if self._writer is not None:
+            raise TransactionOpen(f"{what} is a commit of its own and cannot be part of a transaction; do it after it")
 
     # Questions
 

@@ -15,19 +15,33 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from holdfast.core.schema import Table
-from holdfast.errors import Conflict, HoldfastError, MergeConflict
-from holdfast.testing.oracle import Oracle, Policy
+from holdfast.testing.oracle import Oracle
+from holdfast.testing.outcomes import Outcome, comparable, outcome_of
 from holdfast.testing.schemas import JOURNAL, STEPS, TEXT, USERS, table
 from holdfast.testing.stand_ins import EPOCH_US, FakeClock, SeededIds
+from holdfast.testing.wishes import (
+    BRANCHES,
+    TAGS,
+    PickedDelete,
+    PickedUpdate,
+    Wish,
+    branches,
+    connections,
+    emails,
+    pick,
+    policies,
+    wishes,
+)
 from holdfast.versions.edits import Delete, Edit, Put, Update
+from holdfast.versions.policies import Policy
 
 KINDS = frozenset(
     {
@@ -36,6 +50,11 @@ KINDS = frozenset(
         "delete branch", "delete branch:refused", "diff:same", "diff:different", "log", "no such ref", "refs:prefix",
         "merge:clean", "merge:conflict", "merge:constraint", "merge:criss-cross", "merge:forward", "merge:noop",
         "merge:refused", "merge:repeated", "merge:resolved", "merge:tag", "merge:commit",
+        "dry run:clean", "dry run:left", "dry run:noop", "dry run:resolved",
+        "pick:branch", "pick:clean", "pick:commit", "pick:conflict", "pick:constraint", "pick:merge", "pick:noop",
+        "pick:refused", "pick:resolved", "pick:tag",
+        "revert:branch", "revert:clean", "revert:commit", "revert:conflict", "revert:constraint", "revert:merge",
+        "revert:noop", "revert:refused", "revert:resolved", "revert:tag",
         "reset", "reset:away and back", "snapshot", "table", "table:refused",
         "tag", "tag:deleted", "tag:refused", "verify",
     }
@@ -58,72 +77,6 @@ class Pair:
 
 MakePair = Callable[[FakeClock, SeededIds], Pair]
 
-BRANCHES = ("main", "a", "b", "runs/c")
-TAGS = ("v1", "v2", "a")
-"""One tag is named like a branch, which then goes first."""
-
-pick = st.integers(0, 2**16)
-branches = st.sampled_from(BRANCHES)
-connections = st.integers(0, 1)
-states: st.SearchStrategy[Any] = st.sampled_from([None, {"x": 1, "a": [1]}, {"a": [1], "x": 1}, {"x": 2}, []])
-steps = st.builds(
-    lambda run, step, note, state: Put("steps", {"run_id": run, "step": step, "note": note, "state": state}),
-    st.sampled_from(["r1", "r2"]), st.integers(0, 1), st.sampled_from(["p", "q", None]), states,
-)  # fmt: skip
-emails = st.sampled_from(["x", "y", None])
-users = st.builds(
-    lambda id_, email, age: Put("users", {"id": id_, "email": email, "age": age}),
-    st.integers(1, 3), emails, st.integers(0, 2),
-)  # fmt: skip
-ages = st.builds(lambda id_, age: Put("users", {"id": id_, "age": age}), st.integers(1, 3), st.integers(0, 2))
-lines = st.builds(lambda line: Put("journal", {"line": line, "size": 1}), st.sampled_from(["hello", "world"]))
-
-
-@dataclass(frozen=True)
-class PickedDelete:
-    """The delete of whichever row stands at this place when it comes to it."""
-
-    table: str
-    place: int
-
-
-@dataclass(frozen=True)
-class PickedUpdate:
-    """An update, by SQL, of whichever row stands at this place; it may get a new key."""
-
-    place: int
-    to: Put
-
-
-Wish = Put | PickedDelete | PickedUpdate
-deletes = st.builds(PickedDelete, st.sampled_from(["steps", "users", "journal"]), pick)
-updates = st.builds(PickedUpdate, pick, steps | users)
-wishes = st.lists(steps | users | ages | lines | deletes | updates, min_size=1, max_size=4)
-
-
-def mixed(conflict: Conflict) -> object:
-    """Take a side by the place of the conflict: a policy that decides neighbours differently."""
-    place = repr((conflict.table, conflict.key, conflict.column))
-    return (conflict.ours, conflict.theirs, conflict.base)[zlib.crc32(place.encode()) % 3]
-
-
-def composed(conflict: Conflict) -> object:
-    """Answer with a value that neither side has, where there is an obvious one."""
-    ours, theirs = conflict.ours, conflict.theirs
-    if isinstance(ours, int) and isinstance(theirs, int):
-        return ours + theirs + 10
-    if isinstance(ours, dict) and isinstance(theirs, dict) and conflict.column is None:
-        return {**ours, "age" if "age" in ours else "note": None}
-    return ours if theirs is None else theirs
-
-
-def hesitant(conflict: Conflict) -> object:
-    """Decide about cells only."""
-    return conflict.theirs if conflict.column else NotImplemented
-
-
-policies: st.SearchStrategy[Policy] = st.sampled_from(["fail", "fail", "ours", "theirs", mixed, composed, hesitant])
-
 
 def _create(definition: Table) -> Callable[[Any], object]:
     return lambda store: store.create_table("main", definition)
@@ -131,38 +84,6 @@ def _create(definition: Table) -> Callable[[Any], object]:
 
 def _branch(name: str) -> Callable[[Any], object]:
     return lambda store: store.branch(name)
-
-
-def outcome_of(call: Callable[[], object]) -> object:
-    """Return what a call comes to, in a form that compares: its value, or its error and what it says of conflicts."""
-    try:
-        return _comparable(call())
-    except MergeConflict as error:
-        return ("MergeConflict", _conflict_set(error.conflicts))
-    except HoldfastError as error:
-        return (type(error).__name__,)
-
-
-def _comparable(value: object) -> object:
-    """Return a value of the interface without the classes of either side."""
-    if isinstance(value, (list, tuple)):
-        return [_comparable(item) for item in value]
-    if hasattr(value, "before"):
-        return (value.table, value.key, value.before, value.after)  # type: ignore[attr-defined]
-    if hasattr(value, "conflicts"):
-        return (value.commit, value.changed, _conflict_set(value.conflicts))  # type: ignore[attr-defined]
-    if hasattr(value, "parents"):
-        return (value.hash, value.message, [*value.parents])  # type: ignore[attr-defined]
-    if hasattr(value, "head"):
-        return (value.name, value.head)  # type: ignore[attr-defined]
-    return value
-
-
-def _conflict_set(conflicts: Sequence[Conflict]) -> frozenset[object]:
-    """Return what conflicts are about. Which of several rows names a broken constraint is left to the engine."""
-    return frozenset(
-        (one.table, None if one.constraint else one.key, one.column, bool(one.constraint)) for one in conflicts
-    )
 
 
 class _Machine(RuleBasedStateMachine):
@@ -205,8 +126,8 @@ class _Machine(RuleBasedStateMachine):
     def compare(self, on: int) -> None:
         """Compare all heads and one commit of the past, as seen by a connection."""
         engine = self.pair.connection(on)
-        heads = _comparable(self.oracle.branches())
-        assert heads == _comparable(engine.branches())
+        heads = comparable(self.oracle.branches())
+        assert heads == comparable(engine.branches())
         for branch in self.oracle.branches():
             if branch.head not in self.made:
                 self.made.append(branch.head)
@@ -287,7 +208,7 @@ class _Machine(RuleBasedStateMachine):
 
     @rule(on=connections, name=branches, at=pick)
     def branch(self, on: int, name: str, at: int) -> None:
-        kind, ref = self.ref(at)
+        kind, ref = self.ref(at if at % 3 or not self.tags else 1 + 5 * (at // 3))  # a third at tags, if there are any
         if self.count("branch", outcome := self.both(on, lambda store: store.branch(name, ref))):
             self.collected[f"branch:{kind}"] += 1
             self.collected["branch:recreated"] += name in self.gone
@@ -381,14 +302,103 @@ class _Machine(RuleBasedStateMachine):
     @rule(on=connections, source=pick, into=pick, policy=policies)
     def merge(self, on: int, source: int, into: int, policy: Policy) -> None:
         kind, ref = self.ref(source)
-        self.merge_ref(on, kind, ref, self.name(into), policy)
+        self.merge_ref(on, kind, ref, self.name(into), policy, rehearsed=source % 2 == 0)
 
     @precondition(lambda self: len(self.names()) > 1)
     @rule(on=connections, at=pick, policy=policies)
     def merge_branches(self, on: int, at: int, policy: Policy) -> None:
         """Merge two branches that exist."""
         source, into = self.two_names(at)
-        self.merge_ref(on, "branch", source, into, policy)
+        self.merge_ref(on, "branch", source, into, policy, rehearsed=at % 2 == 0)
+
+    @rule(on=connections, at=pick, onto=pick, policy=policies)
+    def cherry_pick(self, on: int, at: int, onto: int, policy: Policy) -> None:
+        kind, ref = self.ref(at)
+        if kind == "commit":  # mostly a late one, which not every branch has
+            ref = self.made[-1 - at // 5 % min(len(self.made), 8)]
+        self.copy(on, "pick", kind, ref, self.name(onto), policy, rehearsed=onto % 2 == 0)
+
+    @rule(on=connections, at=pick, onto=pick, policy=policies)
+    def revert(self, on: int, at: int, onto: int, policy: Policy) -> None:
+        kind, ref = self.ref(at)
+        self.copy(on, "revert", kind, ref, self.name(onto), policy, rehearsed=onto % 2 == 0)
+
+    @rule(on=connections, at=pick, policy=policies, again=st.booleans())
+    def revert_own(self, on: int, at: int, policy: Policy, *, again: bool) -> None:
+        """Take back one of a branch's newest commits, and perhaps take that back."""
+        onto = sorted(self.names())[at % len(self.names())]
+        newest = self.oracle.log(onto, 3)
+        self.copy(on, "revert", "commit", newest[at // 7 % len(newest)].hash, onto, policy, rehearsed=at % 2 == 0)
+        if again:
+            self.copy(1 - on, "revert", "branch", onto, onto, policy, rehearsed=at % 2 == 1)
+
+    @precondition(lambda self: len(self.names()) > 1)
+    @rule(on=connections, at=pick, policy=policies, number=st.integers(1, 3))
+    def pick_and_merge(self, on: int, at: int, policy: Policy, number: int) -> None:
+        """Pick the newest commits of a branch, oldest first, then merge it: rows come by two ways."""
+        source, onto = self.two_names(at)
+        for commit in reversed(self.oracle.log(source, number)):
+            self.copy(on, "pick", "commit", commit.hash, onto, policy, rehearsed=at % 2 == 0)
+        self.merge_ref(1 - on, "branch", source, onto, policy, rehearsed=at % 2 == 1)
+
+    @precondition(lambda self: len(self.names()) > 1)
+    @rule(on=connections, at=pick, policy=policies)
+    def pick_claim(self, on: int, at: int, policy: Policy) -> None:
+        """Pick the use of a UNIQUE value that another row has here; then take back what once freed the value."""
+        source, onto = self.two_names(at)
+        email = f"e{at % 3}"
+        self.commit_edits(on, source, [Put("users", {"id": 2, "email": email})], "commit")
+        self.commit_edits(on, onto, [Put("users", {"id": 1, "email": email})], "commit")
+        self.copy(1 - on, "pick", "branch", source, onto, policy, rehearsed=at % 2 == 0)
+        self.commit_edits(on, onto, [Put("users", {"id": 1, "email": None})], "commit")
+        freed = self.oracle.head(onto)
+        self.commit_edits(on, onto, [Put("users", {"id": 2, "email": email})], "commit")
+        self.copy(1 - on, "revert", "commit", freed, onto, policy, rehearsed=at % 2 == 1)
+
+    def copy(self, on: int, word: str, kind: str, ref: str, onto: str, policy: Policy, *, rehearsed: bool) -> None:
+        merge = len(self.oracle.at(ref).parents) == 2
+
+        def call(store: Any, *, dry_run: bool) -> object:  # noqa: ANN401
+            operation = store.cherry_pick if word == "pick" else store.revert
+            return operation(ref, onto, policy, dry_run=dry_run)
+
+        outcome = self.bring(on, word, onto, call, rehearsed=rehearsed)
+        if isinstance(outcome, Outcome) and outcome.changed:
+            self.collected.update([f"{word}:{kind}", *[f"{word}:merge"] * merge])
+
+    def bring(self, on: int, word: str, onto: str, call: Callable[..., object], *, rehearsed: bool) -> object:
+        """Merge, pick or revert, perhaps after a dry run, which has to foretell what comes."""
+        before = self.oracle.head(onto) if onto in self.names() else ""
+        foretold = self.both(on, lambda store: call(store, dry_run=True)) if rehearsed else None
+        assert not before or self.oracle.head(onto) == before
+        outcome = self.both(on, lambda store: call(store, dry_run=False))
+        if isinstance(foretold, Outcome):
+            self.check_foretold(foretold, outcome, before, onto)
+        if isinstance(outcome, Outcome):
+            kind = "noop" if not outcome.changed else "resolved" if outcome.conflicts else "clean"
+        elif isinstance(outcome, tuple) and outcome[0] == "MergeConflict":
+            kind = "constraint" if any(conflict[-1] for conflict in outcome[1]) else "conflict"
+            assert self.oracle.head(onto) == before
+        else:
+            assert foretold in (None, outcome)
+            kind = "refused"
+        self.collected[f"{word}:{kind}"] += 1
+        return outcome
+
+    def check_foretold(self, foretold: Outcome, outcome: object, before: str, onto: str) -> None:
+        assert foretold.commit == before
+        if isinstance(outcome, Outcome):
+            assert (foretold.changed, foretold.conflicts) == (outcome.changed, outcome.conflicts)
+            assert foretold.left == frozenset()
+            assert foretold.changes == comparable(self.oracle.diff(before, self.oracle.head(onto)))
+            kind = "noop" if not outcome.changed else "resolved" if outcome.conflicts else "clean"
+        else:
+            assert isinstance(outcome, tuple)
+            assert outcome[1]
+            assert outcome[1] <= foretold.left
+            assert not foretold.changed
+            kind = "left"
+        self.collected[f"dry run:{kind}"] += 1
 
     @precondition(lambda self: len(self.names()) > 1)
     @rule(on=connections, at=pick, one=policies, two=policies, wanted=st.lists(wishes, min_size=2, max_size=4))
@@ -407,33 +417,25 @@ class _Machine(RuleBasedStateMachine):
             self.commit_edits(on, branch, [Put("users", {"id": at % 2 + 1, **cell})], "commit")
         self.merge_ref(on, "branch", y, x, one)
 
-    def merge_ref(self, on: int, kind: str, ref: str, into: str, policy: Policy) -> None:
+    def merge_ref(self, on: int, kind: str, ref: str, into: str, policy: Policy, *, rehearsed: bool = False) -> None:
         known = into in self.names()
-        before = self.oracle.head(into) if known else ""
         source = self.oracle.head(ref)
         crossed = known and not self.oracle.has_one_base(ref, into)
         forward = known and self.oracle.at(into).point in self.oracle.at(ref).seen
-        outcome = self.both(on, lambda store: store.merge(ref, into, policy))
-        kinds: Mapping[str, bool]
-        if isinstance(outcome, tuple) and outcome[0] == "MergeConflict":
-            broken = any(conflict[-1] for conflict in outcome[1])
-            kinds = {"merge:conflict": not broken, "merge:constraint": broken}
-            assert self.oracle.head(into) == before
-        elif isinstance(outcome, tuple) and len(outcome) == 1:
-            kinds = {"merge:refused": True}
-        else:
-            _, changed, conflicts = cast("tuple[str, bool, frozenset[object]]", outcome)
+
+        def call(store: Any, *, dry_run: bool) -> object:  # noqa: ANN401
+            return store.merge(ref, into, policy, dry_run=dry_run)
+
+        outcome = self.bring(on, "merge", into, call, rehearsed=rehearsed)
+        if isinstance(outcome, Outcome):
             kinds = {
-                "merge:noop": not changed,
-                "merge:repeated": not changed and (source, into) in self.merged,
-                "merge:clean": changed and not conflicts,
-                "merge:resolved": changed and bool(conflicts),
-                "merge:criss-cross": changed and crossed,
-                "merge:forward": changed and forward,
-                f"merge:{kind}": changed,
+                "merge:repeated": not outcome.changed and (source, into) in self.merged,
+                "merge:criss-cross": outcome.changed and crossed,
+                "merge:forward": outcome.changed and forward,
+                f"merge:{kind}": outcome.changed,
             }
+            self.collected.update([name for name, is_it in kinds.items() if is_it])
             self.merged.add((source, into))
-        self.collected.update({name: 1 for name, is_it in kinds.items() if is_it})
 
     @precondition(lambda self: self.merged)
     @rule(on=connections, at=pick, policy=policies)
@@ -477,6 +479,8 @@ class _Machine(RuleBasedStateMachine):
             lambda store: store.diff("main", ref),
             lambda store: store.merge(ref, "main"),
             lambda store: store.reset(branch, ref),
+            lambda store: store.cherry_pick(ref, "main"),
+            lambda store: store.revert("main", ref, dry_run=True),
         ]
         if isinstance(self.both(on, calls[at // 7 % len(calls)]), tuple):
             self.collected["no such ref"] += 1

@@ -18,13 +18,21 @@ from holdfast.core.points import Point
 from holdfast.core.refs import MAIN, check_name, is_hash_prefix
 from holdfast.core.schema import Catalogue, Key, Table, key_order
 from holdfast.core.types import Stored
-from holdfast.errors import AlreadyExists, BranchMoved, Conflict, InvalidValue, MergeConflict, NotFound, ReadOnly
+from holdfast.errors import (
+    AlreadyExists,
+    BranchMoved,
+    InvalidValue,
+    MergeConflict,
+    NotFound,
+    ReadOnly,
+    Unsupported,
+)
+from holdfast.testing.answers import decider
 from holdfast.testing.snapshots import Draft, Snapshot, Trace, by_key, decoded, key_of
-from holdfast.testing.threeway import Base, Decide, Side, merge
+from holdfast.testing.threeway import Base, Side, merge
 from holdfast.versions.edits import Edit
+from holdfast.versions.policies import Policy
 from holdfast.versions.results import Merge, RowChange
-
-Policy = str | Callable[[Conflict], object]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,6 +69,17 @@ class Branch:
     head: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be brought to a branch. `merges` is the commit that it sees from then on; None for a copy."""
+
+    message: str
+    base: Base
+    ours: Side
+    theirs: Side
+    merges: Commit | None
+
+
 class Oracle:
     """The interface of `holdfast.versions.Versions`, over whole-table snapshots.
 
@@ -92,6 +111,8 @@ class Oracle:
         check_name(name, "branch")
         if name in self._branches:
             raise AlreadyExists(f"branch {name!r} exists already")
+        if name in self._tags:
+            raise AlreadyExists(f"{name!r} is a tag")
         self._branches[name] = Line(self._ids.line_uid(), self.at(at))
         return self._branches[name].head.hash
 
@@ -112,6 +133,8 @@ class Oracle:
         """Name the commit at a ref, for good; return its hash. Raises AlreadyExists (another commit), NotFound."""
         check_name(name, "tag")
         commit = self.at(at)
+        if name in self._branches:
+            raise AlreadyExists(f"{name!r} is a branch")
         if self._tags.get(name, commit) is not commit:
             raise AlreadyExists(f"tag {name!r} names another commit")
         self._tags[name] = commit
@@ -141,7 +164,9 @@ class Oracle:
         rows, traces = draft.finish()
         return self._advance(line, (), message, rows, traces).hash if traces else line.head.hash
 
-    def merge(self, source: str, into: str, policy: Policy = "fail", message: str | None = None) -> Merge:
+    def merge(
+        self, source: str, into: str, policy: Policy = "fail", message: str | None = None, *, dry_run: bool = False
+    ) -> Merge:
         """Bring what `source` has seen into the branch `into`.
 
         Raises:
@@ -150,32 +175,102 @@ class Oracle:
             ReadOnly: `into` is a tag or a commit.
             InvalidValue: a branch into itself, or an unknown policy.
         """
-        decide = _decide(policy)
         if source == into:
             raise InvalidValue(f"branch {into!r} cannot be merged into itself")
+
+        def plan(ours: Commit) -> _Plan | None:
+            theirs = self.at(source)
+            if theirs.point in ours.seen:
+                return None
+            sides = self._side(ours, ours.seen - theirs.seen), self._side(theirs, theirs.seen - ours.seen)
+            return _Plan(f"merge {source} into {into}", self._base(ours, theirs), *sides, merges=theirs)
+
+        return self._bring(into, plan, policy, message, dry_run=dry_run)
+
+    def cherry_pick(
+        self, ref: str, onto: str, policy: Policy = "fail", message: str | None = None, *, dry_run: bool = False
+    ) -> Merge:
+        """Do on the branch `onto` what the commit at a ref did against its first parent.
+
+        Raises:
+            MergeConflict, NotFound, ReadOnly, InvalidValue: as `merge`.
+        """
+
+        def plan(ours: Commit) -> _Plan | None:
+            commit = self.at(ref)
+            return self._copy(commit, ours, self._parent(commit), commit, "cherry-pick")
+
+        return self._bring(onto, plan, policy, message, dry_run=dry_run)
+
+    def revert(
+        self, ref: str, onto: str, policy: Policy = "fail", message: str | None = None, *, dry_run: bool = False
+    ) -> Merge:
+        """Take back on the branch `onto` what the commit at a ref did against its first parent.
+
+        Raises:
+            Unsupported: it changed the schema alone.
+            MergeConflict, NotFound, ReadOnly, InvalidValue: as `merge`.
+        """
+
+        def plan(ours: Commit) -> _Plan | None:
+            commit = self.at(ref)
+            if not commit.traces and len(commit.parents) < 2:
+                raise Unsupported(f"commit {commit.hash} changed the schema alone")
+            return self._copy(commit, ours, commit, self._parent(commit), "revert")
+
+        return self._bring(onto, plan, policy, message, dry_run=dry_run)
+
+    def _bring(
+        self, into: str, plan: Callable[[Commit], _Plan | None], policy: Policy, message: str | None, *, dry_run: bool
+    ) -> Merge:
+        decide = decider(policy, self._catalogue)
         if into not in self._branches and self.at(into).hash:
-            raise ReadOnly(f"{into!r} is no branch; merge into a branch")
+            raise ReadOnly(f"{into!r} is no branch; name a branch")
         while True:  # a policy may itself commit: what it was asked about is then out of date
             line = self._line(into)
-            ours, theirs = line.head, self.at(source)
-            if theirs.point in ours.seen:
-                return Merge(ours.hash, changed=False)
-            point = Point(line.uid, line.length + 1)
-            sides = self._side(ours, theirs), self._side(theirs, ours)
-            merged = merge(self._catalogue, point, self._base(ours, theirs), *sides, decide)
+            ours, planned = line.head, plan(line.head)
+            if planned is None:
+                return Merge(ours.hash, changed=False, dry_run=dry_run)
+            point, copied = Point(line.uid, line.length + 1), planned.merges is None
+            sides = planned.base, planned.ours, planned.theirs
+            merged = merge(self._catalogue, point, *sides, decide, copied=copied)
             if self._line(into) is line and line.head is ours:
                 break
-        if merged.left:
-            raise MergeConflict(f"{source!r} does not merge into {into!r}: {len(merged.left)} conflicts", merged.left)
-        text = f"merge {source} into {into}" if message is None else message
-        commit = self._advance(line, (theirs,), text, merged.rows, merged.traces)
-        return Merge(commit.hash, changed=True, conflicts=tuple(merged.resolved))
+        changed = bool(merged.traces) or not copied
+        if dry_run:
+            left = (*merged.left, *merged.broken)
+            changes = self._differences(self._catalogue, ours.rows, self._catalogue, merged.rows)
+            resolved = tuple(merged.resolved)
+            return Merge(ours.hash, changed and not left, resolved, dry_run=True, left=left, changes=tuple(changes))
+        if conflicts := merged.left or merged.broken:
+            raise MergeConflict(f"{len(conflicts)} conflicts on {into!r}", conflicts)
+        text = planned.message if message is None else message
+        if changed:
+            self._advance(line, (planned.merges,) if planned.merges else (), text, merged.rows, merged.traces)
+        return Merge(line.head.hash, changed=changed, conflicts=tuple(merged.resolved))
+
+    def _parent(self, commit: Commit) -> Commit:
+        """Return the first parent of a commit; of the first commit itself."""
+        by_hash = {one.hash: one for one in self._commits.values()}
+        return by_hash[commit.parents[0]] if commit.parents else commit
+
+    def _copy(self, commit: Commit, ours: Commit, base: Commit, theirs: Commit, word: str) -> _Plan | None:
+        """Plan to do on `ours` what leads from `base` to `theirs`, which are a commit and its parent or the reverse."""
+        sides = self._side(ours, ours.seen ^ base.seen), self._side(theirs, theirs.seen ^ base.seen)
+        message = f"{word} {commit.hash[:12]}: {commit.message}"
+        return _Plan(message, Base([base.rows]), *sides, merges=None) if sides[1].touched else None
 
     def diff(self, a: str, b: str) -> list[RowChange]:
         """Return the rows that differ between two refs, sorted by table and key."""
-        before, after = self._plain(a), self._plain(b)
+        (before, then), (after, now) = self._shown(a), self._shown(b)
+        return self._differences(then, before.rows, now, after.rows)
+
+    @staticmethod
+    def _differences(then: Catalogue, old_rows: Snapshot, now: Catalogue, new_rows: Snapshot) -> list[RowChange]:
+        before, after = _plain(then, old_rows), _plain(now, new_rows)
+        keys = {table.name: table.primary_key for table in (*then.tables, *now.tables)}
         changes = [
-            RowChange(name, key, old, new)
+            RowChange(name, key, old, new, keys[name])
             for name in {**before, **after}
             for key in {**before.get(name, {}), **after.get(name, {})}
             if (old := before.get(name, {}).get(key)) != (new := after.get(name, {}).get(key))
@@ -247,9 +342,8 @@ class Oracle:
             raise NotFound(f"there is no branch {branch!r}")
         return self._branches[branch]
 
-    def _side(self, side: Commit, other: Commit) -> Side:
-        unshared = [trace for point in side.seen - other.seen for trace in self._commits[point].traces]
-        return Side(side.rows, side.seen, unshared)
+    def _side(self, side: Commit, between: frozenset[Point]) -> Side:
+        return Side(side.rows, side.seen, [trace for point in between for trace in self._commits[point].traces])
 
     def _base(self, ours: Commit, theirs: Commit) -> Base:
         shared = [self._commits[point] for point in ours.seen & theirs.seen]
@@ -259,14 +353,6 @@ class Oracle:
     def _shown(self, ref: str) -> tuple[Commit, Catalogue]:
         commit = self.at(ref)
         return commit, self._catalogue if ref in self._branches else commit.catalogue
-
-    def _plain(self, ref: str) -> dict[str, dict[Key, dict[str, object]]]:
-        commit, catalogue = self._shown(ref)
-        shown = {table: by_key(table, commit.rows.get(table.id, {})) for table in catalogue.tables}
-        return {
-            table.name: {key: decoded(table, version.values) for key, version in rows.items()}
-            for table, rows in shown.items()
-        }
 
     def _advance(
         self, line: Line, others: tuple[Commit, ...], message: str, rows: Snapshot, traces: list[Trace]
@@ -289,6 +375,15 @@ class Oracle:
         return commit
 
 
+def _plain(catalogue: Catalogue, rows: Snapshot) -> dict[str, dict[Key, dict[str, object]]]:
+    """Return rows as users see them, by table and key."""
+    shown = {table: by_key(table, rows.get(table.id, {})) for table in catalogue.tables}
+    return {
+        table.name: {key: decoded(table, version.values) for key, version in found.items()}
+        for table, found in shown.items()
+    }
+
+
 def _hash_of(commit: Commit) -> str:
     """Return the hash of a commit from its contents alone."""
     return (
@@ -303,16 +398,3 @@ def _hash_of(commit: Commit) -> str:
         .hash()
         .hex()
     )
-
-
-def _decide(policy: Policy) -> Decide:
-    if callable(policy):
-        return policy
-    policies: dict[str, Decide] = {
-        "fail": lambda _: NotImplemented,
-        "ours": lambda conflict: conflict.ours,
-        "theirs": lambda conflict: conflict.theirs,
-    }
-    if policy not in policies:
-        raise InvalidValue(f"{policy!r} is no merge policy; use 'fail', 'ours', 'theirs' or a callable")
-    return policies[policy]

@@ -113,6 +113,26 @@ def unique_clashes(table: Table, versions: Iterable[Version]) -> list[tuple[tupl
     return clashes
 
 
+def settled(catalogue: Catalogue, head: Snapshot, rows: Snapshot) -> tuple[Snapshot, list[Trace]]:
+    """Return the rows of a commit on a head, and what became of each row that differs from there.
+
+    What came back to its old values is its old version again: nothing happened to it.
+    """
+    traces: list[Trace] = []
+    kept: dict[int, Rows] = {}
+    for table in catalogue.tables:
+        old, new = head.get(table.id, {}), rows.get(table.id, {})
+        kept[table.id] = dict(new)
+        for rid in {**old, **new}:
+            before, after = old.get(rid), new.get(rid)
+            if before and after and equal(before.values, after.values):
+                kept[table.id][rid] = before
+            else:
+                keys = frozenset(key_of(table, version) for version in (before, after) if version)
+                traces.append(Trace(table.id, rid, keys, after.values if after else None))
+    return kept, traces
+
+
 class Draft:
     """The rows of a commit while its edits are applied, one after the other, each seeing those before it."""
 
@@ -143,21 +163,8 @@ class Draft:
             self._keep(table, old.rid, encoded(table, {**decoded(table, old.values), **edit.values}))
 
     def finish(self) -> tuple[Snapshot, list[Trace]]:
-        """Return the rows, and what became of each row that differs from the head.
-
-        What came back to its old values is its old version again: nothing happened to it.
-        """
-        traces: list[Trace] = []
-        for table in self._catalogue.tables:
-            old, new = self._head.get(table.id, {}), self._rows[table.id]
-            for rid in {**old, **new}:
-                before, after = old.get(rid), new.get(rid)
-                if before and after and equal(before.values, after.values):
-                    new[rid] = before
-                else:
-                    keys = frozenset(key_of(table, version) for version in (before, after) if version)
-                    traces.append(Trace(table.id, rid, keys, after.values if after else None))
-        return self._rows, traces
+        """Return the rows, and what became of each row that differs from the head."""
+        return settled(self._catalogue, self._head, self._rows)
 
     def _put(self, table: Table, given: Mapping[str, object]) -> None:
         rid = Rid(self._point.line, self._point.n, self._inserted + 1)

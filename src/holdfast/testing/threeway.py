@@ -7,6 +7,9 @@ the snapshots: a row that was changed and changed back was touched.
 Engines reach the same result on another way: they take the union of what both sides made, less what either side ended.
 That union is built here too, but only to know which versions a decision has to end. At the end both ways are compared
 (`_check`); where they differ, either the rules or this module are wrong.
+
+A cherry-pick and a revert compare three snapshots in the same way. They are copies: the branch goes on seeing what it
+saw, so what only theirs touched is written, too.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from holdfast.testing.snapshots import (
     encoded,
     equal,
     key_of,
+    settled,
     unique_clashes,
 )
 
@@ -42,11 +46,14 @@ Shown = dict[Key, Version]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two points that are merged: what it shows, what it has seen, and what the other has not."""
+    """One of the two points that are merged: what it shows, what it has seen, and what it touched.
+
+    In a merge it touched what the other has not seen; in a copy whatever lies between it and the base.
+    """
 
     rows: Snapshot
     seen: frozenset[Point]
-    unshared: Sequence[Trace]
+    touched: Sequence[Trace]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +70,34 @@ class Base:
 
 @dataclass(slots=True)
 class Merged:
-    """What a merge comes to. With anything in `left` it is void."""
+    """What a merge comes to. What is in `left` is taken as ours; `broken` has the constraints that do not hold then."""
 
-    rows: dict[int, Rows] = field(default_factory=dict)
+    rows: Snapshot = field(default_factory=dict[int, Rows])
     traces: list[Trace] = field(default_factory=list)
     resolved: list[Conflict] = field(default_factory=list)
     left: list[Conflict] = field(default_factory=list)
+    broken: list[Conflict] = field(default_factory=list)
 
 
-def merge(catalogue: Catalogue, point: Point, base: Base, ours: Side, theirs: Side, decide: Decide) -> Merged:
-    """Return the merge of two sides as the commit at `point` would hold it."""
+def merge(
+    catalogue: Catalogue, point: Point, base: Base, ours: Side, theirs: Side, decide: Decide, *, copied: bool = False
+) -> Merged:
+    """Return the merge of two sides as the commit at `point` would hold it, or a copy of theirs."""
     merged = Merged()
     ordinals = iter(range(1, 1_000_000))
-    tables = [_TableMerge(table, base, ours, theirs, decide) for table in catalogue.tables]
+    rows: dict[int, Rows] = {}
+    tables = [_TableMerge(table, base, ours, theirs, decide, copied=copied) for table in catalogue.tables]
     for one in tables:
         one.decide_all()
         merged.resolved += one.resolved
         merged.left += one.left
-    if merged.left:
-        return merged
     for one in tables:
-        merged.rows[one.table.id], traces = one.finish(point, ordinals)
+        rows[one.table.id], traces = one.finish(point, ordinals)
         merged.traces += traces
-        merged.left += _broken(one.table, merged.rows[one.table.id], ours, theirs)
+        merged.broken += _broken(one.table, rows[one.table.id], ours, theirs)
+    merged.rows = rows
+    if copied:
+        merged.rows, merged.traces = settled(catalogue, ours.rows, rows)
     return merged
 
 
@@ -144,7 +156,7 @@ def _linked(traces: Iterable[Trace]) -> list[_Linked]:
 class _TableMerge:
     """The merge of one table."""
 
-    def __init__(self, table: Table, base: Base, ours: Side, theirs: Side, decide: Decide) -> None:
+    def __init__(self, table: Table, base: Base, ours: Side, theirs: Side, decide: Decide, *, copied: bool) -> None:
         self.table = table
         self.resolved: list[Conflict] = []
         self.left: list[Conflict] = []
@@ -152,8 +164,9 @@ class _TableMerge:
         self._base_known = base.known
         self._bases = [by_key(table, snapshot.get(table.id, {})) for snapshot in base.snapshots]
         self._ours, self._theirs = (by_key(table, side.rows.get(table.id, {})) for side in (ours, theirs))
-        self._traces = [[trace for trace in side.unshared if trace.table_id == table.id] for side in (ours, theirs)]
-        self._union = _union(table, ours, theirs)
+        self._traces = [[trace for trace in side.touched if trace.table_id == table.id] for side in (ours, theirs)]
+        self._copied = copied
+        self._union = list(self._ours.values()) if copied else _union(table, ours, theirs)
         self._result: Rows = {version.rid: version for version in self._ours.values()}
         self._ended: list[Version] = []
         self._kept: dict[Rid, Version] = {}
@@ -167,7 +180,7 @@ class _TableMerge:
                 continue
             for version in linked.shown(self._ours).values():
                 del self._result[version.rid]
-            if linked.rids & touched_by_us:
+            if self._copied or linked.rids & touched_by_us:
                 self._settle(linked)
             else:
                 self._result.update({version.rid: version for version in linked.shown(self._theirs).values()})
@@ -227,10 +240,7 @@ class _TableMerge:
             else:
                 plain = [types.decode(cell, column.type) for cell in (was, mine, other)]
                 answer = self._ask(Conflict(self.table.name, _plain_key(self.table, ours[key]), column.name, *plain))
-                if answer is not NotImplemented:
-                    cells.append(types.encode(answer, column.type, f"{self.table.name}.{column.name}"))
-        if len(cells) < len(rows[0]):
-            return  # left open: there is no outcome
+                cells.append(types.encode(answer, column.type, f"{self.table.name}.{column.name}"))
         self._replace(linked, {key: (ours[key].rid, tuple(cells))})
 
     def _by_row(self, linked: _Linked, base: Shown | None, ours: Shown, theirs: Shown) -> None:
@@ -257,7 +267,7 @@ class _TableMerge:
         plain = tuple(decoded(self.table, version.values) for version in candidates.values())
         name, where = self.table.name, _plain_key(self.table, either)
         answer = self._ask(Conflict(name, where, None, rows[0], rows[1], rows[2], candidates=plain))
-        if answer is None or answer is NotImplemented:
+        if answer is None:
             return either.rid, None
         if not isinstance(answer, Mapping):
             raise InvalidValue(f"{name}{where}: a row is resolved with a dict or None, not {answer!r}")
@@ -268,9 +278,12 @@ class _TableMerge:
 
     def _ask(self, conflict: Conflict) -> object:
         answer = self._decide(conflict)
+        if answer is NotImplemented:
+            self.left.append(conflict)
+            return conflict.ours
         if answer is None and conflict.ours is not None and conflict.theirs is not None:
             raise InvalidValue(f"{conflict}: neither side has None")
-        (self.left if answer is NotImplemented else self.resolved).append(conflict)
+        self.resolved.append(conflict)
         return answer
 
     def _own_traces(self, fresh: Rows) -> list[Trace]:

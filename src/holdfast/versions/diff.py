@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from holdfast.core.canonical import row_bytes
 from holdfast.core.points import VersionVector, meet
-from holdfast.core.rows import Change, key_of
+from holdfast.core.rows import Change, Touch, key_of
 from holdfast.core.schema import Catalogue, Key, Table, key_order
 from holdfast.core.types import Stored, decode
 from holdfast.engine.contract import Reader
@@ -14,20 +15,36 @@ from holdfast.versions.resolve import Resolved
 from holdfast.versions.results import RowChange
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a difference: what is seen, through which schema."""
+
+    seen: VersionVector
+    schema: Catalogue
+
+
 def diff(reader: Reader, a: Resolved, b: Resolved) -> list[RowChange]:
     """Return the rows that differ between `a` and `b`, in the order of table names and keys."""
-    before, after = reader.vector(a.point), reader.vector(b.point)
-    base = meet(before, after)
-    then, now = schema_at(reader, a), schema_at(reader, b)
+    before, after = (Side(reader.vector(at.point), schema_at(reader, at)) for at in (a, b))
+    return differences(reader, before, after)
+
+
+def differences(reader: Reader, before: Side, after: Side) -> list[RowChange]:
+    """Return the rows that differ between two sides, in the order of table names and keys."""
     changes: list[RowChange] = []
-    for table in sorted(_all_tables(then, now), key=lambda table: table.name):
-        touches = [*reader.touched(table, base, before), *reader.touched(table, base, after)]
-        keys = {key_of(table, touch.row) for touch in touches}
-        old = _rows(reader, then.table(table.id), before, keys)
-        new = _rows(reader, now.table(table.id), after, keys)
+    for table in sorted(_all_tables(before.schema, after.schema), key=lambda table: table.name):
+        keys = {key_of(table, touch.row) for touch in touched_between(reader, table, before.seen, after.seen)}
+        old = _rows(reader, before.schema.table(table.id), before.seen, keys)
+        new = _rows(reader, after.schema.table(table.id), after.seen, keys)
         differing = sorted((key for key in keys if _differ(old.get(key), new.get(key))), key=key_order)
         changes += [_change(table, key, old.get(key), new.get(key)) for key in differing]
     return changes
+
+
+def touched_between(reader: Reader, table: Table, a: VersionVector, b: VersionVector) -> list[Touch]:
+    """Return each version made or ended in what one of the two sees and the other does not."""
+    base = meet(a, b)
+    return [*reader.touched(table, base, a), *reader.touched(table, base, b)]
 
 
 def schema_at(reader: Reader, at: Resolved) -> Catalogue:
@@ -89,4 +106,5 @@ def _rows(reader: Reader, table: Table | None, vector: VersionVector, keys: set[
 
 
 def _change(table: Table, key: Key, old: _Shown | None, new: _Shown | None) -> RowChange:
-    return RowChange(table.name, decoded_key(table, key), old and decoded_row(*old), new and decoded_row(*new))
+    before, after = old and decoded_row(*old), new and decoded_row(*new)
+    return RowChange(table.name, decoded_key(table, key), before, after, table.primary_key)

@@ -69,7 +69,7 @@ def apply_edit(writer: Writer, seen: VersionVector, edit: Edit) -> None:
         else:
             _update(writer, table, row, given)
         return
-    row = _find(writer, table, seen, _encoded_key(table, edit.key))
+    row = _find(writer, table, seen, encoded_key(table, edit.key))
     if row is None:
         raise NotFound(f"table {table.name!r} has no row {edit.key!r} on this branch")
     if isinstance(edit, Delete):
@@ -92,12 +92,15 @@ def _encoded(table: Table, values: Mapping[str, object]) -> dict[int, Stored]:
     return found
 
 
-def _encoded_key(table: Table, key: tuple[Any, ...]) -> Key:
+def encoded_key(table: Table, key: tuple[Any, ...]) -> Key:
+    """Return a key, given in Python values, as rows have it. Raises InvalidValue if no row can have it."""
     columns = [table.columns[at] for at in table.positions(table.primary_key)]
+    parts = table.primary_key or ("line", "n", "ordinal")
+    if len(key) != len(parts):
+        named = f"{len(parts)} part{'s' if len(parts) > 1 else ''} ({', '.join(parts)})"
+        raise InvalidValue(f"the key of {table.name} has {named}, not {len(key)}: {key!r}")
     if not columns:
         return key
-    if len(key) != len(columns):
-        raise InvalidValue(f"the key of {table.name} has {len(columns)} parts, not {len(key)}: {key!r}")
     return tuple(encode(part, column.type, table.name) for part, column in zip(key, columns, strict=True))
 
 

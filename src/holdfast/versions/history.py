@@ -12,27 +12,19 @@ from holdfast.core.refs import MAIN, check_name
 from holdfast.core.rows import key_of
 from holdfast.core.schema import Key, Table
 from holdfast.core.types import ColumnType, Kind, Stored, encode
-from holdfast.engine.contract import Commit, Line, Reader, Session, Writer
-from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, NotFound, ReadOnly
+from holdfast.engine.contract import Line, Reader, Session, Writer
+from holdfast.errors import AlreadyExists, InvalidValue, NotFound
 from holdfast.versions.diff import changes_of_commit, diff, schema_at
 from holdfast.versions.edits import Edit, apply_edit
-from holdfast.versions.merge import (
-    Decided,
-    Plan,
-    Policy,
-    check_policy,
-    conflict_error,
-    decide_merge,
-    plan_merge,
-    write_merge,
-)
+from holdfast.versions.merge import Planner, bring
+from holdfast.versions.picking import plan_cherry_pick, plan_revert
+from holdfast.versions.plans import Plan, plan_merge
+from holdfast.versions.policies import Policy
 from holdfast.versions.resolve import Resolved, branch_of, resolve
 from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification, moment
 from holdfast.versions.verify import verify
 
 _MESSAGE = ColumnType(Kind.TEXT)
-MERGE_TRIES_MAX = 100
-"""How often a merge is planned again because the branch moved, before it gives up."""
 
 
 class Versions:
@@ -53,7 +45,7 @@ class Versions:
         """Make a branch at a ref, in one row whatever it inherits; return its head.
 
         Raises:
-            AlreadyExists: the name is taken.
+            AlreadyExists: the name is taken, by a branch or a tag.
             NotFound: there is no such ref.
             InvalidValue: the name cannot name a branch.
         """
@@ -61,6 +53,8 @@ class Versions:
         with self._session.write() as writer:
             if writer.branch(name):
                 raise AlreadyExists(f"branch {name!r} exists already; check it out, or choose another name")
+            if writer.tag(name):
+                raise AlreadyExists(f"{name!r} is a tag, and a ref names one thing; choose another name")
             point = resolve(writer, at).point
             self._fork(writer, name, point, expect=None)
             return writer.commit(point).hash.hex()
@@ -91,11 +85,18 @@ class Versions:
             return writer.commit(point).hash.hex()
 
     def tag(self, name: str, at: str = MAIN) -> str:
-        """Give a point a name that stays; return its hash. Raises AlreadyExists if the tag names another point."""
+        """Give a point a name that stays; return its hash.
+
+        Raises:
+            AlreadyExists: the tag names another point, or a branch has the name.
+            NotFound, InvalidValue: there is no such ref; the name cannot name a tag.
+        """
         check_name(name, "tag")
         with self._session.write() as writer:
             point = resolve(writer, at).point
             known = writer.tag(name)
+            if known is None and writer.branch(name):
+                raise AlreadyExists(f"{name!r} is a branch, and a ref names one thing; choose another name")
             commit = writer.commit(point)
             if known is not None and writer.commit(known).hash != commit.hash:
                 raise AlreadyExists(f"tag {name!r} names another commit; delete the tag first")
@@ -159,42 +160,97 @@ class Versions:
 
     # Merging
 
-    def merge(self, source: str, into: str, policy: Policy = "fail", message: str | None = None) -> Merge:
+    def merge(
+        self,
+        source: str,
+        into: str,
+        policy: Policy = "fail",
+        message: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Merge:
         """Merge what a ref sees into a branch. Merging what the branch already sees writes nothing.
 
+        Args:
+            source: what is merged; its values are `theirs`.
+            into: the branch that is written; its values are `ours`.
+            policy: what becomes of conflicts.
+            message: that of the commit; without one it says what was merged.
+            dry_run: write nothing, and return what the merge would come to, conflicts included.
+
         Raises:
-            MergeConflict: conflicts that the policy left; nothing was merged.
+            MergeConflict: conflicts that the policy left, or a constraint that would not hold; nothing was merged. A
+                dry run returns them.
             NotFound: no such ref or branch.
             ReadOnly: `into` is a tag or a commit.
             InvalidValue: a branch is merged into itself, or the policy is none.
         """
-        text = f"merge {source} into {into}" if message is None else message
-        check_message(text)
         if source == into:
             raise InvalidValue(f"branch {into!r} cannot be merged into itself; name another source")
-        for _ in range(MERGE_TRIES_MAX):
-            with self._session.read() as reader:
-                check_policy(policy, [table.name for table in reader.catalogue().tables])
-                plan = plan_merge(reader, _merge_target(reader, into), resolve(reader, source).point)
-                if plan is None:
-                    head = reader.commit(resolve(reader, into).point)
-                    return Merge(head.hash.hex(), changed=False)
-            decided = decide_merge(plan, policy)
-            if decided.left:
-                raise conflict_error(decided.left)
-            merged = self._write_merge(plan, decided, into, text)
-            if merged:
-                return Merge(merged.hash.hex(), changed=True, conflicts=decided.resolved)
-        raise BranchMoved(f"branch {into!r} moved {MERGE_TRIES_MAX} times while it was merged into; retry")
 
-    def _write_merge(self, plan: Plan, decided: Decided, into: str, message: str) -> Commit | None:
-        """Write a merge, unless its branch has moved since it was planned."""
-        with self._session.write() as writer:
-            if branch_of(writer, into) != plan.ours:
-                return None
-            writer.open(plan.ours)
-            write_merge(writer, plan, decided)
-            return writer.seal(message)
+        def plan(reader: Reader, line: Line) -> Plan | None:
+            return plan_merge(reader, f"merge {source} into {into}", line, resolve(reader, source).point)
+
+        return self._bring(into, plan, policy, message, dry_run=dry_run)
+
+    def cherry_pick(
+        self,
+        ref: str,
+        onto: str,
+        policy: Policy = "fail",
+        message: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Merge:
+        """Do on a branch what the commit at a ref did against its first parent; of a merge, all that it brought.
+
+        Rows keep their identity, so a later merge of where they come from neither loses nor doubles them. What the
+        branch has already is not written, and if it has all of it there is no commit.
+
+        Args:
+            ref: the commit; its values are `theirs`, those of its first parent the base.
+            onto: the branch that is written; its values are `ours`.
+            policy, message, dry_run: as in `merge`.
+
+        Raises:
+            MergeConflict: as `merge`.
+            NotFound, ReadOnly, InvalidValue: as `merge`.
+            Unsupported: content of rows that the commit changed was erased.
+        """
+        return self._bring(
+            onto, lambda reader, line: plan_cherry_pick(reader, line, ref), policy, message, dry_run=dry_run
+        )
+
+    def revert(
+        self,
+        ref: str,
+        onto: str,
+        policy: Policy = "fail",
+        message: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Merge:
+        """Take back on a branch what the commit at a ref did against its first parent; of a merge, all that it brought.
+
+        History stays: the rows are written as they were before. A table that the commit created stays, too. To merge
+        something again after its merge was reverted, revert the revert.
+
+        Args:
+            ref: the commit; its values are the base, those of its first parent `theirs`.
+            onto: the branch that is written; its values are `ours`.
+            policy, message, dry_run: as in `merge`.
+
+        Raises:
+            MergeConflict: as `merge`.
+            NotFound, ReadOnly, InvalidValue: as `merge`.
+            Unsupported: the commit changed no rows but the schema, or content of rows that it changed was erased.
+        """
+        return self._bring(onto, lambda reader, line: plan_revert(reader, line, ref), policy, message, dry_run=dry_run)
+
+    def _bring(self, into: str, planner: Planner, policy: Policy, message: str | None, *, dry_run: bool) -> Merge:
+        if message is not None:
+            check_message(message)
+        return bring(self._session, into, planner, policy, message, dry_run=dry_run)
 
     # Questions
 
@@ -252,11 +308,3 @@ def check_message(message: object) -> None:
     if not isinstance(message, str):
         raise InvalidValue(f"a commit's message is a str, not {type(message).__name__}")
     encode(message, _MESSAGE, "the commit's message")
-
-
-def _merge_target(reader: Reader, into: str) -> Line:
-    line = reader.branch(into)
-    if line is None:
-        resolve(reader, into)
-        raise ReadOnly(f"{into!r} is a tag or a commit; merge into a branch")
-    return line

@@ -1,283 +1,171 @@
-"""Merging a point into a branch.
+"""Bringing rows to a branch: what merging, cherry-picking and reverting have in common.
 
-Whoever sees both sides sees the pointwise maximum of their vectors, so what only one side touched needs no work. What
-both touched is decided group by group (core/rows.py), and every decision leaves a mark: the merge commit ends all
-versions that the union shows and writes the outcome afresh, so that no later merge can lose it.
+They are planned (versions/plans.py), decided group by group by the rules of core/rows.py and by the caller's policy,
+written, and then every row that may have come out changed is checked against the constraints of its table.
 
 The plan is made in a snapshot and the policy is asked outside any transaction; the outcome is written only if the
-branch has not moved meanwhile, else the plan is made again.
+branch has not moved meanwhile, else the plan is made again. In a merge every decision leaves a mark: the commit ends
+all versions that the union shows and writes the outcome afresh, so that no later merge can lose it. A copy whose
+outcome is what the branch has already writes nothing.
+
+A dry run does all of it and takes the writing back, so it finds what the real thing would find. It holds the store's
+write lock for as long, without the fsync.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
 
-from holdfast.core.canonical import json_text
-from holdfast.core.points import Point, VersionVector, covers, join, meet, sees
-from holdfast.core.rows import Decide, Group, Resolution, Row, Touch, groups_of, key_of, settle
-from holdfast.core.schema import Key, Table, key_order
-from holdfast.core.types import Kind, Stored, decode, encode
-from holdfast.engine.contract import Line, Reader, Violation, Writer
-from holdfast.errors import Conflict, InvalidValue, MergeConflict
-from holdfast.versions.diff import decoded_key, decoded_row
+from holdfast.core.points import VersionVector, join, sees
+from holdfast.core.rows import Resolution, key_of, settle
+from holdfast.core.schema import Table, key_order
+from holdfast.engine.contract import Line, Reader, Session, Violation, Writer
+from holdfast.errors import BranchMoved, Conflict, MergeConflict, ReadOnly
+from holdfast.versions.diff import Side, decoded_key, decoded_row, differences
+from holdfast.versions.plans import Plan, TablePlan
+from holdfast.versions.policies import Policies, Policy, decoded_conflict
+from holdfast.versions.resolve import branch_of, resolve
+from holdfast.versions.results import Merge, RowChange
 
-TablePolicy = str | Callable[[Conflict], object]
-Policy = TablePolicy | Mapping[str, TablePolicy]
-"""How to resolve conflicts: "fail", "ours", "theirs", a function of the conflict, or one of these for each table.
+MERGE_TRIES_MAX = 100
+"""How often something is planned again because the branch moved, before it is given up."""
 
-A function returns the value to keep: of a cell, or a row as a dict, or None for no row; `conflict.ours` and
-`conflict.theirs` among them. `NotImplemented` leaves the conflict unresolved. `ours` is the branch merged into. It is
-asked again if the branch moved meanwhile.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class TablePlan:
-    """What both sides did to one table: the groups to decide, and the keys of all rows that either side changed."""
-
-    table: Table
-    groups: tuple[Group, ...]
-    changed: frozenset[Key]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A merge that is ready to be decided: the branch's line as it was read, and the point to be merged into it."""
-
-    ours: Line
-    theirs: Point
-    tables: tuple[TablePlan, ...]
+Planner = Callable[[Reader, Line], Plan | None]
+"""Looks at a line and says what has to be decided; None if it has it all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A merge that is ready to be written."""
+    """A plan that is ready to be written. What is in `left` is resolved as ours."""
 
     resolutions: tuple[tuple[Table, Resolution], ...]
     resolved: tuple[Conflict, ...]
     left: tuple[Conflict, ...]
 
 
-def plan_merge(reader: Reader, ours: Line, theirs: Point) -> Plan | None:
-    """Return what has to be decided to merge `theirs` into the line `ours`; None if it sees all of it already."""
-    mine, other = reader.vector(Point(ours.uid, ours.head)), reader.vector(theirs)
-    if covers(mine, other):
-        return None
-    base = _Base(reader, meet(mine, other))
-    tables = (_plan_table(reader, table, base, mine, other) for table in reader.catalogue().tables)
-    return Plan(ours, theirs, tuple(plan for plan in tables if plan.changed))
+def bring(
+    session: Session, into: str, planner: Planner, policy: Policy, message: str | None, *, dry_run: bool
+) -> Merge:
+    """Plan, decide, write and check, until the branch has held still for it; of a dry run write nothing.
+
+    Raises:
+        MergeConflict: conflicts that the policy left, or a constraint that would not hold; not of a dry run.
+        BranchMoved: the branch moved `MERGE_TRIES_MAX` times.
+        NotFound, ReadOnly: there is no such branch, or it is a tag or a commit.
+        InvalidValue: the policy is none, or chose what cannot be.
+    """
+    for _ in range(MERGE_TRIES_MAX):
+        with session.read() as reader:
+            line = _target(reader, into)
+            policies = Policies(policy, reader.catalogue())
+            plan = planner(reader, line)
+        if plan is None:
+            return Merge(line.head_hash.hex(), changed=False, dry_run=dry_run)
+        decided = decide(plan, policies)
+        if decided.left and not dry_run:
+            raise conflict_error(plan, decided.left)
+        text = plan.message if message is None else message
+        merge = (_rehearsed if dry_run else _written)(session, plan, decided, into, text)
+        if merge is not None:
+            return merge
+    raise BranchMoved(f"branch {into!r} moved {MERGE_TRIES_MAX} times while it was being written; retry")
 
 
-class _Base:
-    """The common ancestor: what both sides see, and whether that is what some one commit saw."""
-
-    def __init__(self, reader: Reader, vector: VersionVector) -> None:
-        self.vector = vector
-        self._reader = reader
-        self._real: bool | None = None
-
-    @property
-    def is_real(self) -> bool:
-        """Whether a single commit sees exactly this. Looked up only if something depends on it."""
-        if self._real is None:
-            seen = dict(self.vector)
-            self._real = not seen or any(self._reader.vector(Point(line, n)) == seen for line, n in seen.items())
-        return self._real
+def _target(reader: Reader, into: str) -> Line:
+    line = reader.branch(into)
+    if line is None:
+        resolve(reader, into)
+        raise ReadOnly(f"{into!r} is a tag or a commit, which stay as they are; name a branch")
+    return line
 
 
-def _plan_table(reader: Reader, table: Table, base: _Base, mine: VersionVector, other: VersionVector) -> TablePlan:
-    ours = list(reader.touched(table, base.vector, mine))
-    theirs = list(reader.touched(table, base.vector, other))
-    keys = groups_of(table, ours, theirs)
-    groups = (_group(reader, table, base, mine, other, key_set) for key_set in keys)
-    return TablePlan(table, tuple(groups), frozenset(_keys(table, ours) | _keys(table, theirs)))
-
-
-def _keys(table: Table, touches: Iterable[Touch]) -> set[Key]:
-    return {key_of(table, touch.row) for touch in touches}
-
-
-def _group(
-    reader: Reader, table: Table, base: _Base, mine: VersionVector, other: VersionVector, keys: frozenset[Key]
-) -> Group:
-    def shown(vector: VersionVector) -> list[Row]:
-        return list(reader.rows(table, vector, sorted(keys, key=key_order)))
-
-    def by_key(rows: list[Row]) -> dict[Key, Row]:
-        return {key_of(table, row): row for row in rows}
-
-    candidates = shown(base.vector)
-    known = base.is_real and len(by_key(candidates)) == len(candidates)
-    return Group(
-        keys,
-        by_key(candidates) if known else None,
-        () if known else tuple(candidates),
-        by_key(shown(mine)),
-        by_key(shown(other)),
-        tuple(shown(join(mine, other))),
-    )
-
-
-def decide_merge(plan: Plan, policy: Policy) -> Decided:
+def decide(plan: Plan, policies: Policies) -> Decided:
     """Settle every group of a plan by the rules and, where they leave a conflict, by the policy."""
     resolutions: list[tuple[Table, Resolution]] = []
     resolved: list[Conflict] = []
     left: list[Conflict] = []
     for planned in plan.tables:
-        decide = _decider(planned.table, policy)
+        table, policy = planned.table, policies.of(planned.table)
+        parts: list[Resolution] = []
         for group in planned.groups:
-            resolution, by_policy, still = settle(planned.table, group, decide)
-            resolutions.append((planned.table, resolution))
-            resolved += [_decoded(planned.table, conflict) for conflict in by_policy]
-            left += [_decoded(planned.table, conflict) for conflict in still]
+            resolution, by_policy, still = settle(table, group, policy)
+            parts.append(resolution)
+            resolved += [decoded_conflict(table, conflict) for conflict in by_policy]
+            left += [decoded_conflict(table, conflict) for conflict in still]
+        if parts:
+            resolutions.append((table, Resolution.of(table, parts)))
     return Decided(tuple(resolutions), tuple(resolved), tuple(left))
 
 
-def check_policy(policy: Policy, tables: Iterable[str]) -> None:
-    """Raise InvalidValue unless `policy` is one, for tables that are there."""
-    given: object = policy
-    if isinstance(given, Mapping):
-        known = {name.lower() for name in tables}
-        by_table = cast("Mapping[str, object]", given)
-        for name in by_table:
-            if name.lower() not in known:
-                raise InvalidValue(
-                    f"the policy names the table {name!r}, which is not there; there are {sorted(known)}"
-                )
-        parts = list(by_table.values())
-    else:
-        parts = [given]
-    for part in parts:
-        if not callable(part) and part not in _NAMED:
-            raise InvalidValue(
-                f"{part!r} is no merge policy; use 'fail', 'ours', 'theirs', a function, or a dict of these by table"
+def _written(session: Session, plan: Plan, decided: Decided, into: str, message: str) -> Merge | None:
+    """Write what was decided, unless the branch has moved since it was planned."""
+    with session.write() as writer:
+        if branch_of(writer, into) != plan.ours:
+            return None
+        broken = _write(writer, plan, decided)
+        if broken:
+            raise conflict_error(plan, broken)
+        commit = writer.seal(message)
+    head = commit.hash if commit else plan.ours.head_hash
+    return Merge(head.hex(), changed=commit is not None, conflicts=decided.resolved)
+
+
+class _TakenBack(Exception):
+    """What ends a dry run's transaction."""
+
+
+def _rehearsed(session: Session, plan: Plan, decided: Decided, into: str, message: str) -> Merge | None:
+    """Write what was decided and see what comes of it, then take it back; None if the branch has moved."""
+    merge: Merge | None = None
+    with suppress(_TakenBack), session.write() as writer:
+        if branch_of(writer, into) == plan.ours:
+            left = (*decided.left, *_write(writer, plan, decided))
+            changes = _changes(writer, plan)
+            changed = writer.seal(message) is not None and not left
+            merge = Merge(
+                plan.ours.head_hash.hex(), changed, decided.resolved, dry_run=True, left=left, changes=changes
             )
+        raise _TakenBack
+    return merge
 
 
-def _decider(table: Table, policy: Policy) -> Decide:
-    """Return the policy for one table, as a function of conflicts in stored values."""
-    if isinstance(policy, str):
-        return _NAMED[policy]
-    if callable(policy):
-        ask = policy
-        return lambda conflict: _asked(table, conflict, ask)
-    by_name = {name.lower(): part for name, part in policy.items()}
-    return _decider(table, by_name.get(table.name.lower(), "fail"))
-
-
-_NAMED: dict[str, Decide] = {
-    "fail": lambda _: NotImplemented,
-    "ours": lambda conflict: conflict.ours,
-    "theirs": lambda conflict: conflict.theirs,
-}
-
-
-def _asked(table: Table, conflict: Conflict, ask: Callable[[Conflict], object]) -> object:
-    """Ask a user's policy, and return what it chose in stored values: of a side that it returned, the very same."""
-    shown = _decoded(table, conflict)
-    choice = ask(shown)
-    if choice is not None and choice is shown.ours:
-        return conflict.ours
-    if choice is not None and choice is shown.theirs:
-        return conflict.theirs
-    return _encoded_choice(table, conflict, choice)
-
-
-def _encoded_value(table: Table, name: str, value: object) -> Stored:
-    """Return a value that a policy made up in stored form. A str is a JSON string here, not JSON text."""
-    at = table.position(name)
-    assert at is not None
-    column, where = table.columns[at], f"{table.name}.{name}"
-    if value is None and (column.not_null or name in table.primary_key):
-        raise InvalidValue(f"{where}: the policy returned None for a column that cannot be NULL")
-    if column.type.kind is Kind.JSON and value is not None:
-        return json_text(value, where)
-    return encode(value, column.type, where)
-
-
-def _encoded_choice(table: Table, conflict: Conflict, choice: object) -> object:
-    """Return what a user's policy chose in stored values."""
-    if choice is NotImplemented:
-        return choice
-    if choice is None:
-        if conflict.ours is not None and conflict.theirs is not None:
-            raise InvalidValue(
-                f"the policy returned None for {conflict}, where neither side has it; return a value (a forgotten"
-                " return?), or NotImplemented to leave the conflict"
-            )
-        return None
-    if conflict.column is not None:
-        return _encoded_value(table, conflict.column, choice)
-    given: Mapping[str, object] = cast("Any", choice) if isinstance(choice, Mapping) else {}
-    if set(given) != {column.name for column in table.columns}:
-        raise InvalidValue(
-            f"the policy for {table.name} must return a row as a dict of all its columns, or None, not {choice!r}"
-        )
-    row = {column.name: _encoded_value(table, column.name, given[column.name]) for column in table.columns}
-    if (
-        table.primary_key
-        and tuple(row[table.columns[at].name] for at in table.positions(table.primary_key)) != conflict.key
-    ):
-        raise InvalidValue(
-            f"the policy changed the key of {conflict.table}{list(conflict.key)!r}; return the row under its key"
-        )
-    return next((side for side in (conflict.ours, conflict.theirs) if side == row), row)
-
-
-def _decoded(table: Table, conflict: Conflict) -> Conflict:
-    """Return a conflict in Python values, as people and policies see it."""
-
-    def cell(value: Any) -> object:  # noqa: ANN401 - a stored value
-        at = table.position(conflict.column or "")
-        return decode(value, table.columns[at].type) if at is not None else value
-
-    def row(value: dict[str, Stored] | None) -> object:
-        return None if value is None else decoded_row(table, tuple(value.values()))
-
-    show = row if conflict.column is None else cell
-    return Conflict(
-        conflict.table,
-        decoded_key(table, conflict.key),
-        conflict.column,
-        show(conflict.base),
-        show(conflict.ours),
-        show(conflict.theirs),
-        conflict.constraint,
-        tuple(show(candidate) for candidate in conflict.candidates),
-    )
-
-
-def write_merge(writer: Writer, plan: Plan, decided: Decided) -> None:
-    """Write what was decided into the open commit.
-
-    Raises:
-        MergeConflict: a constraint would not hold for rows that one side changed; the caller takes everything back.
-    """
-    writer.absorb(plan.theirs)
+def _write(writer: Writer, plan: Plan, decided: Decided) -> list[Conflict]:
+    """Write what was decided into the next commit; return the constraints that do not hold then."""
+    writer.open(plan.ours)
+    if plan.absorbs:
+        writer.absorb(plan.absorbs)
     for table, resolution in decided.resolutions:
         writer.settle(table, resolution)
-    after = join(writer.vector(Point(plan.ours.uid, plan.ours.head)), {plan.ours.uid: plan.ours.head + 1})
-    theirs = writer.vector(plan.theirs)
-    seen = join(after, theirs)
-    broken = [conflict for planned in plan.tables for conflict in _broken(writer, planned, seen, theirs)]
-    if broken:
-        raise conflict_error(broken)
+    seen = _seen(writer, plan)
+    return [conflict for planned in plan.tables for conflict in _broken(writer, planned, seen, plan.seen)]
 
 
-def _broken(writer: Writer, planned: TablePlan, seen: VersionVector, theirs: VersionVector) -> Iterator[Conflict]:
+def _seen(writer: Writer, plan: Plan) -> VersionVector:
+    """Return what the open commit sees, itself included."""
+    others = writer.vector(plan.absorbs) if plan.absorbs else {}
+    return join(join(plan.seen, others), {plan.ours.uid: plan.ours.head + 1})
+
+
+def _changes(writer: Writer, plan: Plan) -> tuple[RowChange, ...]:
+    """Return the rows that the open commit changes on the branch."""
+    before, after = Side(plan.seen, plan.catalogue), Side(_seen(writer, plan), plan.catalogue)
+    return tuple(differences(writer, before, after))
+
+
+def _broken(writer: Writer, planned: TablePlan, seen: VersionVector, ours: VersionVector) -> Iterator[Conflict]:
     table = planned.table
     if not table.uniques and not table.checks:
         return
     rows = list(writer.rows(table, seen, sorted(planned.changed, key=key_order)))
     for violation in writer.violations(table, rows):
-        yield _violation_conflict(table, violation, theirs)
+        yield _violation_conflict(table, violation, ours)
 
 
-def _violation_conflict(table: Table, violation: Violation, theirs: VersionVector) -> Conflict:
-    """Return a broken constraint as a conflict between a row of ours and one of theirs."""
-    first, *others = sorted(violation.rows, key=lambda row: sees(theirs, row.born))
+def _violation_conflict(table: Table, violation: Violation, ours: VersionVector) -> Conflict:
+    """Return a broken constraint as a conflict between a row that the branch had and one that came to it."""
+    first, *others = sorted(violation.rows, key=lambda row: not sees(ours, row.born))
     other = others[-1] if others else first
     return Conflict(
         table.name,
@@ -290,13 +178,13 @@ def _violation_conflict(table: Table, violation: Violation, theirs: VersionVecto
     )
 
 
-def conflict_error(conflicts: Iterable[Conflict]) -> MergeConflict:
+def conflict_error(plan: Plan, conflicts: Iterable[Conflict]) -> MergeConflict:
     """Return the error for conflicts that nothing resolved."""
     listed = tuple(conflicts)
     lines = "\n".join(f"  {conflict}" for conflict in listed[:10])
     more = f"\n  and {len(listed) - 10} more" if len(listed) > 10 else ""
     return MergeConflict(
-        f"{len(listed)} conflict{'s' if len(listed) > 1 else ''}; nothing was merged; pass policy='ours', 'theirs' or a"
-        f" function, or change one side:\n{lines}{more}",
+        f"{len(listed)} conflict{'s' if len(listed) > 1 else ''}; nothing was {plan.done}; pass policy='ours', 'theirs'"
+        f" or a function, or change one side:\n{lines}{more}",
         listed,
     )

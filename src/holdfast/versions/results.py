@@ -63,22 +63,37 @@ class Tag:
 class RowChange:
     """A row that differs between two points; `before` or `after` is None where it is not there.
 
-    `key` has the primary key's values, or the row id as (line, n, ordinal) in a table without one.
+    `key` has the values of the primary key, whose columns are `key_columns`; or the row id as (line, n, ordinal) in a
+    table without one, where `key_columns` is empty.
     """
 
     table: str
     key: tuple[Any, ...]
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    key_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """What a merge came to: the head after it, whether that is new, and the conflicts that the policy resolved."""
+    """What a merge, a cherry-pick or a revert came to; of a dry run, what it would come to.
+
+    Attributes:
+        commit: the head of the branch after it; in a dry run the present head.
+        changed: whether it made a commit; in a dry run whether it would.
+        conflicts: those that the policy resolved.
+        dry_run: whether this was one; then nothing was written, and the fields below are filled.
+        left: the conflicts that stand in the way: those that the policy left open, and constraints that would not
+            hold.
+        changes: the rows that would change on the branch, as `diff` lists them. What is left open is taken as ours.
+    """
 
     commit: str
     changed: bool
     conflicts: tuple[Conflict, ...] = ()
+    dry_run: bool = False
+    left: tuple[Conflict, ...] = ()
+    changes: tuple[RowChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

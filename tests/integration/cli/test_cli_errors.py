@@ -30,6 +30,9 @@ READERS = [
     ["tag", "new"],
     ["tables"],
     ["merge", "other"],
+    ["merge", "other", "--dry-run"],
+    ["cherry-pick", "other"],
+    ["revert", "main"],
     ["show", "main"],
     ["verify"],
 ]

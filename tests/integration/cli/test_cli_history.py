@@ -73,6 +73,7 @@ def test_show_is_a_commit_with_the_rows_it_changed(notes: Holdfast) -> None:
                 "key": [1],
                 "before": {"id": 1, "body": "one", "stars": 5},
                 "after": {"id": 1, "body": "uno", "stars": 5},
+                "key_columns": ["id"],
             }
         ]
     }

@@ -47,7 +47,13 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     row = {"id": 1, "text": "wörter 漢字 " * 50, "json": {"k": "v" * 200}, "n": 10**12}
 
     render.rows(out, list(row), [row, row])
-    render.changes(out, [RowChange("t", (1,), None, row), RowChange("t", (2,), row, row | {"text": "other" * 50})])
+    render.changes(
+        out,
+        [
+            RowChange("t", (1,), None, row, ("id",)),
+            RowChange("t", (2,), row, row | {"text": "other" * 50}, ("id",)),
+        ],
+    )
     render.conflicts(out, [Conflict("a_long_table_name", ("key" * 20,), "text", row["text"], "ours" * 90, None)])
 
     assert max(map(cell_len, lines(out))) <= width
@@ -97,7 +103,7 @@ def test_a_broken_constraint_is_named() -> None:
 def test_more_than_can_be_read_is_counted() -> None:
     out = screen()
 
-    render.changes(out, [RowChange("t", (n,), None, {"id": n}) for n in range(render.CHANGES_SHOWN_MAX + 7)])
+    render.changes(out, [RowChange("t", (n,), None, {"id": n}, ("id",)) for n in range(render.CHANGES_SHOWN_MAX + 7)])
 
     assert lines(out)[0] == "t: 107 added"
     assert lines(out)[-1] == "(7 more rows; --json prints all)"
@@ -146,27 +152,27 @@ def test_changes_with_a_primary_key_name_it_once_wherever_it_stands() -> None:
     render.changes(
         out,
         [
-            RowChange("t", ("r", 1), None, {"n": 1, "text": "x", "step": 1, "run": "r"}),
-            RowChange("t", ("r", 2), None, {"n": 1, "text": "r", "step": 2, "run": "r"}),
+            RowChange("t", ("r", 1), None, {"n": 1, "text": "x", "step": 1, "run": "r"}, ("run", "step")),
+            RowChange("t", ("r", 2), None, {"n": 1, "text": "r", "step": 2, "run": "r"}, ("run", "step")),
         ],
     )
 
     assert lines(out)[1:] == [" + r, 1  n 1  text x", " + r, 2  n 1  text r"]
 
 
-def test_a_column_that_only_may_be_the_key_is_shown() -> None:
+def test_a_column_with_the_value_of_the_key_is_shown() -> None:
     out = screen(100)
 
-    render.changes(out, [RowChange("t", (3,), {"stars": 3, "id": 3, "vector": VECTOR}, None)])
+    render.changes(out, [RowChange("t", (3,), {"stars": 3, "id": 3, "vector": VECTOR}, None, ("id",))])
 
-    assert lines(out)[1] == " - 3  stars 3  id 3  vector 2 numbers: [1, 2]"
+    assert lines(out)[1] == " - 3  stars 3  vector 2 numbers: [1, 2]"
 
 
-def test_a_key_that_looks_like_a_row_id_is_whole_when_it_is_in_the_row() -> None:
+def test_a_key_that_looks_like_a_row_id_is_whole() -> None:
     out = screen(100)
     key = ("108f68f2f35a5736fe9c4839e2587c0b", 2, 1)
 
-    render.changes(out, [RowChange("t", key, None, dict(zip("abc", key, strict=True)))])
+    render.changes(out, [RowChange("t", key, None, dict(zip("abc", key, strict=True)), tuple("abc"))])
 
     assert lines(out)[1] == " + 108f68f2f35a5736fe9c4839e2587c0b, 2, 1"
 
@@ -191,7 +197,7 @@ DIFFERENT = {
 def test_what_differs_behind_the_shown_part_is_a_difference(before: object, after: object) -> None:
     out = screen(60)
 
-    render.changes(out, [RowChange("t", (1,), {"id": 1, "c": before}, {"id": 1, "c": after})])
+    render.changes(out, [RowChange("t", (1,), {"id": 1, "c": before}, {"id": 1, "c": after}, ("id",))])
 
     old, _, new = lines(out)[2].removeprefix("     c: ").partition(" → ")
     assert old

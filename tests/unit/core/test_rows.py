@@ -78,6 +78,32 @@ def test_renamed_against_updated_is_a_conflict() -> None:
     assert [(conflict.key, conflict.column) for conflict in left] == [((1,), None), ((2,), None)]
 
 
+def test_what_nobody_decided_stays_ours() -> None:
+    theirs = row(1, 7, 2, born=("s", 1))
+    resolution, left = decided(side(BASE), side(OURS), side(theirs), (OURS, theirs))
+    assert [conflict.column for conflict in left] == ["a"]
+    assert resolution == Resolution([OURS, theirs], [(BASE.rid, (1, 1, 2))])
+    resolution, left = decided(None, {}, side(theirs), (theirs,))
+    assert len(left) == 1
+    assert resolution == Resolution([theirs], [])
+
+
+def test_a_copy_decides_what_theirs_touched_alone() -> None:
+    ours = [Touch(row(5, 0, 0, born=("m", 2), rid=5), ended=False)]
+    theirs = [Touch(THEIRS, ended=False)]
+    assert groups_of(TABLE, ours, theirs) == []
+    assert groups_of(TABLE, ours, theirs, copied=True) == [frozenset({(1,)})]
+
+
+def test_several_resolutions_write_their_rows_in_the_order_of_keys() -> None:
+    """New rows are numbered in it: docs/format.md."""
+    one = Resolution([OURS], [(None, (1, 0, 0)), (None, (9, 0, 0))])
+    other = Resolution([THEIRS], [(None, (5, 0, 0))])
+    whole = Resolution.of(TABLE, [one, other])
+    assert whole.ended == [OURS, THEIRS]
+    assert [values[0] for _, values in whole.fresh] == [1, 5, 9]
+
+
 def test_one_and_one_point_zero_are_not_the_same() -> None:
     real = row(1, 1.0, 0, born=("s", 1))
     _, left = decided(side(BASE), side(OURS), side(real), (OURS, real))

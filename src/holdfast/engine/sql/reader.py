@@ -260,8 +260,7 @@ class SqlSnapshot:
                 " PRIMARY KEY (vec, line)) WITHOUT ROWID"
             )
             ((number,),) = self._db.rows("SELECT coalesce(max(vec), 0) + 1 FROM temp.hf_vector")
-            for line, n in frozen:
-                self._db.rows("INSERT INTO temp.hf_vector VALUES (?, ?, ?)", (number, line, n))
+            self._db.many("INSERT INTO temp.hf_vector VALUES (?, ?, ?)", [(number, line, n) for line, n in frozen])
             self._names.vectors[frozen] = number
             self._names.vectors_made += 1
         return number

@@ -255,8 +255,9 @@ class SqlChanges(SqlSnapshot):
         self._theirs = theirs
 
     def settle(self, table: Table, resolution: Resolution) -> None:
-        """Carry out what a merge decided for rows that both sides touched."""
+        """Carry out what was decided for rows that both sides touched."""
         self._touched[table.id] = table
+        self._counter.ended = self._counter.ended or bool(resolution.ended)
         line_id, n = self._names.id_of(self.opened.uid), self.opened.head + 1
         for row in resolution.ended:
             self._db.rows(f"INSERT INTO {tombstones(table)} VALUES (?, ?, ?)", (row.handle, line_id, n))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from holdfast.testing.conformance import branches, merges, names, questions
+from holdfast.testing.conformance import branches, merges, names, picking, questions
 from holdfast.testing.conformance.sessions import SESSION_CHECKS, EngineStore, OpenSessionStore, SessionStore
 from holdfast.testing.conformance.stores import OpenStore, StoreUnderTest
 
@@ -30,7 +30,7 @@ __all__ = [
 
 CHECKS: tuple[Callable[[OpenStore], None], ...] = tuple(
     check
-    for module in (branches, names, merges, questions)
+    for module in (branches, names, merges, picking, questions)
     for name, check in vars(module).items()
     if name.startswith("check_")
 )

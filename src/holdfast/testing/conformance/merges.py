@@ -120,6 +120,44 @@ def check_policies_resolve(open_store: OpenStore) -> None:
         raises(InvalidValue, lambda: versions.merge("a", "main", policy="both"))
 
 
+def check_policies_by_table_and_key(open_store: OpenStore) -> None:
+    """A dict decides by table and by key; `...` stands for the rest, which else stays a conflict."""
+    mine, other = ([user(id_, None, age) for id_ in (1, 2, 3)] for age in (31, 32))
+    with filled(open_store) as versions:
+        versions.commit("main", [user(2, None, 2), user(3, None, 3)])
+        part(versions, [*mine, step(1, "m", None)], [*other, step(1, "t", None)])
+        for policy in ({"users": "ours"}, {"users": {1: "ours", (2,): "theirs"}, ...: "ours"}):
+            raises(MergeConflict, lambda policy=policy: versions.merge("a", "main", policy=policy))  # type: ignore[misc]
+        for wrong in ({"user": "ours"}, {"users": {(1, 2): "ours"}}, {"users": {1: "both"}}, {...: None}):
+            raises(InvalidValue, lambda wrong=wrong: versions.merge("a", "main", policy=wrong))  # type: ignore[misc]
+        by_key = {1: "theirs", (2,): lambda conflict: conflict.ours + conflict.theirs, ...: "ours"}
+        versions.merge("a", "main", policy={"users": by_key, "steps": {("r", 1): "theirs"}})
+        equal([32, 63, 31], [values[2] for values in users(versions, "main").values()], "the ages")
+        equal("t", versions.snapshot("main")["steps"]["r", 1][2], "the note")
+
+
+def check_dry_run_tells_and_writes_nothing(open_store: OpenStore) -> None:
+    """A dry run tells what a merge would change, resolve and leave, broken constraints included; nothing changes."""
+    with filled(open_store) as versions:
+        part(versions, [user(1, "ann", 31), user(2, "bob", 1)], [user(1, "ann", 32), user(4, None, 4)])
+        before = (versions.head("main"), versions.snapshot("main"))
+        foretold = versions.merge("a", "main", dry_run=True)
+        equal((before[0], False, True), (foretold.commit, foretold.changed, foretold.dry_run), "with a conflict left")
+        equal([((1,), "age")], [(conflict.key, conflict.column) for conflict in foretold.left], "what is left")
+        equal([(4,)], [change.key for change in foretold.changes], "what would change, ours where it is left")
+        versions.commit("a", [user(3, "bob", 3)])
+        (broken,) = versions.merge("a", "main", "theirs", dry_run=True).left
+        holds(broken.constraint, "a constraint that only the merge breaks")
+        versions.commit("a", [user(3, "eve", 3)])
+        foretold = versions.merge("a", "main", "theirs", dry_run=True)
+        equal((True, (), 1), (foretold.changed, foretold.left, len(foretold.conflicts)), "with all resolved")
+        equal(before, (versions.head("main"), versions.snapshot("main")), "main, after dry runs")
+        merged = versions.merge("a", "main", "theirs")
+        equal(foretold.conflicts, merged.conflicts, "the conflicts")
+        equal(list(foretold.changes), versions.diff(before[0], "main"), "the changes")
+        holds(not versions.merge("a", "main", dry_run=True).changed, "nothing is left to merge")
+
+
 def check_resolution_outlives_later_merges(open_store: OpenStore) -> None:
     """A resolved conflict leaves a mark: who merges the result sees the decision, the loser in sight or not."""
     for policy, age in (("ours", 31), ("theirs", 32)):
