@@ -374,6 +374,8 @@ class SqliteEngine:
                 f"{str(self._path)!r} is a store of format {version}; this Holdfast knows format {FORMAT}: update it"
             )
         found = driver.rows("SELECT value FROM hf_meta WHERE key = 'features'")
+        if not found:
+            raise StoreCorrupt(f"{str(self._path)!r} is damaged: it does not say what it needs; restore it from a copy")
         if found != [("[]",)]:
             raise Unsupported(f"{str(self._path)!r} needs features this Holdfast does not know: {found}; update it")
 
