@@ -28,6 +28,7 @@ from holdfast.engine.sql.reader import Parameters, SqlSnapshot
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite_errors import origin_of, translated
 from holdfast.errors import (
+    HoldfastError,
     InvalidValue,
     NotFound,
     StoreClosed,
@@ -76,7 +77,7 @@ class SqliteDriver:
             self._check_transaction()
             return cast("Rows", self.connection.execute(sql, parameters).fetchall())
         except (apsw.Error, UnicodeDecodeError) as error:
-            raise translated(error, self._path, self.names) from error
+            raise self._translated(error) from error
 
     def many(self, sql: str, parameters: Iterable[Parameters]) -> None:
         """Run a statement once for each of `parameters`."""
@@ -84,7 +85,11 @@ class SqliteDriver:
             self._check_transaction()
             self.connection.executemany(sql, parameters)
         except (apsw.Error, UnicodeDecodeError) as error:
-            raise translated(error, self._path, self.names) from error
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> HoldfastError:
+        of_system = isinstance(error, (apsw.IOError, apsw.CantOpenError))  # else the connection may be closed
+        return translated(error, self._path, self.names, self.connection.system_errno if of_system else 0)
 
     @property
     def lost(self) -> bool:
@@ -111,7 +116,7 @@ class SqliteDriver:
             cursor.exec_trace = note
             rows = cast("Rows", cursor.execute(sql, parameters).fetchall())
         except (apsw.Error, UnicodeDecodeError) as error:
-            raise translated(error, self._path, self.names) from error
+            raise self._translated(error) from error
         return SqlResult(tuple(column[0] for column in columns), tuple(map(origin_of, columns)), rows)
 
     def _read_line(self, by: str, value: int | str) -> list[LineRow]:
@@ -359,7 +364,8 @@ class SqliteEngine:
                 SqlChanges(driver, driver.names, Counter(), self._clock, self._ids).create_store(MAIN)
             driver.rows("COMMIT")
         except BaseException:
-            driver.rows("ROLLBACK")
+            if driver.connection.in_transaction:  # SQLite ends it by itself where the disk fails
+                driver.rows("ROLLBACK")
             raise
         # A log that is lost before its first checkpoint would leave a file without tables.
         driver.rows("PRAGMA wal_checkpoint(FULL)")
