@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,10 +58,8 @@ def sample(folder: Path, *, written_back: bool, at_rest: bool = False) -> Sample
 
 
 def _acts() -> Iterator[str | tuple[str, list[object]]]:
-    yield (
-        "CREATE TABLE calls (id INT PRIMARY KEY, tool TEXT, args JSONB, cost NUMERIC(8, 4), at TIMESTAMP, done BOOLEAN)",
-        [],
-    )
+    columns = "id INT PRIMARY KEY, tool TEXT, args JSONB, cost NUMERIC(8, 4), at TIMESTAMP, done BOOLEAN"
+    yield f"CREATE TABLE calls ({columns})", []
     for number in range(6):
         row = [number, f"tool {number}" * 20, {"number": number}, "1.25", "2026-01-02T03:04:05Z", True]
         yield "INSERT INTO calls VALUES (%s, %s, %s, %s, %s, %s)", row
@@ -93,10 +92,8 @@ class Seen:
 
 def look(path: Path) -> Seen:
     """Read everything as users do, and verify. Whatever is raised is an error of ours, or the test fails."""
-    try:
+    with contextlib.suppress(holdfast.HoldfastError):  # verify has to say so, too
         _read(path)
-    except holdfast.HoldfastError:
-        pass  # verify has to say so, too
     try:
         with holdfast.connect(path, create=False) as db:
             db.verify()

@@ -128,13 +128,14 @@ def _watched(name: str, path: Path, log: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """Where and how an operation is killed."""
+    """Where and how an operation is killed: see `CrashPoints` and `CrashingDisk`."""
 
     name: str
-    at: int
+    at: int | str
     loss: Loss = Loss.PROCESS
     durability: str = "full"
     seed: int = 0
+    kept: float | None = None
 
 
 def killed(death: Death, path: Path, log: Path) -> Ended:
@@ -144,11 +145,12 @@ def killed(death: Death, path: Path, log: Path) -> Ended:
 
 def _crashing(death: Death, path: Path, log: Path) -> None:
     def last_words(label: str) -> None:
-        if points.reached == death.at:
+        if death.at in (points.reached, label):
             say(log, f"died at: {label}")
 
     points = CrashPoints(death.at, last_words)
-    CrashingDisk(points, death.loss, death.seed + death.at, OPERATIONS[death.name].checkpoint_pages).install()
+    pages = OPERATIONS[death.name].checkpoint_pages
+    CrashingDisk(points, death.loss, seed=death.seed, kept=death.kept, checkpoint_pages=pages).install()
     _do(death.name, path, points, log, death.durability)
 
 

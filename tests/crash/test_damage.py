@@ -57,9 +57,10 @@ def test_d8_a_log_that_was_cut_gives_the_last_good_commit(killed: Sample, tmp_pa
     """Of a log that was written back into the file, only all of it is good: what is left of it hides newer pages."""
     log = killed.files[LOG]
     written_back = _check(killed, look(killed.put(tmp_path, {LOG: b""})), "no log") == len(killed.history) - 1
-    found: list[int | None] = []
-    for size in range(0, len(log) + 1, BLOCK_BYTES if soak else BLOCK_BYTES * STRIDE):
-        found.append(_check(killed, look(killed.put(tmp_path, {LOG: log[:size]})), f"cut at {size}"))
+    found = [
+        _check(killed, look(killed.put(tmp_path, {LOG: log[:size]})), f"cut at {size}")
+        for size in range(0, len(log) + 1, BLOCK_BYTES if soak else BLOCK_BYTES * STRIDE)
+    ]
     if not written_back:
         states = [state for state in found if state is not None]
         assert len(states) == len(found), "nothing is damaged: what is missing was never synced, for all one can tell"

@@ -39,7 +39,7 @@ def translated(error: Exception, path: Path, names: Names, system_errno: int = 0
     """Return our error for one of SQLite's; `system_errno` is what the system said to its last failing call."""
     if system_errno in _NO_ROOM:
         return StoreFull(_FULL.format(path=repr(str(path)), message=os.strerror(system_errno)))
-    if isinstance(error, apsw.IOError) and error.extendedresult in _DAMAGE:
+    if isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) in _DAMAGE:
         return StoreCorrupt(
             f"{str(path)!r} is damaged: {error}, it ends too early or was changed; restore it from a copy"
         )

@@ -22,15 +22,23 @@ class CrashingDisk:
         points: is told of each step.
         loss: with `Loss.POWER`, the process dies together with what its files had not synced.
         seed: chooses what of that is left.
+        kept: how likely a sector that was not synced is left; None lets the seed choose.
         checkpoint_pages: after how many pages of log SQLite writes them into the file; None for its own default.
     """
 
     def __init__(
-        self, points: CrashPoints, loss: Loss = Loss.PROCESS, seed: int = 0, checkpoint_pages: int | None = None
+        self,
+        points: CrashPoints,
+        loss: Loss = Loss.PROCESS,
+        *,
+        seed: int = 0,
+        kept: float | None = None,
+        checkpoint_pages: int | None = None,
     ) -> None:
         self._points = points
         self._loss = loss
         self._choose = random.Random(seed)  # noqa: S311 - a test that can be repeated
+        self._kept = kept
         self._checkpoint_pages = checkpoint_pages
         self._files: dict[str, Unsynced] = {}
         self._vfs: apsw.VFS | None = None
@@ -45,7 +53,7 @@ class CrashingDisk:
     def lose_power(self) -> None:
         """Leave in the files what a failure of power leaves; the process must not use them any more."""
         for name, file in sorted(self._files.items()):
-            file.lose(self._choose)
+            file.lose(self._choose, self._kept)
             shared = Path(name + "-shm")  # memory, never synced
             if shared.exists():
                 shared.write_bytes(self._choose.randbytes(shared.stat().st_size))

@@ -21,11 +21,11 @@ class CrashPoints:
     """Counts the points that are reached, and kills the process at one of them.
 
     Args:
-        at: the number of the point to die at, from 1; None to survive.
+        at: the number of the point to die at, from 1, or its label; None to survive.
         watch: is called at each point with its label, before anybody dies there.
     """
 
-    def __init__(self, at: int | None = None, watch: Callable[[str], None] | None = None) -> None:
+    def __init__(self, at: int | str | None = None, watch: Callable[[str], None] | None = None) -> None:
         self._at = at
         self._watch = watch
         self._within = False
@@ -42,7 +42,7 @@ class CrashPoints:
             self.reached += 1
             if self._watch:
                 self._watch(label)
-            if self.reached == self._at:
+            if self._at in (self.reached, label):
                 self.die()
         finally:
             self._within = False

@@ -42,9 +42,14 @@ class Unsynced:
             _apply(self._synced, offset, content)
         self._later.clear()
 
-    def lose(self, choose: random.Random) -> None:
-        """Leave in the file what a failure of power leaves."""
-        kept = choose.choice(KEPT)
+    def lose(self, choose: random.Random, kept: float | None = None) -> None:
+        """Leave in the file what a failure of power leaves.
+
+        Args:
+            choose: which sectors.
+            kept: how likely each of them is there; None: one of `KEPT`.
+        """
+        kept = choose.choice(KEPT) if kept is None else kept
         if self._synced is None and choose.random() >= kept:
             self._path.unlink(missing_ok=True)
             return
