@@ -45,6 +45,7 @@ class Suites:
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
         self.outcomes: dict[str, Counter[str]] = {}
+        self.told: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count one phase of one test. Xdist hands those of its workers to the controller, where this runs."""
@@ -53,6 +54,8 @@ class Suites:
         self.seconds[suite] += report.duration  # type: ignore[assignment]  # a Counter adds floats too
         if report.when == "call" or not report.passed:
             self.outcomes.setdefault(suite, Counter())[report.outcome] += 1
+        if report.when == "call":  # record_property("told", ...): what a test has found out, such as a soak
+            self.told += [str(text) for name, text in report.user_properties if name == "told"]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -62,7 +65,11 @@ class Suites:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print a line per suite."""
+        """Print what tests had to tell, and a line per suite."""
+        for text in self.told:
+            title, _, lines = text.partition("\n")
+            terminalreporter.section(title)
+            terminalreporter.write_line(lines)
         if self.outcomes:
             terminalreporter.section("seconds of each suite, added over all processes")
         for suite, outcomes in sorted(self.outcomes.items()):

@@ -28,6 +28,13 @@ HARM = {
     "what was merged": "UPDATE hf_merge SET hi = hi - 1",
     "a merge is forgotten": "DELETE FROM hf_merge",
     "the schema": "UPDATE hf_schema SET tables = replace(tables, 'note', 'nota')",
+    "a branch's name": "UPDATE hf_ref SET name = 'sidf' WHERE name = 'side'",
+    "a branch of another line": "UPDATE hf_ref SET line = 1 WHERE name = 'side'",
+    "a branch is gone": "DELETE FROM hf_ref WHERE name = 'side'",
+    "the sum of the names": "UPDATE hf_meta SET value = 'zz' WHERE key = 'refs'",
+    "a line that versions name": "UPDATE hf_line SET id = 77 WHERE id = 2",
+    "the schema's text": "UPDATE hf_schema SET tables = replace(tables, '{', '(') WHERE version = 1",
+    "the schema's digest": "UPDATE hf_schema SET hash = zeroblob(32) WHERE version = 1",
     "a tag into nothing": "INSERT INTO hf_ref VALUES ('tag', 'lost', 1, 99)",
 }
 

@@ -30,6 +30,7 @@ from holdfast.engine.sql.reader import Parameters, SqlSnapshot
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite_errors import translated
 from holdfast.errors import (
+    HoldfastError,
     InvalidValue,
     NotFound,
     StoreClosed,
@@ -78,7 +79,7 @@ class SqliteDriver:
             self._check_transaction()
             return cast("Rows", self.connection.execute(sql, parameters).fetchall())
         except (apsw.Error, UnicodeDecodeError) as error:
-            raise translated(error, self._path, self.names) from error
+            raise self._translated(error) from error
 
     def many(self, sql: str, parameters: Iterable[Parameters]) -> None:
         """Run a statement once for each of `parameters`."""
@@ -86,7 +87,11 @@ class SqliteDriver:
             self._check_transaction()
             self.connection.executemany(sql, parameters)
         except (apsw.Error, UnicodeDecodeError) as error:
-            raise translated(error, self._path, self.names) from error
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> HoldfastError:
+        of_system = isinstance(error, (apsw.IOError, apsw.CantOpenError))  # else the connection may be closed
+        return translated(error, self._path, self.names, self.connection.system_errno if of_system else 0)
 
     @property
     def lost(self) -> bool:
@@ -345,7 +350,8 @@ class SqliteEngine:
                 SqlChanges(driver, driver.names, Counter(), self._clock, self._ids).create_store(MAIN)
             driver.rows("COMMIT")
         except BaseException:
-            driver.rows("ROLLBACK")
+            if driver.connection.in_transaction:  # SQLite ends it by itself where the disk fails
+                driver.rows("ROLLBACK")
             raise
         # A log that is lost before its first checkpoint would leave a file without tables.
         driver.rows("PRAGMA wal_checkpoint(FULL)")
@@ -360,6 +366,8 @@ class SqliteEngine:
                 f"{str(self._path)!r} is a store of format {version}; this Holdfast knows format {FORMAT}: update it"
             )
         found = driver.rows("SELECT value FROM hf_meta WHERE key = 'features'")
+        if not found:
+            raise StoreCorrupt(f"{str(self._path)!r} is damaged: it does not say what it needs; restore it from a copy")
         if found != [("[]",)]:
             raise Unsupported(f"{str(self._path)!r} needs features this Holdfast does not know: {found}; update it")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,10 +29,20 @@ from holdfast.errors import (
 
 _CELL = re.compile(r"hf_v(\d+)\.c(\d+)")
 _VIEW = re.compile(r"hf_(?:rows|insert|update|delete)_(\d+)")
+_FULL = "no room for {path}: {message}; free some and retry, nothing committed was lost"
+_DAMAGE = (apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""SQLite knows the first as a full disk, in most places; a quota and a limit of file sizes are I/O errors to it."""
 
 
-def translated(error: Exception, path: Path, names: Names) -> HoldfastError:
-    """Return our error for one of SQLite's."""
+def translated(error: Exception, path: Path, names: Names, system_errno: int = 0) -> HoldfastError:
+    """Return our error for one of SQLite's; `system_errno` is what the system said to its last failing call."""
+    if system_errno in _NO_ROOM:
+        return StoreFull(_FULL.format(path=repr(str(path)), message=os.strerror(system_errno)))
+    if isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) in _DAMAGE:
+        return StoreCorrupt(
+            f"{str(path)!r} is damaged: {error}, it ends too early or was changed; restore it from a copy"
+        )
     if isinstance(error, UnicodeDecodeError):
         return SqlError(f"the statement made text of bytes that are none: {error}")
     message = _in_user_names(str(error), names)
@@ -49,7 +61,7 @@ _OURS: tuple[tuple[type[apsw.Error] | tuple[type[apsw.Error], ...], type[Holdfas
         Timeout,
         "another process held {path} for longer than the timeout: {message}; retry",
     ),
-    (apsw.FullError, StoreFull, "no room for {path}: {message}; free some and retry, nothing committed was lost"),
+    (apsw.FullError, StoreFull, _FULL),
     (apsw.NotADBError, StoreCorrupt, "{path} is no database, not a Holdfast store; name another file"),
     (apsw.CorruptError, StoreCorrupt, "{path} is damaged: {message}; restore it from a copy"),
     ((apsw.CantOpenError, apsw.IOError, apsw.PermissionsError), StoreUnavailable, "{path} cannot be used: {message}"),

@@ -8,7 +8,7 @@ from holdfast.core.hashing import CommitHeader, Leaf, changes_digest, leaf_of, s
 from holdfast.core.points import Point, join
 from holdfast.core.rows import Change
 from holdfast.engine.contract import Commit, Line, Reader
-from holdfast.errors import HoldfastError, StoreCorrupt
+from holdfast.errors import HoldfastError, StoreClosed, StoreCorrupt, StoreError, Timeout
 from holdfast.versions.results import Verification
 
 FINDINGS_MAX = 20
@@ -29,6 +29,10 @@ def verify(reader: Reader) -> Verification:
                 break
     except StoreCorrupt as error:
         findings.append(str(error))
+    except (StoreError, StoreClosed, Timeout):
+        raise  # says nothing about what is stored
+    except (HoldfastError, ValueError, TypeError, LookupError, ArithmeticError) as error:
+        findings.append(f"what is stored cannot be read: {error}")  # a name, a number or a text that was changed
     if findings:
         raise StoreCorrupt("the store is damaged:\n" + "\n".join(f"  {finding}" for finding in findings))
     return Verification(check.commits, check.changes, check.erased)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract import Commit, Erasure, Line
 from holdfast.engine.sql.layout import quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
+from holdfast.engine.sql.refs import damage_of_refs
 from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, rows_query, select_view, version_columns
 from holdfast.errors import NotFound, StoreCorrupt
 
@@ -144,10 +146,13 @@ class SqlSnapshot:
             assert version is not None
         known = self._names.catalogues.get(version)
         if known is None:
-            found = self._db.rows("SELECT tables FROM hf_schema WHERE version = ?", (version,))
+            found = self._db.rows("SELECT tables, hash FROM hf_schema WHERE version = ?", (version,))
             if not found:
                 raise StoreCorrupt(f"version {version} of the schema is missing; run verify")
-            known = self._names.catalogues[version] = Catalogue.from_json(version, found[0][0])
+            tables, digest = found[0]
+            if hashlib.sha256(tables.encode()).digest() != digest:  # else every row would be read with wrong names
+                raise StoreCorrupt(f"version {version} of the schema is damaged; restore the store from a copy")
+            known = self._names.catalogues[version] = Catalogue.from_json(version, tables)
         return known
 
     def rows(self, table: Table, vector: VersionVector, keys: Iterable[Key] | None = None) -> Iterator[Row]:
@@ -220,6 +225,7 @@ class SqlSnapshot:
         for (finding,) in self._db.rows("PRAGMA integrity_check(20)"):
             if finding != "ok":
                 yield str(finding)
+        yield from damage_of_refs(self._db)
         for table in self.catalogue().tables:
             # Nothing but this flag makes a reader look for the tombstone.
             sql = (

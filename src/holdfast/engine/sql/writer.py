@@ -16,6 +16,7 @@ from holdfast.engine.sql.translate.defaults import checked
 from holdfast.engine.sql.layout import VID, cells, create_table, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database, Parameters, SqlSnapshot
+from holdfast.engine.sql.refs import put_ref, remove_ref
 from holdfast.engine.sql.views import (
     Command,
     command_views,
@@ -96,7 +97,7 @@ class SqlChanges(SqlSnapshot):
 
     def delete_branch(self, name: str) -> None:
         """Forget a branch."""
-        self._db.rows("DELETE FROM hf_ref WHERE kind = 'branch' AND name = ?", (name,))
+        remove_ref(self._db, "branch", name)
 
     def put_tag(self, name: str, point: Point) -> None:
         """Let a tag name a point."""
@@ -104,10 +105,10 @@ class SqlChanges(SqlSnapshot):
 
     def delete_tag(self, name: str) -> None:
         """Forget a tag."""
-        self._db.rows("DELETE FROM hf_ref WHERE kind = 'tag' AND name = ?", (name,))
+        remove_ref(self._db, "tag", name)
 
     def _put_ref(self, kind: str, name: str, line: str, n: int | None) -> None:
-        self._db.rows("INSERT OR REPLACE INTO hf_ref VALUES (?, ?, ?, ?)", (kind, name, self._names.id_of(line), n))
+        put_ref(self._db, kind, name, self._names.id_of(line), n)
 
     # The open commit
 

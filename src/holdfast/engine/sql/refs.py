@@ -1,0 +1,68 @@
+"""The names of branches and tags on disk, and a sum over them.
+
+No commit's hash covers a name: it may be moved and forgotten. So that a name that was damaged, or lost with a page,
+does not pass for one that was never given, `hf_meta` keeps the sum of the digests of all of them. A sum can be kept
+up to date at the cost of one name, however many there are; a hash over the list could not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import msgspec
+
+_ROWS = "SELECT r.kind, r.name, l.uid, r.n FROM hf_ref AS r LEFT JOIN hf_line AS l ON l.id = r.line"
+_ONE = " WHERE r.kind = ? AND r.name = ?"
+_MODULUS = 1 << 256
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Database(Protocol):
+    """What is needed of a driver."""
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        ...
+
+
+def put_ref(database: Database, kind: str, name: str, line: int, n: int | None) -> None:
+    """Let a name stand for a line, or for its commit `n`, whatever it stood for before."""
+    before = database.rows(_ROWS + _ONE, (kind, name))
+    database.rows("INSERT OR REPLACE INTO hf_ref VALUES (?, ?, ?, ?)", (kind, name, line, n))
+    _note(database, before, database.rows(_ROWS + _ONE, (kind, name)))
+
+
+def remove_ref(database: Database, kind: str, name: str) -> None:
+    """Forget a name, if there is one."""
+    before = database.rows(_ROWS + _ONE, (kind, name))
+    database.rows("DELETE FROM hf_ref WHERE kind = ? AND name = ?", (kind, name))
+    _note(database, before, [])
+
+
+def damage_of_refs(database: Database) -> Iterator[str]:
+    """Yield what is wrong with the names."""
+    noted = _noted(database)
+    if noted is not None and noted != _sum(database.rows(_ROWS)):
+        yield "the branches and tags are not those that were made: a name, or what it names, was changed or lost"
+
+
+def _note(database: Database, before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> None:
+    noted = _noted(database)
+    total = (
+        _sum(database.rows(_ROWS))  # of a store made before there was a sum
+        if noted is None
+        else (noted - _sum(before) + _sum(after)) % _MODULUS
+    )
+    database.rows("INSERT OR REPLACE INTO hf_meta VALUES ('refs', ?)", (f"{total:064x}",))
+
+
+def _noted(database: Database) -> int | None:
+    found = database.rows("SELECT value FROM hf_meta WHERE key = 'refs'")
+    return int(found[0][0], 16) if found else None
+
+
+def _sum(rows: list[tuple[Any, ...]]) -> int:
+    return sum(int.from_bytes(hashlib.sha256(_encoder.encode(row)).digest()) for row in rows) % _MODULUS

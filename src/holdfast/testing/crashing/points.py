@@ -1,0 +1,54 @@
+"""Where a process can die."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from enum import StrEnum
+
+
+class Loss(StrEnum):
+    """What is lost when the process dies."""
+
+    PROCESS = "process"
+    """The process alone, as by kill -9: what it wrote is in the files, synced or not."""
+    POWER = "power"
+    """The machine: of what was written and not synced, some sectors of 512 bytes are there and some are not."""
+
+
+class CrashPoints:
+    """Counts the points that are reached, and kills the process at one of them.
+
+    Args:
+        at: the number of the point to die at, from 1, or its label; None to survive.
+        watch: is called at each point with its label, before anybody dies there.
+    """
+
+    def __init__(self, at: int | str | None = None, watch: Callable[[str], None] | None = None) -> None:
+        self._at = at
+        self._watch = watch
+        self._within = False
+        self.reached = 0
+        self.before_death: Callable[[], None] | None = None
+        """Is called before the process is killed: where a disk loses what it has not synced."""
+
+    def reach(self, label: str) -> None:
+        """Come to a point. Does not return if it is the one to die at. What `watch` does is no point itself."""
+        if self._within:
+            return
+        self._within = True
+        try:
+            self.reached += 1
+            if self._watch:
+                self._watch(label)
+            if self._at in (self.reached, label):
+                self.die()
+        finally:
+            self._within = False
+
+    def die(self) -> None:
+        """Kill this process, as kill -9 would: nothing is flushed, no block is left."""
+        if self.before_death:
+            self.before_death()
+        os.kill(os.getpid(), signal.SIGKILL)
