@@ -40,3 +40,33 @@ def compare_decimals(a: str, b: str) -> int:
     if x.is_nan() or y.is_nan():
         return (a > b) - (a < b)
     return (x > y) - (x < y)
+
+
+def vector_distance(metric: str, a: bytes | None, b: bytes | None) -> float | None:
+    """hf_distance: return how far two stored vectors are from each other, by the operator of the metric; NULL is NULL.
+
+    Raises:
+        InvalidValue: one of them is no vector, their dimensions differ, or there is no such metric.
+    """
+    from holdfast.engine.vectors import distance  # noqa: PLC0415 - numpy: what no store without vectors pays
+
+    return distance(metric, a, b)
+
+
+def vector_dimensions(stored: bytes | None) -> int | None:
+    """vector_dims: return how many dimensions a stored vector has; NULL is NULL. Raises InvalidValue."""
+    from holdfast.engine.vectors import dimensions  # noqa: PLC0415 - as above
+
+    return dimensions(stored)
+
+
+def vector_norm(stored: bytes | None) -> float | None:
+    """vector_norm, l2_norm: return the Euclidean length of a stored vector; NULL is NULL. Raises InvalidValue."""
+    from holdfast.engine.vectors import norm  # noqa: PLC0415 - as above
+
+    return norm(stored)
+
+
+def phrase_frequency(matched: Any) -> int:  # noqa: ANN401 - what FTS5 hands over
+    """hf_frequency: return how often the one phrase of a search for words stands in the matched text."""
+    return int(matched.inst_count)

@@ -45,6 +45,10 @@ class Database(Protocol):
         """Run a statement and return its rows with what is known of its columns."""
         ...
 
+    def words(self, tokenizer: Sequence[str], text: str) -> list[str]:
+        """Return the words of a text, as an FTS5 tokenizer (its name and arguments) takes it apart."""
+        ...
+
 
 class SqlSnapshot:
     """A consistent snapshot: the reading half of the contract. Lives as long as the transaction it reads in."""
@@ -236,13 +240,10 @@ class SqlSnapshot:
 
     # SQL on a branch
 
-    def show(self, table: Table, alias: str, at: Line | Point) -> None:
-        """Let `alias` name `table` as seen from a point or from the head of a line."""
-        self._show(table, alias, at, versioned=False)
-
-    def _show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool) -> None:
+    def show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool = False) -> None:
+        """Let `alias` name `table` as seen from a point or from the head of a line; with "hf:vid" if `versioned`."""
         seen = (at.uid, at.epoch) if isinstance(at, Line) else (at.line, at.n, "past")
-        signature = (table, *seen)
+        signature = (table, versioned, *seen)
         if self._names.views.get(alias) == signature:
             return
         # The open commit counts as seen from the head, and so does what it has merged.

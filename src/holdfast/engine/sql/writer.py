@@ -14,7 +14,8 @@ from holdfast.engine.contract import Commit, Line, Violation
 from holdfast.engine.sql.expressions import translated
 from holdfast.engine.sql.layout import cells, create_table, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
-from holdfast.engine.sql.reader import Database, Parameters, SqlSnapshot
+from holdfast.engine.sql.reader import Database, Parameters
+from holdfast.engine.sql.searching import Searching
 from holdfast.engine.sql.views import (
     VID,
     command_views,
@@ -54,7 +55,7 @@ class Counter:
         self.ended = True
 
 
-class SqlChanges(SqlSnapshot):
+class SqlChanges(Searching):
     """The writing half of the contract. Lives as long as the transaction it writes in."""
 
     def __init__(self, database: Database, names: Names, counter: Counter, clock: Clock, ids: Ids) -> None:
@@ -112,6 +113,7 @@ class SqlChanges(SqlSnapshot):
                 " nothing was written; read it again and retry"
             )
         self._line = line
+        self._names.searches.opened(line)
         self._touched = {}
         self._theirs = None
         self._defined = False
@@ -140,7 +142,7 @@ class SqlChanges(SqlSnapshot):
     def _accept(self, table: Table) -> None:
         """Make the command views of a table, and the view of its rows that they check constraints against."""
         line = self.opened
-        self._show(table, rows_view(table), line, versioned=True)
+        self.show(table, rows_view(table), line, versioned=True)
         signature = (table, line.uid)
         if self._names.views.get(insert_view(table)) != signature:
             for name, statements in command_views(table, self._names.id_of(line.uid)):
