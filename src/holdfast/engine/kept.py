@@ -3,8 +3,8 @@
 A version that was committed never changes, and what a commit shows of a table never changes either. So the numbers of
 a version, found by its vid, serve every branch, and a branch needs no more than the list of the vids that it shows.
 
-Two things would break this, and must be kept out. What a transaction has not committed yet may still change, and after a
-rollback its vids are given to other versions: callers keep only what was committed before their transaction. And gc
+Two things would break this, and must be kept out. What a transaction has not committed yet may still change, and after
+a rollback its vids are given to other versions: callers keep only what was committed before their transaction. And gc
 removes versions, so that the last vids may be given again: it counts itself in hf_meta, and each count has a memory of
 its own.
 """

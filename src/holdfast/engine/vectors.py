@@ -13,17 +13,22 @@ from collections.abc import Callable, Iterator
 import numpy
 from numpy.typing import NDArray
 
+from holdfast.core.types import ColumnType, Kind, encode
 from holdfast.engine.contract import Metric
 from holdfast.engine.kept import NOTHING, OTHER, UNKNOWN, Kept, Places, Shown, Vids, isin
 from holdfast.errors import InvalidValue
 
-BLOCK_BYTES = 16 * 1024 * 1024
-"""The unit in which vectors are kept, read and computed."""
+BLOCK_BYTES = 64 * 1024 * 1024
+"""The unit in which vectors are kept. A product for each costs a wait for all threads: on a busy machine, the most."""
+
+READ_BYTES = 16 * 1024 * 1024
+"""The unit in which vectors are read, and computed if they are not kept."""
 
 GATHER_ONE_IN = 6
 """If fewer than one in so many rows of a block are asked for, they are copied out first; measured: quicker then."""
 
-_EXACT_ELEMENTS = 512 * 1024
+_EXACT_ELEMENTS = 64 * 1024  # as many float64 as stay in a processor's cache
+_ANY_VECTOR = ColumnType(Kind.VECTOR)
 _UNIT = 2.0**-24  # the rounding of one float32 operation
 _TINY = 2.0**-125  # what may be lost where float32 has no smaller numbers
 
@@ -34,7 +39,9 @@ Read = Callable[[Vids], list[tuple[int, bytes | None]]]
 
 
 def parsed(stored: object, where: str = "vector") -> Vectors:
-    """Return a stored vector as an array. Raises InvalidValue if it is none."""
+    """Return a stored vector, or one written as `[1, 2]`, as an array. Raises InvalidValue if it is none."""
+    if isinstance(stored, str):
+        stored = encode(stored, _ANY_VECTOR, where)
     if not isinstance(stored, bytes) or not stored or len(stored) % 4:
         raise InvalidValue(f"{where}: {stored!r:.60} is no stored vector; pass a list or an array of numbers")
     vector = numpy.frombuffer(stored, "<f4")
@@ -85,7 +92,7 @@ def _distances(metric: Metric, rows: Numbers, query: Numbers) -> Numbers:
     if metric is Metric.L2:
         rows -= query
         return _norms(rows)
-    products: Numbers = (rows * query).sum(axis=1)
+    products: Numbers = numpy.einsum("ij,j->i", rows, query)
     if metric is Metric.INNER:
         products *= -1.0
         return products + 0.0  # no negative zero
@@ -96,12 +103,14 @@ def _distances(metric: Metric, rows: Numbers, query: Numbers) -> Numbers:
 
 
 def _norms(rows: Numbers) -> Numbers:
-    return numpy.sqrt((rows * rows).sum(axis=1))
+    squares: Numbers = numpy.einsum("ij,ij->i", rows, rows)
+    return numpy.sqrt(squares)
 
 
 def norms(rows: Vectors) -> Numbers:
     """Return the Euclidean length of each row."""
-    return distances(Metric.L2, rows, numpy.zeros(rows.shape[1]))
+    origin: Numbers = numpy.zeros(int(rows.shape[1]))
+    return distances(Metric.L2, rows, origin)
 
 
 class Nearest:
@@ -248,8 +257,8 @@ def search(
 
 
 def _parts(vids: Vids, width: int, read: Read) -> Iterator[tuple[Vids, list[bytes | None]]]:
-    """Read versions, as many at once as make a block."""
-    step = max(1, BLOCK_BYTES // (4 * width))
+    """Read versions, as many at once as is good for the memory."""
+    step = max(1, READ_BYTES // (4 * width))
     for at in range(0, len(vids), step):
         found = read(vids[at : at + step])
         if found:

@@ -1,8 +1,8 @@
 """Searches for words, as people write them: what is asked, as a tree of phrases.
 
-What comes out is the same for all four ways to write one (`WordSyntax`). A phrase is handed to the index between quotes,
-so that nothing in it is syntax there. And, or and not are computed from what the phrases find, so that no combination
-is beyond the index.
+What comes out is the same for all four ways to write one (`WordSyntax`). A phrase is handed to the index between
+quotes, so that nothing in it is syntax there. And, or and not are computed from what the phrases find, so that no
+combination is beyond the index.
 """
 
 from __future__ import annotations
