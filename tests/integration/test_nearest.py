@@ -176,7 +176,8 @@ def test_what_is_not_committed_is_not_kept(store: Store, read: list[int]) -> Non
     assert read == [5, 1]
 
 
-def test_several_commits_of_one_transaction_are_all_taken_back(store: Store) -> None:
+@pytest.mark.parametrize("opened", [False, True], ids=["looked at", "written"])
+def test_several_commits_of_one_transaction_are_all_taken_back(store: Store, opened: bool) -> None:
     """Group commit may make them; what one of them saw of another must not be kept."""
 
     def insert(writer: Any, key: int, x: float) -> None:
@@ -190,18 +191,20 @@ def test_several_commits_of_one_transaction_are_all_taken_back(store: Store) -> 
     with pytest.raises(KeyError), store._session.write() as writer:
         insert(writer, 20, 50)
         insert(writer, 21, 60)
-        side = writer.create_line("5" * 32, Point(writer.branch("main").uid, writer.branch("main").head))  # type: ignore[union-attr]
-        table = writer.catalogue().find("t")
+        table, main = writer.catalogue().find("t"), writer.branch("main")
         assert table is not None
-        for at in (side, Point(side.uid, 0)):
+        assert main is not None
+        side = writer.create_line("5" * 32, Point(main.uid, main.head))
+        if opened:  # a branch of what may be taken back
+            writer.open(side)
+        for at in (side,) if opened else (side, side.parent):
             number = writer.nearest(table, column_of(table, "v"), at, L2, blob(60, 60), 1)  # type: ignore[attr-defined]
             scores = writer.query_again("SELECT score FROM temp.hf_found WHERE search = ?", (number,))  # type: ignore[attr-defined]
             assert scores == [(0.0,)]
         raise KeyError
-    store.executemany("INSERT INTO t VALUES (%s, %s)", [[30, [70, 70]], [31, [80, 80]]])
-    assert [row.score for row in nearest(store, L2, blob(60, 60), 9)][:2] == pytest.approx(
-        [math.sqrt(200), math.sqrt(800)]
-    )
+    for key, place, off in ((30, 70, 200), (40, 65, 50)):  # commits with the numbers of those, versions with their vids
+        store.executemany("INSERT INTO t VALUES (%s, %s)", [[key, [99, 99]], [key + 1, [place, place]]])
+        assert nearest(store, L2, blob(60, 60), 9)[0].score == pytest.approx(math.sqrt(off))
 
 
 def test_an_open_merge_is_searched_with_what_it_brings(store: Store) -> None:
@@ -247,6 +250,20 @@ def test_an_older_snapshot_keeps_seeing_what_gc_removed(store: Store) -> None:
             number = reader.nearest(table, column, at, L2, blob(9, 9), 1)
             assert reader.query_again("SELECT score FROM temp.hf_found WHERE search = ?", (number,)) == [(0.0,)]
     assert nearest(store, L2, blob(9, 9), 1)[0].key == 7
+
+
+def test_a_collection_that_is_taken_back_leaves_no_memory(store: Store) -> None:
+    with pytest.raises(KeyError), store._session.write() as writer:
+        writer._count_collection()  # type: ignore[attr-defined]
+        line, table = writer.branch("main"), writer.catalogue().find("t")
+        assert line is not None
+        assert table is not None
+        writer.query_again(f"DELETE FROM hf_v{table.id} WHERE c1 = 1", ())  # type: ignore[attr-defined]
+        writer.nearest(table, column_of(table, "v"), line, L2, blob(1, 0), 1)  # type: ignore[attr-defined]
+        raise KeyError
+    with store._session.write() as writer:
+        writer._count_collection()  # type: ignore[attr-defined]
+    assert nearest(store, L2, blob(1, 0), 1)[0].key == 1
 
 
 def test_what_other_processes_commit_is_found(store: Store, path: Path, read: list[int]) -> None:

@@ -205,9 +205,8 @@ class History:
                 (f"{a[:3]}:*", f"{a[:3]}*"),
             ]
         )
-        expected: dict[Any, Any] = dict(
-            plain.execute("SELECT rowid, -bm25(f) FROM f WHERE f MATCH ?", (fts,)).fetchall()
-        )  # type: ignore[arg-type]
+        ranked: Any = plain.execute("SELECT rowid, -bm25(f) FROM f WHERE f MATCH ?", (fts,)).fetchall()
+        expected = dict(ranked)
         found = matching(db, asked, WordSyntax.QUERY)
         assert {row.key: row.score for row in found} == pytest.approx(expected, rel=1e-9)
         if len(found) > 2:
