@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from holdfast.core.types import ColumnType, Kind, encode
 from holdfast.engine.contract import WordSyntax
 from holdfast.errors import InvalidValue, Unsupported
 
@@ -19,6 +20,7 @@ CONFIGS: dict[str, tuple[str, ...]] = {"english": ("porter", "unicode61"), "simp
 
 DEPTH_MAX = 50
 PHRASES_MAX = 1_000
+_TEXT = ColumnType(Kind.TEXT)
 
 _STOP_WORDS = frozenset(
     """
@@ -44,7 +46,7 @@ class Phrase:
     @property
     def quoted(self) -> str:
         """The phrase in the language of FTS5."""
-        return '"' + self.text.replace('"', '""').replace("\0", " ") + '"' + (" *" if self.prefix else "")
+        return '"' + self.text.replace('"', '""') + '"' + (" *" if self.prefix else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,10 @@ class Reading:
         """Return what is asked; None if nothing is left of it, which finds nothing.
 
         Raises:
-            InvalidValue: the text is not well formed, or too long.
+            InvalidValue: the text is not well formed, is too long, or could not be stored as TEXT.
             Unsupported: a part of it has no meaning here.
         """
+        encode(words, _TEXT, f"{syntax}()")
         if syntax is WordSyntax.QUERY:
             return _Parser(words, self.phrase).parsed()
         if syntax is WordSyntax.PHRASE:
@@ -104,7 +107,7 @@ class Reading:
         self._phrases += 1
         if self._phrases > PHRASES_MAX:
             raise InvalidValue(f"a search has at most {PHRASES_MAX} words and phrases; this one has more")
-        found = self._words(("unicode61",), text.replace("\0", " "))
+        found = self._words(("unicode61",), text)
         if not found or (stops and all(word in self._stops for word in found)):
             return None
         return Phrase(text, prefix)
