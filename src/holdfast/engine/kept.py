@@ -133,7 +133,7 @@ class Shown:
 
     @property
     def size_bytes(self) -> int:
-        """The memory that it takes, with the places of its vids in one column."""
+        """The memory that it takes, with what is remembered of its vids for one column."""
         return 2 * self.vids.nbytes
 
     def places_in(self, places: Places) -> Vids:
@@ -179,24 +179,32 @@ class Lengths:
     def __init__(self) -> None:
         self.places = Places()
         self._lengths = numpy.empty(0, numpy.int64)
+        self._shown: weakref.WeakKeyDictionary[Shown, Measured] = weakref.WeakKeyDictionary()
 
     @property
     def size_bytes(self) -> int:
         """The memory that it takes."""
         return self.places.size_bytes + self._lengths.nbytes
 
-    def of(self, shown: Shown, uncommitted: Vids, read: Callable[[Vids], list[tuple[int, int]]]) -> Vids:
-        """Return the length of each version shown; those not known yet are read, and kept if they are committed.
+    def of(self, shown: Shown, uncommitted: Vids, read: Callable[[Vids], list[tuple[int, int]]]) -> Measured:
+        """Return the lengths of the versions shown; those not known yet are read, and kept if they are committed.
 
         Args:
             read: returns the (vid, length) of the versions that it is given.
         """
+        known = self._shown.get(shown)
+        if known is None:
+            known = Measured(self._read(shown, uncommitted, read))
+            if not isin(uncommitted, shown.vids).any():
+                self._shown[shown] = known
+        return known
+
+    def _read(self, shown: Shown, uncommitted: Vids, read: Callable[[Vids], list[tuple[int, int]]]) -> Vids:
         places = shown.places_in(self.places)
         missing = shown.vids[places == UNKNOWN]
         lengths = numpy.zeros(len(shown.vids), numpy.int64)
         if len(missing):
-            found = numpy.array(read(missing), numpy.int64).reshape(-1, 2)
-            fresh = sorted_pairs(found)
+            fresh = sorted_pairs(numpy.array(read(missing), numpy.int64).reshape(-1, 2))
             lengths[numpy.searchsorted(shown.vids, fresh[:, 0])] = fresh[:, 1]
             stays = fresh[~isin(fresh[:, 0], uncommitted)]
             self.places.add(stays[:, 0], numpy.arange(len(stays)) + len(self._lengths))
@@ -204,6 +212,14 @@ class Lengths:
         known = places >= 0
         lengths[known] = self._lengths[places[known]]
         return lengths
+
+
+class Measured:
+    """The lengths of some versions, in their order, and the sum of them."""
+
+    def __init__(self, lengths: Vids) -> None:
+        self.lengths = lengths
+        self.total = int(lengths.sum())
 
 
 def vids_of(rows: list[tuple[Any, ...]]) -> Vids:

@@ -9,7 +9,7 @@ from holdfast.core.points import Point
 from holdfast.core.schema import Column, Table
 from holdfast.engine.contract import Line, Metric, WordSyntax
 from holdfast.engine.sql.layout import tombstones, versions
-from holdfast.engine.sql.reader import SqlSnapshot
+from holdfast.engine.sql.reader import Database, SqlSnapshot
 from holdfast.engine.sql.searches import COUNT_COLLECTION, FOUND_TABLE
 from holdfast.engine.sql.text_index import config_of, damage_of, text_index, text_indexes
 from holdfast.engine.sql.views import HEAD, vids_query
@@ -69,13 +69,10 @@ class Searching(SqlSnapshot):
         query = reading.parsed(words, syntax)
         kept, shown, uncommitted = self._shown(table, at)
         read = self._reading(f"SELECT d.id, d.sz FROM main.{index}_docsize AS d", "d.id")
-        lengths = matching.lengths(kept, (index,), shown, uncommitted, read)
+        measured = matching.lengths(kept, (index,), shown, uncommitted, read)
 
-        def hits(phrase: str) -> Hits:
-            sql = f"SELECT rowid, hf_frequency({index}) FROM main.{index} WHERE {index} MATCH ?"
-            return matching.hits(shown.vids, self._db.rows(sql, (phrase,)))
-
-        vids, scores = matching.search(query, hits, shown.vids, lengths, self._with_text(table, column))
+        lookup = _TextIndex(self._db, index, shown.vids)
+        vids, scores = matching.search(query, lookup, shown.vids, measured, self._with_text(table, column))
         vids, scores = matching.best(vids, scores, None if k is None else _checked(k))
         return self._found(table, vids, scores, -scores)
 
@@ -209,6 +206,33 @@ class Searching(SqlSnapshot):
             again = sorted(sequence[equal].tolist(), key=lambda at: (order[at], rids[int(vids[at])]))
             sequence[equal] = again
         return list(sequence.tolist())
+
+
+class _TextIndex:
+    """A text index, as one search asks it."""
+
+    def __init__(self, database: Database, name: str, shown: Vids) -> None:
+        self._db = database
+        self._name = name
+        self._shown = shown
+
+    def find(self, phrase: str) -> Vids:
+        """Return where a phrase stands."""
+        from holdfast.engine import kept as memory  # noqa: PLC0415 - see above
+
+        sql = f"SELECT rowid FROM main.{self._name} WHERE {self._name} MATCH ?"
+        return memory.both(memory.vids_of(self._db.rows(sql, (phrase,))), self._shown)
+
+    def count(self, phrase: str, among: Vids | None) -> Hits:
+        """Return where a phrase stands and how often."""
+        from holdfast.engine import matching  # noqa: PLC0415 - see above
+
+        sql = f"SELECT rowid, hf_frequency({self._name}) FROM main.{self._name} WHERE {self._name} MATCH ?"
+        if among is None:
+            return matching.hits(self._shown, self._db.rows(sql, (phrase,)))
+        # The plus keeps FTS5 from looking each of them up by itself.
+        sql += " AND +rowid IN (SELECT value FROM json_each(?))"
+        return matching.hits(self._shown, self._db.rows(sql, (phrase, _json(among))))
 
 
 def _settled(at: Line | Point) -> Line | Point:
