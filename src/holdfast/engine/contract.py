@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, VersionVector
 from holdfast.core.rows import Change, Resolution, Row, Touch
-from holdfast.core.schema import Catalogue, Key, Table
+from holdfast.core.schema import Catalogue, Column, Key, Table
 from holdfast.engine.sql.views import Command
 
 
@@ -74,6 +74,30 @@ class Violation:
 
     constraint: str
     rows: tuple[Row, ...]
+
+
+class Metric(StrEnum):
+    """How far two vectors are from each other, by the operator that SQL has for it. Smaller is nearer."""
+
+    L2 = "<->"
+    """The length of their difference."""
+    COSINE = "<=>"
+    """1 - the cosine of the angle between them, from 0 to 2; infinite if one of them is zero and has no direction."""
+    INNER = "<#>"
+    """The negative of their inner product."""
+
+
+class WordSyntax(StrEnum):
+    """How a search for words is written, by the function that SQL has for it."""
+
+    PLAIN = "plainto_tsquery"
+    """Words, all of them to be found."""
+    PHRASE = "phraseto_tsquery"
+    """Words that follow each other."""
+    WEB = "websearch_to_tsquery"
+    """Words, "phrases", OR, and -what is not to be found. Never refused."""
+    QUERY = "to_tsquery"
+    """Words with &, |, !, <->, parentheses, and :* after a prefix."""
 
 
 class Reader(Protocol):
@@ -214,7 +238,61 @@ class SqlReader(Reader, Protocol):
     def show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool = False) -> None:
         """Let `alias` name `table` in the statements that follow, as seen from a point or from the head of a line.
 
-        `versioned`: with the hidden column that names the version of each row, for searches.
+        Args:
+            versioned: whether it has the column "hf:vid" too, by which it is joined with what a search found.
+        """
+        ...
+
+    def nearest(
+        self,
+        table: Table,
+        column: Column,
+        at: Line | Point,
+        metric: Metric,
+        query: bytes,
+        k: int,
+        among: tuple[str, Sequence[object]] | None = None,
+    ) -> int:
+        """Find the rows whose vectors are nearest to `query`; exact. Return the number of the search.
+
+        `temp.hf_found` then has, under this number in `search`, the `vid`, the `score` (the distance) and the `place`
+        (from 1: by score, then by row id) of the `k` nearest, and of those as near as the last of them, so that a
+        statement may order equal ones as it likes. Rows without a vector are passed over. What was found is good for
+        the statements of this snapshot, of the last `SEARCHES_KEPT` searches (engine/sql/searches.py).
+
+        Args:
+            at: the line, or the point, that is looked at; of the line that is written, its open commit too.
+            query: little-endian float32, as stored.
+            among: SQL that yields the vids to look at, with its parameters.
+
+        Raises:
+            InvalidValue: `query` is no vector of the column's dimensions, or `k` is negative.
+        """
+        ...
+
+    def matching(
+        self,
+        table: Table,
+        column: Column,
+        at: Line | Point,
+        words: str,
+        syntax: WordSyntax,
+        config: str | None = None,
+        k: int | None = None,
+    ) -> int:
+        """Find the rows whose text matches; return the number of the search, as `nearest` does.
+
+        The score is BM25's, as the rows that are seen give it, whatever other branches have: larger is better. The
+        column needs a text index (engine/sql/text_index.py).
+
+        Args:
+            config: what the words are to be understood as: "english" or "simple"; None as the index does.
+            k: how many of the best to keep, with those as good as the last of them; None for all.
+
+        Raises:
+            NotFound: the column has no text index.
+            InvalidValue: `words` is not well formed.
+            Unsupported: a part of `words` that has no meaning here, or the index was made for another `config`.
         """
         ...
 

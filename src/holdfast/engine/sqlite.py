@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -24,9 +24,12 @@ from holdfast.core.types import ColumnType, Kind, encode
 from holdfast.engine.contract import Durability
 from holdfast.engine.functions import AGGREGATES, FUNCTIONS, compare_decimals
 from holdfast.engine.functions.aggregates import Gathered
+from holdfast.engine.functions.vectors import phrase_frequency
 from holdfast.engine.sql.layout import APPLICATION_ID, DECIMAL_COLLATION, FORMAT, SYSTEM_TABLES
 from holdfast.engine.sql.names import VECTORS_MAX, LineRow, Names
-from holdfast.engine.sql.reader import Parameters, SqlSnapshot
+from holdfast.engine.sql.reader import Parameters
+from holdfast.engine.sql.searches import Memory
+from holdfast.engine.sql.searching import Searching
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite_errors import translated
 from holdfast.errors import (
@@ -103,6 +106,12 @@ class SqliteDriver:
         if self.lost:
             raise StoreError("an error of the disk took back the whole transaction; leave its block, and run it again")
 
+    def words(self, tokenizer: Sequence[str], text: str) -> list[str]:
+        """Return the words of a text, as an FTS5 tokenizer takes it apart."""
+        name, *arguments = tokenizer
+        split = self.connection.fts5_tokenizer(name, arguments)
+        return [word for (word,) in split(text.encode(), apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False)]
+
     def _read_line(self, by: str, value: int | str) -> list[LineRow]:
         return self.rows(f"SELECT id, uid, parent, fork_n FROM hf_line WHERE {by} = ?", (value,))
 
@@ -177,6 +186,7 @@ class SqliteSession:
             self._register(name, function, arguments)
         for name, (result, arguments) in AGGREGATES.items():
             driver.connection.create_window_function(name, partial(Gathered, result), arguments)
+        driver.connection.register_fts5_function("hf_frequency", phrase_frequency)
         driver.connection.create_collation(DECIMAL_COLLATION, compare_decimals)
 
     has_sql = True
@@ -185,13 +195,13 @@ class SqliteSession:
         self._driver.connection.create_scalar_function(name, function, arguments)
 
     @contextlib.contextmanager
-    def read(self) -> Generator[SqlSnapshot]:
+    def read(self) -> Generator[Searching]:
         """Return a consistent snapshot, for the length of the block; inside a `write` block, what that has written."""
         if self._open is not None:
             yield self._open
             return
         with self._transaction("BEGIN"):
-            yield SqlSnapshot(self._driver, self._driver.names)
+            yield Searching(self._driver, self._driver.names)
 
     @contextlib.contextmanager
     def write(self) -> Generator[SqlChanges]:
@@ -218,6 +228,7 @@ class SqliteSession:
         if os.getpid() != self._pid:  # SQLite's locks do not survive a fork
             raise StoreUnavailable("this store was opened before the process was forked; connect again in the child")
         self._moment.begin()
+        names.searches.begin()
         writes = begin != "BEGIN"
         try:
             self._active = True
@@ -263,6 +274,7 @@ class SqliteEngine:
         self._clock = clock
         self._ids = ids
         self._turn = WriteTurn()
+        self._memory = Memory()
         self._closed = False
         self._sessions: weakref.WeakSet[SqliteSession] = weakref.WeakSet()
         self._temporary: weakref.finalize[..., Any] | None = None
@@ -310,6 +322,7 @@ class SqliteEngine:
         if self._closed:
             raise StoreClosed("the store is closed; connect again")
         driver = SqliteDriver(self._path, self._durability, self._timeout)
+        driver.names.searches.memory = self._memory
         session = SqliteSession(driver, self._turn, self._timeout, self._clock, self._ids)
         self._sessions.add(session)
         return session

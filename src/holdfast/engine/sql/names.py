@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from holdfast.core.schema import Catalogue
+from holdfast.engine.sql.searches import Searches
 from holdfast.errors import NotFound
 
 VECTORS_MAX = 64
@@ -23,6 +24,7 @@ class Names:
     def __init__(self, read_line: Callable[[str, int | str], list[LineRow]]) -> None:
         self._read_line = read_line
         self.vectors_made = 0
+        self.searches = Searches()
         self.forget()
 
     def forget(self) -> None:

@@ -43,6 +43,10 @@ class Database(Protocol):
         """Run a statement once for each of `parameters`."""
         ...
 
+    def words(self, tokenizer: Sequence[str], text: str) -> list[str]:
+        """Return the words of a text, as an FTS5 tokenizer (its name and arguments) takes it apart."""
+        ...
+
 
 class SqlSnapshot:
     """A consistent snapshot: the reading half of the contract. Lives as long as the transaction it reads in."""
@@ -239,9 +243,9 @@ class SqlSnapshot:
     # SQL on a branch
 
     def show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool = False) -> None:
-        """Let `alias` name `table` as seen from a point or from the head of a line."""
+        """Let `alias` name `table` as seen from a point or from the head of a line; with "hf:vid" if `versioned`."""
         seen = (at.uid, at.epoch) if isinstance(at, Line) else (at.line, at.n, "past")
-        signature = (table, *seen)
+        signature = (table, versioned, *seen)
         if self._names.views.get(alias) == signature:
             return
         # The open commit counts as seen from the head, and so does what it has merged.

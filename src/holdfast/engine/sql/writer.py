@@ -15,8 +15,9 @@ from holdfast.engine.contract import Commit, Line, Violation
 from holdfast.engine.sql.translate.defaults import checked
 from holdfast.engine.sql.layout import VID, cells, create_table, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
-from holdfast.engine.sql.reader import Database, Parameters, SqlSnapshot
+from holdfast.engine.sql.reader import Database, Parameters
 from holdfast.engine.sql.refs import put_ref, remove_ref
+from holdfast.engine.sql.searching import Searching
 from holdfast.engine.sql.views import (
     Command,
     command_views,
@@ -63,7 +64,7 @@ class Counter:
             self.gathered.append(vid)
 
 
-class SqlChanges(SqlSnapshot):
+class SqlChanges(Searching):
     """The writing half of the contract. Lives as long as the transaction it writes in."""
 
     def __init__(self, database: Database, names: Names, counter: Counter, clock: Clock, ids: Ids) -> None:
@@ -121,6 +122,7 @@ class SqlChanges(SqlSnapshot):
                 " nothing was written; read it again and retry"
             )
         self._line = line
+        self._names.searches.opened(line)
         self._touched = {}
         self._theirs = None
         self._defined = False

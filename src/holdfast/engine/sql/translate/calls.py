@@ -444,11 +444,6 @@ def _with_names(translator: Expressions, name: str, node: nodes.Call, scope: Sco
     return Typed(f"CAST(round({' + '.join(parts) or '0'}) AS INTEGER)", INTERVAL, node)
 
 
-def _vector_norm(arguments: Arguments, _places: list[Place]) -> Typed:
-    (part,) = arguments
-    return Typed(f"hf_norm({part.sql})", REAL)
-
-
 def _distance(operator: str) -> Translation:
     def translation(arguments: Arguments, places: list[Place]) -> Typed:
         a, b = (adapt(part, VECTOR, places, "a distance") for part in arguments)
@@ -534,8 +529,8 @@ _FUNCTIONS: dict[str, Translation] = {
     "l2_distance": _distance("<->"),
     "cosine_distance": _distance("<=>"),
     "inner_product": _distance("-<#>"),
-    "vector_dims": _one("(length({a}) / 4)", INTEGER),
-    **dict.fromkeys(("vector_norm", "l2_norm"), _vector_norm),
+    "vector_dims": _one("vector_dims({a})", INTEGER),
+    **dict.fromkeys(("vector_norm", "l2_norm"), _one("vector_norm({a})", REAL)),
 }
 
 
