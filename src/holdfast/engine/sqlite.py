@@ -17,12 +17,13 @@ from typing import Any, cast
 
 import apsw
 
+from holdfast.core.canonical import json_value
 from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
 from holdfast.core.refs import MAIN
 from holdfast.core.types import ColumnType, Kind, encode
 from holdfast.engine.contract import Durability, SqlResult
 from holdfast.engine.functions import compare_decimals, json_as_text, store_as
-from holdfast.engine.sql.layout import APPLICATION_ID, DECIMAL_COLLATION, FORMAT, SYSTEM_TABLES
+from holdfast.engine.sql.layout import APPLICATION_ID, DECIMAL_COLLATION, FEATURES, FORMAT, SYSTEM_TABLES
 from holdfast.engine.sql.names import VECTORS_MAX, LineRow, Names
 from holdfast.engine.sql.reader import Parameters, SqlSnapshot
 from holdfast.engine.sql.writer import Counter, SqlChanges
@@ -109,7 +110,8 @@ class SqliteDriver:
                 return True
 
             cursor.exec_trace = note
-            rows = cast("Rows", cursor.execute(sql, parameters).fetchall())
+            # A remembered statement would still describe the columns that its views had when it was prepared.
+            rows = cast("Rows", cursor.execute(sql, parameters, can_cache=False).fetchall())
         except (apsw.Error, UnicodeDecodeError) as error:
             raise translated(error, self._path, self.names) from error
         return SqlResult(tuple(column[0] for column in columns), tuple(map(origin_of, columns)), rows)
@@ -183,6 +185,8 @@ class SqliteSession:
         self._open: SqlChanges | None = None
         self._register("hf_ordinal", self._counter.next_ordinal, 0)
         self._register("hf_count", self._counter.count, 0)
+        self._register("hf_check", self._counter.notes.check, -1)
+        self._register("hf_left", self._counter.notes.left, -1)
         self._register("now", self._moment.now, 0)
         self._register("hf_as", store_as, 5)
         self._register("hf_text", json_as_text, 1)
@@ -374,8 +378,9 @@ class SqliteEngine:
                 f"{str(self._path)!r} is a store of format {version}; this Holdfast knows format {FORMAT}: update it"
             )
         found = driver.rows("SELECT value FROM hf_meta WHERE key = 'features'")
-        if found != [("[]",)]:
-            raise Unsupported(f"{str(self._path)!r} needs features this Holdfast does not know: {found}; update it")
+        unknown = set(json_value(found[0][0] if found else "[null]", "features")) - FEATURES
+        if unknown:
+            raise Unsupported(f"{str(self._path)!r} needs features this Holdfast does not know: {unknown}; update it")
 
 
 def _temporary_folder() -> str:

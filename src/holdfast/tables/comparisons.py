@@ -19,7 +19,7 @@ from holdfast.engine.sql.expressions import is_operand_end, operand_after, opera
 from holdfast.engine.sql.layout import literal
 from holdfast.engine.sql.tokens import Reader, Token, TokenKind, closing, joined, raw, split_at, stripped, top_level
 from holdfast.errors import SqlError, Unsupported
-from holdfast.tables.create import TYPES
+from holdfast.tables.columns import TYPES
 
 PICKING = {"min", "max", "coalesce", "first_value", "last_value", "nth_value", "lag", "lead", "ifnull"}
 """Functions whose value is one of their argument's."""

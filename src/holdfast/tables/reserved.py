@@ -17,7 +17,9 @@ _OURS = re.compile(
     r"|hf:.*|sqlite_\w+|pragma_\w+|dbstat",
     re.DOTALL,
 )
-_OUR_CALLS = re.compile(r"hf_(?:as|text|count|ordinal)|sqlite_\w+|last_insert_rowid|(?:total_)?changes|load_extension")
+_OUR_CALLS = re.compile(
+    r"hf_(?:as|text|count|ordinal|check|left)|sqlite_\w+|last_insert_rowid|(?:total_)?changes|load_extension"
+)
 _BEFORE_NAMES = ("from", "join", "into", "update", "table", "in", "as", "date", "time", "timestamp", "timestamptz")
 _VALUES = (TokenKind.STRING, TokenKind.QUOTED, TokenKind.NUMBER, TokenKind.BLOB, TokenKind.PARAMETER)
 _AFTER_FROM = (

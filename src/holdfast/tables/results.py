@@ -45,10 +45,10 @@ def _columns(
 
 
 def _origin_type(origin: tuple[int, int] | None, catalogue: Catalogue) -> ColumnType | None:
-    table = catalogue.table(origin[0]) if origin else None
-    if table is None or origin is None:
+    if origin is None:
         return None
-    found = next((column.type for column in table.columns if column.id == origin[1]), None)
+    tables = (table for table in catalogue.tables if table.id == origin[0])  # now, and as refs have it
+    found = next((column.type for table in tables for column in table.columns if column.id == origin[1]), None)
     return None if found is None or found.kind in _PLAIN else found
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from holdfast.core.schema import Catalogue
+from holdfast.core.schema import Catalogue, Table
 from holdfast.engine.contract import SqlReader, SqlWriter
 from holdfast.errors import HoldfastError, InvalidValue, NotFound, SqlError, Unsupported
-from holdfast.tables.create import parse_create, trials
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters, bound
 from holdfast.tables.results import shape_of
 from holdfast.tables.rewrite import Rewritten, Shown, rewrite
+from holdfast.tables.schema_statements import parse_schema_statement
 from holdfast.tables.statement import CACHED_LENGTH_MAX, Statement, Verb
 from holdfast.versions.diff import schema_at
 from holdfast.versions.resolve import Resolved, resolve
@@ -42,14 +43,14 @@ class StatementRunner:
         catalogue = schema_at(reader, at)
         run = self._rewritten(statement, catalogue)
         values = bound(statement.names, run.places, parameters)
-        self._show(reader, at, run.shown, catalogue)
+        shown = self._show(reader, at, run.shown, catalogue)
         try:
             if run.shape is not None:
                 return Cursor(run.shape, reader.query_again(run.sql, values))
             result = reader.query(run.sql, values)
         except SqlError as error:
             raise _explained(error, catalogue) from error
-        shape = shape_of(statement, run, result, catalogue)
+        shape = shape_of(statement, run, result, replace(catalogue, tables=(*catalogue.tables, *shown)))
         if all(name.ref is None for name in run.shown):  # another ref may come to have another schema
             run.shape = shape
         return Cursor(shape, result.rows)
@@ -59,8 +60,8 @@ class StatementRunner:
         if not isinstance(parameters, Iterable):
             raise InvalidValue(f"the parameters of many runs are an iterable, not {type(parameters).__name__}")
         catalogue = writer.catalogue()
-        if statement.verb is Verb.CREATE:
-            return self._create(writer, catalogue, statement)
+        if statement.verb is Verb.SCHEMA:
+            return self._change_schema(writer, catalogue, statement)
         run = self._rewritten(statement, catalogue)
         assert run.target is not None
         self._show(writer, at, run.shown, catalogue)
@@ -70,23 +71,17 @@ class StatementRunner:
         except SqlError as error:
             raise _explained(error, catalogue) from error
 
-    def _create(self, writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
+    def _change_schema(self, writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
         if statement.names:
-            raise Unsupported("CREATE TABLE takes no parameters; write the values into the statement")
-        created = parse_create(list(statement.tokens))
-        known = catalogue.find(created.table.name)
-        if known:
-            created.check_same(known)
-        else:
-            for part, sql in trials(created.table):
-                try:
-                    writer.query(sql, ())
-                except (SqlError, InvalidValue) as error:
-                    raise type(error)(f"{part}: {error}") from error
-            writer.define(catalogue.with_table(created.table))
+            raise Unsupported(f"{statement.summary} takes no parameters; write the values into the statement")
+        changed = parse_schema_statement(list(statement.tokens)).apply(writer, catalogue)
+        if changed is not catalogue:
+            writer.define(replace(changed, version=catalogue.version + 1))
         return Cursor(rowcount=0)
 
-    def _show(self, reader: SqlReader, at: Resolved, shown: list[Shown], catalogue: Catalogue) -> None:
+    def _show(self, reader: SqlReader, at: Resolved, shown: list[Shown], catalogue: Catalogue) -> list[Table]:
+        """Let the names that a statement reads be what they say; return the tables, each as its ref has it."""
+        found: list[Table] = []
         for name in shown:
             there = at if name.ref is None else resolve(reader, name.ref)
             tables = catalogue if name.ref is None else schema_at(reader, there)
@@ -94,6 +89,8 @@ class StatementRunner:
             if table is None:
                 raise NotFound(f"{name.table}@{name.ref}: there is no table {name.table!r} at {name.ref!r}")
             reader.show(table, name.alias, there.seen_from)
+            found.append(table)
+        return found
 
 
 def _explained(error: SqlError, catalogue: Catalogue) -> HoldfastError:

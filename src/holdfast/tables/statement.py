@@ -9,6 +9,7 @@ from functools import lru_cache
 from holdfast.engine.sql.tokens import Token, TokenKind, stripped, tokenize, top_level
 from holdfast.errors import InvalidValue, SqlError, Unsupported
 from holdfast.tables.reserved import check_names
+from holdfast.tables.schema_statements import summary as schema_summary
 
 STATEMENTS_CACHED = 1024
 STATEMENT_LENGTH_MAX = 1_000_000
@@ -23,10 +24,11 @@ class Verb(Enum):
     INSERT = "insert"
     UPDATE = "update"
     DELETE = "delete"
-    CREATE = "create"
+    SCHEMA = "schema"
+    """CREATE, ALTER and DROP: tables/schema_statements.py."""
 
 
-_WORDS_BEFORE_TABLE = {Verb.INSERT: 2, Verb.UPDATE: 1, Verb.DELETE: 2, Verb.CREATE: 2, Verb.SELECT: 0}
+_WORDS_BEFORE_TABLE = {Verb.INSERT: 2, Verb.UPDATE: 1, Verb.DELETE: 2, Verb.SELECT: 0}
 
 _VERBS = {
     "select": Verb.SELECT,
@@ -34,15 +36,13 @@ _VERBS = {
     "insert": Verb.INSERT,
     "update": Verb.UPDATE,
     "delete": Verb.DELETE,
-    "create": Verb.CREATE,
+    **dict.fromkeys(("create", "alter", "drop"), Verb.SCHEMA),
 }
 _REFUSED = {
     **dict.fromkeys(
         ("begin", "start", "commit", "rollback", "savepoint", "release", "end", "abort"), "use db.transaction()"
     ),
     "replace": "it would erase history; use UPDATE, or DELETE and INSERT in one db.transaction()",
-    "alter": "changing tables is not supported yet",
-    "drop": "dropping tables is not supported yet",
     "truncate": "use DELETE FROM",
     "attach": "one store is one file; use a connection to each",
     "detach": "one store is one file; use a connection to each",
@@ -118,7 +118,8 @@ def _parsed(sql: str) -> Statement:
         raise Unsupported(f"{word.upper()} is not supported: {_REFUSED[word]}")
     if word not in _VERBS:
         raise SqlError(
-            f"a statement begins with SELECT, INSERT, UPDATE, DELETE, WITH or CREATE TABLE, not {tokens[start].text!r}"
+            "a statement begins with SELECT, INSERT, UPDATE, DELETE, WITH, CREATE, ALTER or DROP, not"
+            f" {tokens[start].text!r}"
         )
     check_names(tokens)
     verb = _VERBS[word]
@@ -126,9 +127,9 @@ def _parsed(sql: str) -> Statement:
 
 
 def _summary(verb: Verb, body: list[Token]) -> str:
+    if verb is Verb.SCHEMA:
+        return schema_summary(body)
     words = [token.text for token in body if token.kind is not TokenKind.SPACE][:6]
-    if verb is Verb.CREATE and "exists" in [word.lower() for word in words[:5]]:
-        words[2:5] = []
     before = _WORDS_BEFORE_TABLE[verb]
     return " ".join([*(word.upper() for word in words[:before]), *words[before : before + 1]])
 

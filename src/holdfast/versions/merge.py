@@ -35,11 +35,15 @@ asked again if the branch moved meanwhile.
 
 @dataclass(frozen=True, slots=True)
 class TablePlan:
-    """What both sides did to one table: the groups to decide, and the keys of all rows that either side changed."""
+    """What both sides did to one table: the groups to decide, and the keys of all rows that either side changed.
+
+    `touched` are these rows as they were, and became; of a table that no foreign key refers to they are left out.
+    """
 
     table: Table
     groups: tuple[Group, ...]
     changed: frozenset[Key]
+    touched: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,10 @@ def _plan_table(reader: Reader, table: Table, base: _Base, mine: VersionVector, 
     theirs = list(reader.touched(table, base.vector, other))
     keys = groups_of(table, ours, theirs)
     groups = (_group(reader, table, base, mine, other, key_set) for key_set in keys)
-    return TablePlan(table, tuple(groups), frozenset(_keys(table, ours) | _keys(table, theirs)))
+    changed = frozenset(_keys(table, ours) | _keys(table, theirs))
+    referred_to = any(reader.catalogue().references_to(table))
+    touched = tuple(touch.row for touch in (*ours, *theirs)) if referred_to else ()
+    return TablePlan(table, tuple(groups), changed, touched)
 
 
 def _keys(table: Table, touches: Iterable[Touch]) -> set[Key]:
@@ -268,15 +275,17 @@ def write_merge(writer: Writer, plan: Plan, decided: Decided) -> None:
 
 def _broken(writer: Writer, planned: TablePlan, seen: VersionVector, theirs: VersionVector) -> Iterator[Conflict]:
     table = planned.table
-    if not table.uniques and not table.checks:
-        return
-    rows = list(writer.rows(table, seen, sorted(planned.changed, key=key_order)))
-    for violation in writer.violations(table, rows):
-        yield _violation_conflict(table, violation, theirs)
+    found: list[Violation] = []
+    if table.is_constrained:
+        found += writer.violations(table, writer.rows(table, seen, sorted(planned.changed, key=key_order)))
+    if planned.touched:
+        found += writer.orphans(table, planned.touched)
+    yield from (_violation_conflict(violation, theirs) for violation in found)
 
 
-def _violation_conflict(table: Table, violation: Violation, theirs: VersionVector) -> Conflict:
+def _violation_conflict(violation: Violation, theirs: VersionVector) -> Conflict:
     """Return a broken constraint as a conflict between a row of ours and one of theirs."""
+    table = violation.table
     first, *others = sorted(violation.rows, key=lambda row: sees(theirs, row.born))
     other = others[-1] if others else first
     return Conflict(

@@ -54,6 +54,7 @@ class SqlSnapshot:
         self._names = names
         self._last_line: Line | None = None
         self._schema: int | None = None  # the version of now: it cannot change in a snapshot
+        self._shown: set[str] = set()  # names that statements of this snapshot may read
 
     # Names and lines
 
@@ -239,6 +240,7 @@ class SqlSnapshot:
     def show(self, table: Table, alias: str, at: Line | Point) -> None:
         """Let `alias` name `table` as seen from a point or from the head of a line."""
         self._show(table, alias, at, versioned=False)
+        self._shown.add(alias)
 
     def _show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool) -> None:
         seen = (at.uid, at.epoch) if isinstance(at, Line) else (at.line, at.n, "past")
@@ -273,12 +275,26 @@ class SqlSnapshot:
             self._names.vectors_made += 1
         return number
 
+    def _drop_stale_views(self) -> None:
+        """Drop the views of tables that are gone, or have another name now: statements would still find them."""
+        if self._schema is None or self._names.views_schema == self._schema:
+            return
+        tables = self.catalogue()
+        for (name,) in self._db.rows("SELECT name FROM temp.sqlite_schema WHERE type = 'view'"):
+            of_user = not name.startswith("hf_") and "@" not in name  # other names are shown by each statement
+            if of_user and name not in self._shown and tables.find(name) is None:
+                self._replace_view(name, [])
+                self._names.views.pop(name, None)
+        self._names.views_schema = self._schema
+
     def query(self, sql: str, parameters: Parameters) -> SqlResult:
         """Run a statement that reads; return its rows, and what is known of their columns."""
+        self._drop_stale_views()
         return self._db.described(sql, parameters)
 
     def query_again(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         """Run a statement whose columns are known; return its rows."""
+        self._drop_stale_views()
         return self._db.rows(sql, parameters)
 
 
