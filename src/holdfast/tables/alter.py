@@ -148,7 +148,7 @@ class _Alteration:
         column = draft.columns[-1]
         if len(draft.columns) > COLUMNS_MAX:
             raise SqlError(f"{draft.statement} has more than {COLUMNS_MAX} columns")
-        if draft.serial or draft.primary_key != self._table.primary_key:
+        if draft.serial or draft.primary_key:
             raise self._refused(reader, "a column that is added numbers no rows and is no primary key")
         fill = self._fill(column)
         if column.not_null and fill is None:
@@ -159,13 +159,10 @@ class _Alteration:
 
     def _draft(self) -> Draft:
         table = self._table
-        return Draft(f"ALTER TABLE {table.name}", table.name, list(table.columns), table.primary_key)
+        return Draft(f"ALTER TABLE {table.name}", table.name, list(table.columns))
 
     def _add_constraint(self, reader: Reader) -> Table:
-        if reader.peek() is not None and Reader(reader.rest()).take("primary"):
-            raise self._refused(reader, "the primary key says which rows are the same; make another table")
         draft = self._draft()
-        draft.primary_key = ()
         parse_constraint(draft, reader)
         if draft.primary_key:
             raise self._refused(reader, "the primary key says which rows are the same; make another table")

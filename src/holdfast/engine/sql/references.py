@@ -149,9 +149,10 @@ class Settlement:
                 action = _action(link.key, note)
                 if action is Action.RESTRICT and link.is_broken(self._database, note.values[: len(link.key.columns)]):
                     raise link.error(note)
-                if action in (None, Action.NO_ACTION, Action.RESTRICT):
+                if action in (None, Action.NO_ACTION, Action.RESTRICT, Action.SET_DEFAULT):
+                    # A default may be the very key that is gone.
                     final[note.child, note.place, note.values[: len(link.key.columns)]] = note
-                else:
+                if action in (Action.CASCADE, Action.SET_NULL, Action.SET_DEFAULT):
                     acting.setdefault((note.child, note.place), []).append(note)
             for together in acting.values():
                 self._act(self._link(together[0]), together)
