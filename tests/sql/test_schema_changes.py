@@ -600,6 +600,20 @@ def test_another_process_sees_each_change_at_once(history: History, tmp_path: Pa
 # The format
 
 
+def test_verify_sees_what_older_rows_show_in_an_added_column(history: History, tmp_path: Path) -> None:
+    """No commit's hash covers a value that was never written; the schema's does."""
+    history.main.execute("ALTER TABLE t ADD x TEXT DEFAULT 'paid'")
+    history.main.close()
+    raw = apsw.Connection(str(tmp_path / "store.db"))
+    raw.execute("PRAGMA writable_schema = ON")
+    raw.execute("UPDATE sqlite_schema SET sql = replace(sql, ?, ?)", ("'paid'", "'owed'"))
+    raw.close()
+    with holdfast.connect(tmp_path / "store.db") as db:
+        assert rows(db, "SELECT x FROM t") == [{"x": "owed"}]
+        with pytest.raises(holdfast.StoreCorrupt, match="what older rows show in x"):
+            db.verify()
+
+
 def test_a_store_says_when_it_needs_a_reader_that_knows_changed_tables(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
 
