@@ -49,10 +49,10 @@ def sql(statement: str, at: str | None, branch: str | None, url: str, *, as_json
         raise click.UsageError("--at and --branch both say where; give one of them")
     if statement == "-":
         statement = sys.stdin.read()
-    verb = parse(statement).verb
-    if at and verb is not Verb.SELECT:
+    parsed = parse(statement)
+    if at and parsed.verb is not Verb.SELECT:
         raise ReadOnly("--at only reads; to write, use --branch (holdfast branch NAME --at REF makes one)")
-    with holdfast.connect(url, branch=branch or MAIN, create=verb is Verb.CREATE) as here:
+    with holdfast.connect(url, branch=branch or MAIN, create=parsed.summary.startswith("CREATE")) as here:
         db = here.checkout(at) if at else here
         before = db.head
         cursor = db.execute(statement)

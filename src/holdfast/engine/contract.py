@@ -74,6 +74,7 @@ class Violation:
 
     constraint: str
     rows: tuple[Row, ...]
+    table: Table
 
 
 class Metric(StrEnum):
@@ -212,7 +213,11 @@ class Writer(Reader, Protocol):
         ...
 
     def define(self, catalogue: Catalogue) -> None:
-        """Make `catalogue`, whose version is one above the present one, the schema of the store."""
+        """Make `catalogue`, whose version is one above the present one, the schema of the store.
+
+        Rows that are there show the `fill` of a column that it adds. Raises ConstraintFailed, naming the branch and
+        the rows, if a constraint that it adds to a table does not hold at the head of every branch.
+        """
         ...
 
     def absorb(self, theirs: Point) -> None:
@@ -225,6 +230,13 @@ class Writer(Reader, Protocol):
 
     def violations(self, table: Table, rows: Iterable[Row]) -> list[Violation]:
         """Return the constraints that these rows, as the open commit shows them, would break."""
+        ...
+
+    def orphans(self, table: Table, rows: Iterable[Row]) -> list[Violation]:
+        """Return the foreign keys that others would break who refer to what these rows of a table were.
+
+        A violation has the rows that refer to a key that no row has, as the open commit shows it, and their table.
+        """
         ...
 
     def seal(self, message: str, metadata: str | None = None) -> Commit | None:

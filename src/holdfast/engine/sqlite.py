@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import apsw
 
+from holdfast.core.canonical import json_value
 from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
 from holdfast.core.refs import MAIN
 from holdfast.core.types import ColumnType, Kind, encode
@@ -25,7 +26,7 @@ from holdfast.engine.contract import Durability
 from holdfast.engine.functions import AGGREGATES, FUNCTIONS, compare_decimals
 from holdfast.engine.functions.aggregates import Gathered
 from holdfast.engine.functions.vectors import phrase_frequency
-from holdfast.engine.sql.layout import APPLICATION_ID, DECIMAL_COLLATION, FORMAT, SYSTEM_TABLES
+from holdfast.engine.sql.layout import APPLICATION_ID, DECIMAL_COLLATION, FEATURES, FORMAT, SYSTEM_TABLES
 from holdfast.engine.sql.names import VECTORS_MAX, LineRow, Names
 from holdfast.engine.sql.reader import Parameters
 from holdfast.engine.sql.searches import Memory
@@ -181,6 +182,8 @@ class SqliteSession:
         self._open: SqlChanges | None = None
         self._register("hf_ordinal", self._counter.next_ordinal, 0)
         self._register("hf_count", self._counter.count, 1)
+        self._register("hf_check", self._counter.notes.check, -1)
+        self._register("hf_left", self._counter.notes.left, -1)
         self._register("now", self._moment.now, 0)
         for name, (function, arguments) in FUNCTIONS.items():
             self._register(name, function, arguments)
@@ -381,8 +384,9 @@ class SqliteEngine:
         found = driver.rows("SELECT value FROM hf_meta WHERE key = 'features'")
         if not found:
             raise StoreCorrupt(f"{str(self._path)!r} is damaged: it does not say what it needs; restore it from a copy")
-        if found != [("[]",)]:
-            raise Unsupported(f"{str(self._path)!r} needs features this Holdfast does not know: {found}; update it")
+        unknown = set(json_value(found[0][0], "features")) - FEATURES
+        if unknown:
+            raise Unsupported(f"{str(self._path)!r} needs features this Holdfast does not know: {unknown}; update it")
 
 
 def _temporary_folder() -> str:

@@ -183,8 +183,9 @@ class Store:
             As `execute`; Unsupported for a statement that reads.
         """
         statement = parse(sql)
-        if statement.verb in (Verb.SELECT, Verb.CREATE):
-            raise Unsupported(f"executemany() takes INSERT, UPDATE or DELETE, not {statement.verb.name}; use execute()")
+        if statement.verb in (Verb.SELECT, Verb.SCHEMA):
+            word = statement.tokens[statement.start].text.upper()
+            raise Unsupported(f"executemany() takes INSERT, UPDATE or DELETE, not {word}; use execute()")
         return self._run(statement, parameters)
 
     def _run(self, statement: Statement, parameters: Iterable[Parameters]) -> Cursor:

@@ -5,56 +5,86 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from holdfast.core.schema import Check, Column, Table
-from holdfast.core.types import VECTOR_DIMENSIONS_MAX, ColumnType, Kind
+from holdfast.core.schema import Catalogue, Check, Column, Index, Table
+from holdfast.core.types import Kind
+from holdfast.engine.contract import SqlWriter
 from holdfast.engine.sql.layout import quoted
 from holdfast.engine.sql.query_parser import QueryParser
 from holdfast.engine.sql.tokens import Reader, Token, TokenKind, joined, split_at, stripped
 from holdfast.engine.sql.translate.defaults import checked, default_value, translated
-from holdfast.engine.sql.type_names import TYPES
 from holdfast.errors import AlreadyExists, InvalidValue, SqlError, Unsupported
+from holdfast.tables.columns import COLUMN_WORDS, column_type
+from holdfast.tables.foreign_keys import Reference, names_of, parse_reference, resolved
 
-_SERIAL = {"serial", "bigserial", "smallserial"}
-_SIZED = {Kind.TEXT: 1, Kind.NUMERIC: 2, Kind.VECTOR: 1, Kind.REAL: 1, Kind.INTEGER: 1, Kind.TIMESTAMP: 1}
-_KEPT_SIZE = {Kind.TEXT, Kind.NUMERIC, Kind.VECTOR}
-_COLUMN_WORDS = {
-    "constraint", "primary", "not", "null", "unique", "check", "default", "references", "generated", "collate",
-}  # fmt: skip
 _TABLE_WORDS = {"constraint", "primary", "unique", "check", "foreign", "exclude", "like"}
 _RESERVED = re.compile(r"hf_|sqlite_", re.IGNORECASE)
-_SIZE = re.compile(r"[0-9]{1,9}")
 COLUMNS_MAX = 1000
-DIGITS_MAX = 1000
-"""The most digits that NUMERIC(n) may ask for, as in PostgreSQL."""
-
-
-@dataclass(frozen=True, slots=True)
-class CreateTable:
-    """A CREATE TABLE statement: the table without an id, and whether one of the same definition may exist."""
-
-    table: Table
-    if_not_exists: bool
-
-    def check_same(self, known: Table) -> None:
-        """Raise AlreadyExists unless `known` is the same table and IF NOT EXISTS was said."""
-        if not self.if_not_exists:
-            raise AlreadyExists(f"table {known.name!r} exists already; say IF NOT EXISTS if that is fine")
-        mine, other = _definition(self.table), _definition(known)
-        if mine != other:
-            raise AlreadyExists(
-                f"table {known.name!r} exists already with another definition: it has {other},"
-                f" the statement says {mine}"
-            )
 
 
 @dataclass(slots=True)
-class _Draft:
+class Draft:
+    """What a statement says of a table, as far as it was read.
+
+    Attributes:
+        statement: what messages call it, such as CREATE TABLE t.
+        named: the names of UNIQUE constraints, with their columns.
+    """
+
+    statement: str
     name: str
     columns: list[Column] = field(default_factory=list)
     primary_key: tuple[str, ...] = ()
     uniques: list[tuple[str, ...]] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+    named: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     serial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTable:
+    """A CREATE TABLE statement: the table without an id and foreign keys, these, and whether it may exist already."""
+
+    table: Table
+    references: tuple[Reference, ...]
+    if_not_exists: bool
+
+    def apply(self, writer: SqlWriter, catalogue: Catalogue) -> Catalogue:
+        """Return the catalogue with the table, or the same if that is there and IF NOT EXISTS was said.
+
+        Raises:
+            AlreadyExists: the name is taken, or the table that has it never was like this one.
+            NotFound: a foreign key refers to a table or a column that is not there.
+            SqlError, InvalidValue, Unsupported: a default or a check can never be computed.
+        """
+        known = catalogue.find(self.table.name)
+        if known is None:
+            table = self._with_references(replace(self.table, id=catalogue.next_table), catalogue)
+            try_out(writer, table)
+            return catalogue.with_table(table)
+        if not self.if_not_exists:
+            raise AlreadyExists(f"table {known.name!r} exists already; say IF NOT EXISTS if that is fine")
+        self._check_same(writer, catalogue, known)
+        return catalogue
+
+    def _with_references(self, table: Table, catalogue: Catalogue) -> Table:
+        keys = (resolved(reference, table, catalogue) for reference in self.references)
+        return replace(table, foreign_keys=tuple(dict.fromkeys(keys)))
+
+    def _check_same(self, writer: SqlWriter, catalogue: Catalogue, known: Table) -> None:
+        """Refuse to take a table for this one that is not like it, and never was: a script may create and alter it."""
+        mine = _definition(self._with_references(replace(self.table, id=known.id), catalogue), catalogue)
+        if mine == _definition(known, catalogue):
+            return
+        for version in range(catalogue.version):
+            then = writer.catalogue(version)
+            table = then.table(known.id)
+            if table is not None and mine == _definition(table, then):
+                return
+        raise AlreadyExists(
+            f"table {known.name!r} exists already with another definition: it has {_definition(known, catalogue)},"
+            f" the statement says {mine}"
+        )
 
 
 def parse_create(tokens: list[Token]) -> CreateTable:
@@ -69,44 +99,51 @@ def parse_create(tokens: list[Token]) -> CreateTable:
     if reader.take("temp") or reader.take("temporary") or reader.take("unlogged"):
         raise Unsupported("TEMPORARY tables are not supported: every table of a store is kept; use a CTE")
     if not reader.take("table"):
-        raise Unsupported(f"{joined(tokens)[:40]!r}: of CREATE only CREATE TABLE is supported yet")
+        raise Unsupported(f"{joined(tokens)[:40]!r}: of CREATE only CREATE TABLE and CREATE INDEX are supported")
     if_not_exists = reader.take("if", "not", "exists")
     name = reader.name("a table name")
-    _check_table_name(name)
+    check_table_name(name)
     if reader.take("as"):
         raise Unsupported("CREATE TABLE ... AS is not supported; create the table, then INSERT ... SELECT")
-    draft = _Draft(name)
+    draft = Draft(f"CREATE TABLE {name}", name)
     for part in split_at(reader.parenthesised("the columns")):
         _add_part(draft, Reader(part))
     if reader.rest():
         raise Unsupported(f"{joined(reader.rest())!r} after the columns of a table is not supported")
-    return CreateTable(_finished(draft), if_not_exists)
+    return CreateTable(_finished(draft), tuple(draft.references), if_not_exists)
 
 
-def _check_table_name(name: str) -> None:
+def check_table_name(name: str) -> None:
+    """Raise InvalidValue unless this can name a table."""
     if not name or "@" in name or "\0" in name or _RESERVED.match(name):
         raise InvalidValue(f"{name!r} cannot name a table: leave out '@', and do not begin with hf_ or sqlite_")
 
 
-def _add_part(draft: _Draft, reader: Reader) -> None:
-    first = reader.peek()
-    if first is None:
-        raise SqlError(f"a column is missing in CREATE TABLE {draft.name}: there is a comma too many")
-    if first.is_word(*_TABLE_WORDS):
-        _table_constraint(draft, reader)
-    else:
-        _column(draft, reader)
-
-
-def _column(draft: _Draft, reader: Reader) -> None:
-    name = reader.name("a column name")
-    if any(column.name.lower() == name.lower() for column in draft.columns):
-        raise SqlError(f"column {name!r} is there twice in CREATE TABLE {draft.name}")
+def check_column_name(name: str) -> None:
+    """Raise InvalidValue unless this can name a column."""
     if not name or "@" in name:
         raise InvalidValue(f"{name!r} cannot name a column: leave out '@', which names a table at a ref")
     if name.lower() in ("true", "false"):
         raise InvalidValue(f"{name!r} cannot name a column: a view does not keep that name")
-    type_, serial = _type(reader, f"{draft.name}.{name}")
+
+
+def _add_part(draft: Draft, reader: Reader) -> None:
+    first = reader.peek()
+    if first is None:
+        raise SqlError(f"a column is missing in {draft.statement}: there is a comma too many")
+    if first.is_word(*_TABLE_WORDS):
+        parse_constraint(draft, reader)
+    else:
+        parse_column(draft, reader)
+
+
+def parse_column(draft: Draft, reader: Reader) -> None:
+    """Add the column that the rest of the reader defines, and its constraints."""
+    name = reader.name("a column name")
+    if any(column.name.lower() == name.lower() for column in draft.columns):
+        raise SqlError(f"column {name!r} is there twice in {draft.statement}")
+    check_column_name(name)
+    type_, serial = column_type(reader, f"{draft.name}.{name}")
     column = Column(len(draft.columns) + 1, name, type_, not_null=serial)
     draft.columns.append(column)
     draft.serial |= serial
@@ -115,49 +152,7 @@ def _column(draft: _Draft, reader: Reader) -> None:
         draft.columns[-1] = column
 
 
-def _type(reader: Reader, where: str) -> tuple[ColumnType, bool]:
-    words: list[str] = []
-    while (token := reader.peek()) is not None and token.kind is TokenKind.WORD and token.value not in _COLUMN_WORDS:
-        words.append(token.value)
-        reader.next()
-    sizes: list[int] = []
-    token = reader.peek()
-    if token is not None and token.is_symbol("("):
-        sizes = [_size(part, where) for part in split_at(reader.parenthesised("a size"))]
-        while (
-            (token := reader.peek()) is not None and token.kind is TokenKind.WORD and token.value not in _COLUMN_WORDS
-        ):
-            words.append(token.value)  # TIMESTAMP(6) WITH TIME ZONE
-            reader.next()
-    name = " ".join(words)
-    kind = TYPES.get(name)
-    if kind is None:
-        raise Unsupported(f"{where}: the type {name.upper()} is not supported; the types are {_type_names()}")
-    if len(sizes) > _SIZED.get(kind, 0) or (kind is Kind.VECTOR and not sizes):
-        raise SqlError(f"{where}: {name.upper()} takes {_SIZED.get(kind, 0)} size{'s' * (_SIZED.get(kind) != 1)}")
-    if kind is Kind.VECTOR and not 1 <= sizes[0] <= VECTOR_DIMENSIONS_MAX:
-        raise InvalidValue(f"{where}: a vector has 1 to {VECTOR_DIMENSIONS_MAX} dimensions, not {sizes[0]}")
-    if kind is Kind.TEXT and sizes and not sizes[0]:
-        raise InvalidValue(f"{where}: a text has room for 1 character at least, not 0")
-    if kind is Kind.NUMERIC and sizes and not 1 <= sizes[0] <= DIGITS_MAX:
-        raise InvalidValue(f"{where}: a NUMERIC has 1 to {DIGITS_MAX} digits, not {sizes[0]}")
-    if kind is Kind.NUMERIC and len(sizes) > 1 and sizes[1] > sizes[0]:
-        raise InvalidValue(f"{where}: NUMERIC({sizes[0]}, {sizes[1]}) has more decimals than digits")
-    kept = sizes if kind in _KEPT_SIZE else []
-    return ColumnType(kind, *kept), name in _SERIAL
-
-
-def _type_names() -> str:
-    return ", ".join(sorted({kind.value for kind in TYPES.values()}))
-
-
-def _size(part: list[Token], where: str) -> int:
-    if len(part) != 1 or _SIZE.fullmatch(part[0].text) is None:
-        raise SqlError(f"{where}: {joined(part)[:40]!r} is no size of a type")
-    return int(part[0].text)
-
-
-def _column_constraint(draft: _Draft, column: Column, reader: Reader) -> Column:
+def _column_constraint(draft: Draft, column: Column, reader: Reader) -> Column:
     constraint = reader.name("a constraint's name") if reader.take("constraint") else None
     if reader.take("primary", "key"):
         if reader.take("desc"):
@@ -165,51 +160,59 @@ def _column_constraint(draft: _Draft, column: Column, reader: Reader) -> Column:
         reader.take("asc")
         reader.take("autoincrement")
         _set_primary_key(draft, (column.name,))
-        return column
-    if reader.take("not", "null"):
+    elif reader.take("not", "null"):
         return replace(column, not_null=True)
-    if reader.take("null"):
-        return column
-    if reader.take("unique"):
-        draft.uniques.append((column.name,))
-        return column
-    if reader.take("check"):
-        draft.checks.append(Check(_expression(reader.parenthesised("a condition")), constraint))
-        return column
-    if reader.take("default"):
-        return replace(column, default=_default(reader))
-    raise _unsupported_constraint(draft, reader)
+    elif reader.take("unique"):
+        _add_unique(draft, constraint, (column.name,))
+    elif reader.take("check"):
+        _add_check(draft, constraint, reader)
+    elif reader.take("default"):
+        return replace(column, default=parse_default(reader))
+    elif reader.take("references"):
+        draft.references.append(parse_reference(reader, (column.name,), constraint))
+    elif not reader.take("null"):
+        raise _unsupported_constraint(draft, reader)
+    return column
 
 
-def _table_constraint(draft: _Draft, reader: Reader) -> None:
+def parse_constraint(draft: Draft, reader: Reader) -> None:
+    """Add the constraint that the rest of the reader defines."""
     constraint = reader.name("a constraint's name") if reader.take("constraint") else None
     if reader.take("primary", "key"):
-        _set_primary_key(draft, _names(reader))
+        _set_primary_key(draft, names_of(reader))
     elif reader.take("unique"):
-        draft.uniques.append(_names(reader))
+        _add_unique(draft, constraint, names_of(reader))
     elif reader.take("check"):
-        draft.checks.append(Check(_expression(reader.parenthesised("a condition")), constraint))
+        _add_check(draft, constraint, reader)
+    elif reader.take("foreign", "key"):
+        columns = names_of(reader)
+        if not reader.take("references"):
+            raise SqlError(f"{draft.statement}: FOREIGN KEY ({', '.join(columns)}) is followed by REFERENCES")
+        draft.references.append(parse_reference(reader, columns, constraint))
     else:
         raise _unsupported_constraint(draft, reader)
     if reader.rest():
         raise Unsupported(f"{joined(reader.rest())!r} after a constraint of {draft.name} is not supported")
 
 
-def _unsupported_constraint(draft: _Draft, reader: Reader) -> Unsupported:
-    return Unsupported(f"CREATE TABLE {draft.name}: {joined(reader.rest())[:60]!r} is not supported")
+def _unsupported_constraint(draft: Draft, reader: Reader) -> Unsupported:
+    return Unsupported(f"{draft.statement}: {joined(reader.rest())[:60]!r} is not supported")
 
 
-def _set_primary_key(draft: _Draft, names: tuple[str, ...]) -> None:
+def _add_unique(draft: Draft, name: str | None, columns: tuple[str, ...]) -> None:
+    draft.uniques.append(columns)
+    if name is not None:
+        draft.named.append((name, columns))
+
+
+def _add_check(draft: Draft, name: str | None, reader: Reader) -> None:
+    draft.checks.append(Check(_expression(reader.parenthesised("a condition")), name))
+
+
+def _set_primary_key(draft: Draft, names: tuple[str, ...]) -> None:
     if draft.primary_key:
-        raise SqlError(f"CREATE TABLE {draft.name} names two primary keys")
+        raise SqlError(f"{draft.statement} names two primary keys")
     draft.primary_key = names
-
-
-def _names(reader: Reader) -> tuple[str, ...]:
-    parts = split_at(reader.parenthesised("columns"))
-    if any(len(part) != 1 or not part[0].is_name for part in parts):
-        raise Unsupported("keys over expressions are not supported; name columns only")
-    return tuple(part[0].name for part in parts)
 
 
 def _expression(tokens: list[Token]) -> str:
@@ -224,10 +227,10 @@ def _expression(tokens: list[Token]) -> str:
     return "".join(text.lower() if kind is TokenKind.WORD else text for text, kind in zip(words, kinds, strict=True))
 
 
-def _default(reader: Reader) -> str:
-    """Return a default: a literal, perhaps signed, a parenthesis, or a function's call."""
+def parse_default(reader: Reader) -> str:
+    """Return the default that comes next: a literal, perhaps signed, a parenthesis, or a function's call."""
     token = reader.next()
-    if token is None or token.is_symbol(",") or (token.is_word(*_COLUMN_WORDS) and not token.is_word("null")):
+    if token is None or token.is_symbol(",") or (token.is_word(*COLUMN_WORDS) and not token.is_word("null")):
         raise SqlError("DEFAULT without a value")
     taken = [token]
     if token.is_symbol("("):
@@ -246,31 +249,53 @@ def _default(reader: Reader) -> str:
     return _expression(taken)
 
 
-def _finished(draft: _Draft) -> Table:
-    if not draft.columns:
-        raise SqlError(f"CREATE TABLE {draft.name} has no columns")
-    if len(draft.columns) > COLUMNS_MAX:
-        raise SqlError(f"CREATE TABLE {draft.name} has more than {COLUMNS_MAX} columns")
-    by_name = {column.name.lower(): column for column in draft.columns}
-    for names in [draft.primary_key, *draft.uniques]:
+def check_keys(draft: Draft) -> None:
+    """Raise SqlError if a key names a column that is not there, or one twice."""
+    by_name = {column.name.lower() for column in draft.columns}
+    for names in [draft.primary_key, *draft.uniques, *(reference.columns for reference in draft.references)]:
         for name in names:
             if name.lower() not in by_name:
-                raise SqlError(f"CREATE TABLE {draft.name}: a key names the column {name!r}, which is not there")
+                raise SqlError(f"{draft.statement}: a key names the column {name!r}, which is not there")
         if len({name.lower() for name in names}) < len(names):
-            raise SqlError(f"CREATE TABLE {draft.name}: a key names a column twice: {', '.join(names)}")
-    single = by_name[draft.primary_key[0].lower()] if len(draft.primary_key) == 1 else None
-    numbered = single is not None and single.type.kind is Kind.INTEGER and single.default is None
+            raise SqlError(f"{draft.statement}: a key names a column twice: {', '.join(names)}")
+
+
+def _finished(draft: Draft) -> Table:
+    if not draft.columns:
+        raise SqlError(f"{draft.statement} has no columns")
+    if len(draft.columns) > COLUMNS_MAX:
+        raise SqlError(f"{draft.statement} has more than {COLUMNS_MAX} columns")
+    check_keys(draft)
+    single = draft.primary_key[0].lower() if len(draft.primary_key) == 1 else None
+    numbered = any(
+        column.name.lower() == single and column.type.kind is Kind.INTEGER and column.default is None
+        for column in draft.columns
+    )
     if draft.serial and not numbered:
-        raise Unsupported(f"CREATE TABLE {draft.name}: SERIAL is only supported for the one column of a primary key")
-    uniques = tuple(dict.fromkeys(names for names in draft.uniques if names != draft.primary_key))
-    return Table(0, draft.name, tuple(draft.columns), draft.primary_key, uniques, tuple(draft.checks), numbered)
+        raise Unsupported(f"{draft.statement}: SERIAL is only supported for the one column of a primary key")
+    named = [columns for _, columns in draft.named]
+    unnamed = dict.fromkeys(names for names in draft.uniques if names != draft.primary_key and names not in named)
+    table = Table(0, draft.name, tuple(draft.columns), draft.primary_key, tuple(unnamed), tuple(draft.checks), numbered)
+    for name, columns in draft.named:
+        table = table.with_index(Index(0, name, table.ids(columns), unique=True))
+    return table
 
 
-def trials(table: Table) -> list[tuple[str, str]]:
-    """Return queries that fail if a default or a check could never be computed, each with the part that it tries.
+def try_out(writer: SqlWriter, table: Table) -> None:
+    """Compute defaults and checks once: otherwise the first INSERT would fail, and every one after it.
 
-    Otherwise the first INSERT would fail, and every one after it.
+    Raises:
+        SqlError, InvalidValue: one can never be computed; the message names it.
     """
+    for part, sql in _trials(table):
+        try:
+            writer.query(sql, ())
+        except (SqlError, InvalidValue) as error:
+            raise type(error)(f"{part}: {error}") from error
+
+
+def _trials(table: Table) -> list[tuple[str, str]]:
+    """Return queries that fail if a default or a check could never be computed, each with the part that it tries."""
     found: list[tuple[str, str]] = []
     for column in table.columns:
         if column.default is not None:
@@ -285,7 +310,7 @@ def trials(table: Table) -> list[tuple[str, str]]:
     return found
 
 
-def _definition(table: Table) -> str:
+def _definition(table: Table, catalogue: Catalogue) -> str:
     """Return a table's definition in one form, to compare and to show."""
     parts = [
         f"{column.name} {column.type}"
@@ -295,6 +320,11 @@ def _definition(table: Table) -> str:
     ]
     if table.primary_key:
         parts.append(f"PRIMARY KEY ({', '.join(table.primary_key)})")
-    parts += [f"UNIQUE ({', '.join(names)})" for names in table.uniques]
+    parts += [f"UNIQUE ({', '.join(names)})" for names in sorted({*table.uniques} - {table.primary_key})]
     parts += [f"CHECK ({check.expression})" for check in table.checks]
+    for key in table.foreign_keys:
+        parent = table if key.table == table.id else catalogue.table(key.table)
+        name, theirs = (parent.name, ", ".join(parent.names(key.references))) if parent else ("?", "?")
+        actions = f" ON DELETE {key.on_delete} ON UPDATE {key.on_update}"
+        parts.append(f"FOREIGN KEY ({', '.join(table.names(key.columns))}) REFERENCES {name} ({theirs}){actions}")
     return f"({', '.join(parts)})"

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from holdfast.core.canonical import json_text
 from holdfast.core.types import Stored, bind, encode
-from holdfast.errors import InvalidValue
 from holdfast.engine.sql.translate.typed import Place
+from holdfast.errors import InvalidValue
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 """A list or tuple for `%s`, a mapping for `%(name)s`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from holdfast.core.canonical import json_text
 from holdfast.core.schema import Catalogue, Table
@@ -11,11 +12,11 @@ from holdfast.engine.contract import SqlReader, SqlWriter
 from holdfast.engine.sql.translate.scope import Shown
 from holdfast.engine.sql.views import delete_view
 from holdfast.errors import HoldfastError, InvalidValue, NotFound, SqlError, Unsupported
-from holdfast.tables.create import parse_create, trials
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters, bound
 from holdfast.tables.reserved import check_table_name
 from holdfast.tables.rewrite import Rewritten, rewrite
+from holdfast.tables.schema_statements import parse_schema_statement
 from holdfast.tables.statement import CACHED_LENGTH_MAX, Statement, Verb
 from holdfast.tables.writes import Write
 from holdfast.versions.diff import schema_at
@@ -64,8 +65,8 @@ class StatementRunner:
         if not isinstance(parameters, Iterable):
             raise InvalidValue(f"the parameters of many runs are an iterable, not {type(parameters).__name__}")
         catalogue = writer.catalogue()
-        if statement.verb is Verb.CREATE:
-            return self._create(writer, catalogue, statement)
+        if statement.verb is Verb.SCHEMA:
+            return _change_schema(writer, catalogue, statement)
         run = self._rewritten(writer, statement, catalogue)
         assert run.write is not None
         _show(writer, at, run.shown)
@@ -77,21 +78,22 @@ class StatementRunner:
         except SqlError as error:
             raise _explained(error, catalogue) from error
 
-    def _create(self, writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
+    def _change_schema(self, writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
         if statement.names:
-            raise Unsupported("CREATE TABLE takes no parameters; write the values into the statement")
-        created = parse_create(list(statement.tokens))
-        known = catalogue.find(created.table.name)
-        if known:
-            created.check_same(known)
-        else:
-            for part, sql in trials(created.table):
-                try:
-                    writer.query(sql, ())
-                except (SqlError, InvalidValue) as error:
-                    raise type(error)(f"{part}: {error}") from error
-            writer.define(catalogue.with_table(created.table))
+            raise Unsupported(f"{statement.summary} takes no parameters; write the values into the statement")
+        changed = parse_schema_statement(list(statement.tokens)).apply(writer, catalogue)
+        if changed is not catalogue:
+            writer.define(replace(changed, version=catalogue.version + 1))
         return Cursor(rowcount=0)
+
+
+def _change_schema(writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
+    if statement.names:
+        raise Unsupported(f"{statement.summary} takes no parameters; write the values into the statement")
+    changed = parse_schema_statement(list(statement.tokens)).apply(writer, catalogue)
+    if changed is not catalogue:
+        writer.define(replace(changed, version=catalogue.version + 1))
+    return Cursor(rowcount=0)
 
 
 class _Tables:

@@ -10,6 +10,7 @@ from holdfast.engine.sql import nodes
 from holdfast.engine.sql.tokens import Token, TokenKind, stripped, tokenize
 from holdfast.engine.sql.write_parser import Written, parse_statement
 from holdfast.errors import InvalidValue, SqlError, Unsupported
+from holdfast.tables.schema_statements import summary as schema_summary
 
 STATEMENTS_CACHED = 1024
 STATEMENT_LENGTH_MAX = 1_000_000
@@ -24,7 +25,8 @@ class Verb(Enum):
     INSERT = "insert"
     UPDATE = "update"
     DELETE = "delete"
-    CREATE = "create"
+    SCHEMA = "schema"
+    """CREATE, ALTER and DROP: tables/schema_statements.py."""
 
 
 _VERBS = {
@@ -35,15 +37,13 @@ _VERBS = {
     "insert": Verb.INSERT,
     "update": Verb.UPDATE,
     "delete": Verb.DELETE,
-    "create": Verb.CREATE,
+    **dict.fromkeys(("create", "alter", "drop"), Verb.SCHEMA),
 }
 _REFUSED = {
     **dict.fromkeys(
         ("begin", "start", "commit", "rollback", "savepoint", "release", "end", "abort"), "use db.transaction()"
     ),
     "replace": "it would erase history; use UPDATE, or DELETE and INSERT in one db.transaction()",
-    "alter": "changing tables is not supported yet",
-    "drop": "dropping tables is not supported yet",
     "truncate": "use DELETE FROM",
     "attach": "one store is one file; use a connection to each",
     "detach": "one store is one file; use a connection to each",
@@ -108,10 +108,11 @@ def _parsed(sql: str) -> Statement:
         raise Unsupported(f"{word.upper()} is not supported: {_REFUSED[word]}")
     if word not in _VERBS:
         raise SqlError(
-            f"a statement begins with SELECT, INSERT, UPDATE, DELETE, WITH or CREATE TABLE, not {tokens[0].text!r}"
+            "a statement begins with SELECT, INSERT, UPDATE, DELETE, WITH, CREATE, ALTER or DROP, not"
+            f" {tokens[0].text!r}"
         )
-    if _VERBS[word] is Verb.CREATE:
-        return Statement(sql, Verb.CREATE, tuple(names), None, tuple(tokens), _schema_summary(tokens))
+    if _VERBS[word] is Verb.SCHEMA:
+        return Statement(sql, Verb.SCHEMA, tuple(names), None, tuple(tokens), schema_summary(tokens))
     node = parse_statement(tokens)
     verb, summary = _summary(node)
     return Statement(sql, verb, tuple(names), node, (), summary)
@@ -127,13 +128,6 @@ def _summary(node: Written) -> tuple[Verb, str]:
             return Verb.DELETE, f"DELETE FROM {table}"
         case _:
             return Verb.SELECT, ""
-
-
-def _schema_summary(tokens: list[Token]) -> str:
-    words = [token.text for token in tokens if token.kind is not TokenKind.SPACE][:6]
-    if "exists" in [word.lower() for word in words[:5]]:
-        words[2:5] = []
-    return " ".join([*(word.upper() for word in words[:2]), *words[2:3]])
 
 
 def _single(tokens: list[Token]) -> list[Token]:

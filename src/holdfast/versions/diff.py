@@ -30,14 +30,19 @@ def diff(reader: Reader, a: Resolved, b: Resolved) -> list[RowChange]:
 
 
 def differences(reader: Reader, before: Side, after: Side) -> list[RowChange]:
-    """Return the rows that differ between two sides, in the order of table names and keys."""
+    """Return the rows that differ between two sides, in the order of table names and keys.
+
+    Where the columns of a table differ, rows are compared by those of the newer schema, in which older rows have a
+    value, too, and shown with their own. The rows of a table that only one side has all differ.
+    """
     changes: list[RowChange] = []
     for table in sorted(_all_tables(before.schema, after.schema), key=lambda table: table.name):
-        keys = {key_of(table, touch.row) for touch in touched_between(reader, table, before.seen, after.seen)}
-        old = _rows(reader, before.schema.table(table.id), before.seen, keys)
-        new = _rows(reader, after.schema.table(table.id), after.seen, keys)
-        differing = sorted((key for key in keys if _differ(old.get(key), new.get(key))), key=key_order)
-        changes += [_change(table, key, old.get(key), new.get(key)) for key in differing]
+        mine, other = before.schema.table(table.id), after.schema.table(table.id)
+        touches = touched_between(reader, table, before.seen, after.seen)
+        keys = {key_of(table, touch.row) for touch in touches} if mine and other else None
+        old, new = _rows(reader, table, mine, before.seen, keys), _rows(reader, table, other, after.seen, keys)
+        differing = sorted((key for key in {**old, **new} if _differ(old.get(key), new.get(key))), key=key_order)
+        changes += [_change(table, key, _own(old.get(key)), _own(new.get(key))) for key in differing]
     return changes
 
 
@@ -85,12 +90,23 @@ def _change_of(change: Change) -> RowChange:
 
 
 _Shown = tuple[Table, tuple[Stored, ...]]
+"""A row as a side shows it."""
 
 
-def _differ(old: _Shown | None, new: _Shown | None) -> bool:
-    if old is None or new is None:
-        return old is not new
-    return old[0].columns != new[0].columns or row_bytes(old[1]) != row_bytes(new[1])
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A row of one side, as it is shown there and as it is compared."""
+
+    own: _Shown
+    values: tuple[Stored, ...]
+
+
+def _own(row: _Compared | None) -> _Shown | None:
+    return row.own if row else None
+
+
+def _differ(old: _Compared | None, new: _Compared | None) -> bool:
+    return old is None or new is None or row_bytes(old.values) != row_bytes(new.values)
 
 
 def _all_tables(then: Catalogue, now: Catalogue) -> list[Table]:
@@ -99,10 +115,17 @@ def _all_tables(then: Catalogue, now: Catalogue) -> list[Table]:
     return [*newer.tables, *(table for table in older.tables if newer.table(table.id) is None)]
 
 
-def _rows(reader: Reader, table: Table | None, vector: VersionVector, keys: set[Key]) -> dict[Key, _Shown]:
-    if table is None or not keys:
+def _rows(
+    reader: Reader, compared: Table, own: Table | None, vector: VersionVector, keys: set[Key] | None
+) -> dict[Key, _Compared]:
+    """Return the rows that a side shows, of some keys or all: with its own columns, and with those to compare."""
+    if own is None or keys == set():
         return {}
-    return {key_of(table, row): (table, row.values) for row in reader.rows(table, vector, keys)}
+    rows = list(reader.rows(own, vector, keys))
+    if own.columns == compared.columns:
+        return {key_of(own, row): _Compared((own, row.values), row.values) for row in rows}
+    again = {key_of(compared, row): row.values for row in reader.rows(compared, vector, keys)}
+    return {key_of(own, row): _Compared((own, row.values), again[key_of(own, row)]) for row in rows}
 
 
 def _change(table: Table, key: Key, old: _Shown | None, new: _Shown | None) -> RowChange:

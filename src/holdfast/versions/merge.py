@@ -156,15 +156,17 @@ def _changes(writer: Writer, plan: Plan) -> tuple[RowChange, ...]:
 
 def _broken(writer: Writer, planned: TablePlan, seen: VersionVector, ours: VersionVector) -> Iterator[Conflict]:
     table = planned.table
-    if not table.uniques and not table.checks:
-        return
-    rows = list(writer.rows(table, seen, sorted(planned.changed, key=key_order)))
-    for violation in writer.violations(table, rows):
-        yield _violation_conflict(table, violation, ours)
+    found: list[Violation] = []
+    if table.is_constrained:
+        found += writer.violations(table, writer.rows(table, seen, sorted(planned.changed, key=key_order)))
+    if planned.touched:
+        found += writer.orphans(table, planned.touched)
+    yield from (_violation_conflict(violation, ours) for violation in found)
 
 
-def _violation_conflict(table: Table, violation: Violation, ours: VersionVector) -> Conflict:
+def _violation_conflict(violation: Violation, ours: VersionVector) -> Conflict:
     """Return a broken constraint as a conflict between a row that the branch had and one that came to it."""
+    table = violation.table
     first, *others = sorted(violation.rows, key=lambda row: not sees(ours, row.born))
     other = others[-1] if others else first
     return Conflict(

@@ -32,6 +32,8 @@ class TablePlan:
     table: Table
     groups: tuple[Group, ...]
     changed: frozenset[Key]
+    touched: tuple[Row, ...] = ()
+    """These rows as they were, and became; of a table that no foreign key refers to they are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,9 @@ class _Views:
         ours = touched_between(self._reader, table, self._base, self._ours)
         found = groups_of(table, ours, theirs, copied=copied)
         changed = frozenset[Key]().union(*found) if copied else frozenset(_keys(table, [*ours, *theirs]))
-        return TablePlan(table, tuple(self._group(table, keys) for keys in found), changed)
+        referred_to = any(self._reader.catalogue().references_to(table))
+        touched = tuple(touch.row for touch in (*ours, *theirs)) if referred_to else ()
+        return TablePlan(table, tuple(self._group(table, keys) for keys in found), changed, touched)
 
     def _group(self, table: Table, keys: frozenset[Key]) -> Group:
         def shown(vector: VersionVector) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from holdfast.core.intervals import length_of, parse_interval, unit_named
+from holdfast.core.intervals import parse_interval, unit_named
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.nodes import Node
 from holdfast.engine.sql.tokens import Token, TokenKind, joined

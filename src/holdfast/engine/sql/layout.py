@@ -5,11 +5,18 @@ Names on disk are made of ids, never of the user's names, so that renaming a tab
 
 from __future__ import annotations
 
-from holdfast.core.schema import Table
+from holdfast.core.schema import Column, Index, IndexKind, Table
 from holdfast.core.types import Kind
+from holdfast.errors import Unsupported
 
 FORMAT = 1
 """The version of this layout. A store of a newer one is refused untouched."""
+
+CHANGED_TABLES = "changed tables"
+"""The feature of stores with foreign keys, indexes, or columns that were added or dropped."""
+
+FEATURES = frozenset({CHANGED_TABLES})
+"""What a store may need of its reader beyond the format, and this one knows."""
 
 APPLICATION_ID = 0x486C6466
 """Marks an SQLite file as a Holdfast store: "Hldf"."""
@@ -90,7 +97,7 @@ def key_cells(table: Table, prefix: str = "") -> list[str]:
 def create_table(table: Table) -> list[str]:
     """Return the statements that make room for a table's rows."""
     v, k = versions(table), tombstones(table)
-    columns = "".join(f", c{column.id} {_PHYSICAL.get(column.type.kind, 'TEXT')}" for column in table.columns)
+    columns = "".join(f", {_definition(column)}" for column in table.columns)
     statements = [
         f"""CREATE TABLE {v} (vid INTEGER PRIMARY KEY, rline INTEGER NOT NULL, rn INTEGER NOT NULL,
         rord INTEGER NOT NULL, line INTEGER NOT NULL, n INTEGER NOT NULL,
@@ -101,6 +108,57 @@ def create_table(table: Table) -> list[str]:
         PRIMARY KEY (vid, line)) STRICT, WITHOUT ROWID""",
         f"CREATE INDEX {k}_at ON {k} (line, n)",
     ]
-    for number, names in enumerate(table.uniques, start=1):
-        statements.append(f"CREATE INDEX {v}_u{number} ON {v} ({', '.join([*cell_of(table, names), 'line', 'n'])})")
+    for number, ordered in enumerate(indexed(table), start=1):
+        unique = number <= len(table.uniques)
+        statements.append(order_by(table, ordered, f"u{number}" if unique else None))
     return statements
+
+
+def _definition(column: Column) -> str:
+    fill = "" if column.fill is None else f" DEFAULT {column.fill}"
+    return f"c{column.id} {_PHYSICAL.get(column.type.kind, 'TEXT')}{fill}"
+
+
+def add_column(table: Table, column: Column) -> str:
+    """Return the statement that makes room for a column; the versions that are there show its `fill`."""
+    return f"ALTER TABLE {versions(table)} ADD COLUMN {_definition(column)}"
+
+
+def indexed(table: Table) -> list[tuple[int, ...]]:
+    """Return the columns, by their ids, of the indexes that a table has on disk besides that of its key.
+
+    They are those of UNIQUE, of indexes, and of foreign keys, without which the rows that refer to one would have to
+    be searched for. Where one would do the work of another, there is one.
+    """
+    key = table.ids(table.primary_key)
+    asked = [table.ids(names) for names in table.uniques]
+    asked += [index.columns for index in table.indexes if index.kind is IndexKind.ORDERED]
+    found = list(dict.fromkeys(columns for columns in asked if columns != key))
+    for reference in table.foreign_keys:
+        if not any(columns[: len(reference.columns)] == reference.columns for columns in [key, *found]):
+            found.append(reference.columns)
+    return found
+
+
+def order_by(table: Table, columns: tuple[int, ...], name: str | None = None) -> str:
+    """Return the statement that makes an index on disk over some columns."""
+    name = name or f"on_{'_'.join(map(str, columns))}"
+    listed = ", ".join([*(f"c{column}" for column in columns), "line", "n"])
+    return f"CREATE INDEX {versions(table)}_{name} ON {versions(table)} ({listed})"
+
+
+def create_index(table: Table, index: Index) -> list[str]:
+    """Return the statements that make what an index needs besides an order of rows (`indexed`).
+
+    Raises:
+        Unsupported: indexes of this kind are not there yet.
+    """
+    if index.kind is IndexKind.TEXT:
+        raise Unsupported(f"the index {index.name} on {table.name}: full-text indexes are not supported yet")
+    return []
+
+
+def drop_index(table: Table, index: Index) -> list[str]:
+    """Return the statements that take back `create_index`. Checkouts of the past do without the index, too."""
+    _ = table, index
+    return []

@@ -56,6 +56,7 @@ class SqlSnapshot:
         self._names = names
         self._last_line: Line | None = None
         self._schema: int | None = None  # the version of now: it cannot change in a snapshot
+        self._shown: set[str] = set()  # names that statements of this snapshot may read
 
     # Names and lines
 
@@ -239,6 +240,10 @@ class SqlSnapshot:
             ((unmarked,),) = self._db.rows(sql)
             if unmarked:
                 yield f"table {table.name}: {unmarked} ended versions are missing or not marked as ended"
+            on_disk = dict(self._db.rows("SELECT name, dflt_value FROM pragma_table_info(?)", (versions(table),)))
+            for column in table.columns:
+                if on_disk.get(f"c{column.id}", "") != column.fill:  # no commit's rows tell
+                    yield f"table {table.name}: what older rows show in {column.name} is not what the schema says"
 
     # SQL on a branch
 

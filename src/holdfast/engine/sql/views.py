@@ -8,6 +8,8 @@ versions and tombstones:
     hf_update_<id> ("hf:vid", columns of T)      replace the row whose version is "hf:vid"
     hf_delete_<id> ("hf:vid")                    end it
 
+Foreign keys hold at the end of a statement: the triggers only note what may have broken one (engine/sql/references.py).
+
 `hf_rows_<id>` is T with "hf:vid" beside its columns. Updating a view in place was rejected: SQLite forgets the alias
 of an updated view, needs a row id it does not show, and reports no row count.
 
@@ -19,9 +21,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from holdfast.core.schema import Column, Table
+from holdfast.core.schema import Catalogue, Column, ForeignKey, Table
 from holdfast.core.types import Kind
-from holdfast.engine.sql.translate.defaults import checked
 from holdfast.engine.sql.layout import (
     DECIMAL_COLLATION,
     VID,
@@ -33,6 +34,7 @@ from holdfast.engine.sql.layout import (
     tombstones,
     versions,
 )
+from holdfast.engine.sql.translate.defaults import checked
 
 HEAD = 2**63 - 1
 """The bound of a line that is seen up to its head, the open commit included."""
@@ -101,22 +103,56 @@ def vids_query(table: Table, vector: LocalVector, stored_as: int | None) -> str:
     return f"SELECT v.vid FROM main.{v} AS v INDEXED BY {v}_at WHERE {born} AND {not_ended}"
 
 
-def select_view(name: str, table: Table, vector: LocalVector, stored_as: int | None, *, versioned: bool) -> str:
-    """Return the statement that creates the view of a table as a vector sees it."""
+def rows_select(table: Table, vector: LocalVector | None, stored_as: int | None, *, versioned: bool) -> str:
+    """Return the query of a table's rows as a vector sees them; without one, of all versions there are.
+
+    Args:
+        versioned: whether the versions stand beside the columns.
+    """
     columns = [f"v.{cell} AS {quoted(column.name)}" for cell, column in zip(cells(table), table.columns, strict=True)]
     if versioned:
         columns.insert(0, f"v.vid AS {quoted(VID)}")
-    return (
-        f"CREATE TEMP VIEW {quoted(name)} AS SELECT {', '.join(columns)} FROM main.{versions(table)} AS v"
-        f" WHERE {visible(table, vector, stored_as)}"
-    )
+    where = "" if vector is None else f" WHERE {visible(table, vector, stored_as)}"
+    return f"SELECT {', '.join(columns)} FROM main.{versions(table)} AS v{where}"
 
 
-def command_views(table: Table, line: int) -> list[tuple[str, list[str]]]:
+def select_view(name: str, table: Table, vector: LocalVector, stored_as: int | None, *, versioned: bool) -> str:
+    """Return the statement that creates the view of a table as a vector sees it."""
+    return f"CREATE TEMP VIEW {quoted(name)} AS {rows_select(table, vector, stored_as, versioned=versioned)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """The foreign keys of a table, each with the table it refers to, and those of others (or its own) that refer to it.
+
+    The latter with the table that has each, and its place among that table's foreign keys.
+    """
+
+    parents: tuple[tuple[ForeignKey, Table], ...]
+    children: tuple[tuple[Table, int, ForeignKey], ...]
+
+    @classmethod
+    def of(cls, table: Table, catalogue: Catalogue) -> Related:
+        """Return what is related to a table."""
+        parents = ((key, catalogue.table(key.table)) for key in table.foreign_keys)
+        there = tuple((key, parent) for key, parent in parents if parent is not None)
+        return cls(there, tuple(catalogue.references_to(table)))
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any."""
+        return bool(self.parents or self.children)
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tables at the other ends."""
+        return [*(parent for _, parent in self.parents), *(child for child, _, _ in self.children)]
+
+
+def command_views(table: Table, related: Related, line: int) -> list[tuple[str, list[str]]]:
     """Return the command views of a table for writing on a line: each name with the statements that create it."""
     names = [quoted(column.name) for column in table.columns]
     news = [f"NEW.{name}" for name in names]
-    maker = _Writer(table, line, news)
+    maker = _Writer(table, related, line, news)
     return [
         _command(insert_view(table), names, maker.insert_body()),
         _command(update_view(table), [quoted(VID), *names], maker.update_body()),
@@ -152,8 +188,9 @@ def _command(view: str, columns: list[str], body: list[str]) -> tuple[str, list[
 class _Writer:
     """The bodies of the command triggers of one table on one line."""
 
-    def __init__(self, table: Table, line: int, values: list[str]) -> None:
+    def __init__(self, table: Table, related: Related, line: int, values: list[str]) -> None:
         self.table = table
+        self.related = related
         self.line = line
         self.values = values
         self.v = versions(table)  # unqualified: older SQLite allows no schema name in a trigger
@@ -174,7 +211,7 @@ class _Writer:
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(self.table)])
         row = ", ".join([str(self.line), self.n, "hf_ordinal()", str(self.line), self.n, *values])
         insert = f"INSERT INTO {self.v} ({columns}) VALUES ({row})"
-        return [*self._row_checks(values, required), *self._key_checks(besides=""), insert]
+        return [*self._row_checks(values, required), *self._key_checks(besides=""), *self._parents(values), insert]
 
     def update_body(self) -> list[str]:
         vid = f"NEW.{quoted(VID)}"
@@ -185,6 +222,8 @@ class _Writer:
         return [
             *self._row_checks(self.values, self._required()),
             *self._key_checks(besides=f" AND {quoted(VID)} <> {vid}"),
+            *self._parents(self.values, vid),
+            *self._children(vid, self.values),
             f"SELECT hf_count({vid})",
             f"UPDATE {self.v} SET {pairs} WHERE vid = {vid} AND {self.born_now}",
             f"INSERT INTO {self.v} ({columns}) SELECT {source} FROM {self.v} WHERE {older}",
@@ -193,7 +232,41 @@ class _Writer:
 
     def delete_body(self) -> list[str]:
         vid = f"NEW.{quoted(VID)}"
-        return [f"SELECT hf_count({vid})", *self._end(vid), f"DELETE FROM {self.v} WHERE vid = {vid} AND {self.born_now}"]
+        return [
+            *self._children(vid),
+            f"SELECT hf_count({vid})",
+            *self._end(vid),
+            f"DELETE FROM {self.v} WHERE vid = {vid} AND {self.born_now}",
+        ]
+
+    def _parents(self, values: list[str], vid: str | None = None) -> list[str]:
+        """Note the row if what it refers to is not there (yet), unless it referred to it before."""
+        notes: list[str] = []
+        for place, (key, parent) in enumerate(self.related.parents):
+            mine = [values[at] for at in self.table.places(key.columns)]
+            there = _equal("p.", parent.names(key.references), mine)
+            conditions = [*(f"{value} IS NOT NULL" for value in mine)]
+            if vid is not None:
+                same = _pairs(key.columns, mine)
+                conditions.append(f"NOT EXISTS (SELECT 1 FROM {self.v} AS v WHERE v.vid = {vid} AND {same})")
+            conditions.append(f"NOT EXISTS (SELECT 1 FROM {rows_view(parent)} AS p WHERE {there})")
+            noted = ", ".join([str(self.table.id), str(place), *mine])
+            notes.append(f"SELECT hf_check({noted}) WHERE {' AND '.join(conditions)}")
+        return notes
+
+    def _children(self, vid: str, values: list[str] | None = None) -> list[str]:
+        """Note the row if others refer to it and it goes, or gets another key."""
+        notes: list[str] = []
+        for child, place, key in self.related.children:
+            old = [f"v.c{column}" for column in key.references]
+            new = [] if values is None else [values[at] for at in self.table.places(key.references)]
+            refers = _equal("c.", child.names(key.columns), old)
+            moves = f" AND NOT ({_pairs(key.references, new)})" if new else ""
+            notes.append(
+                f"SELECT hf_left({', '.join([str(child.id), str(place), *old, *new])}) FROM {self.v} AS v"
+                f" WHERE v.vid = {vid}{moves} AND EXISTS (SELECT 1 FROM {rows_view(child)} AS c WHERE {refers})"
+            )
+        return notes
 
     def _end(self, vid: str) -> list[str]:
         older = f"vid = {vid} AND NOT ({self.born_now})"
@@ -214,7 +287,7 @@ class _Writer:
             for at in required
         ]
         row = ", ".join(
-            f"{_as_stored(value, column)} AS {quoted(column.name)}"
+            f"{as_stored(value, column)} AS {quoted(column.name)}"
             for column, value in zip(table.columns, values, strict=True)
         )
         for check in table.checks:
@@ -224,7 +297,7 @@ class _Writer:
 
     def _key_checks(self, besides: str) -> list[str]:
         sets = [self.table.primary_key] if self.table.primary_key else []
-        return [self._unique_check(names, besides) for names in [*sets, *self.table.uniques]]
+        return [self._unique_check(names, besides) for names in dict.fromkeys([*sets, *self.table.uniques])]
 
     def _unique_check(self, names: tuple[str, ...], besides: str) -> str:
         table = self.table
@@ -233,7 +306,15 @@ class _Writer:
         return _raise(message, f"EXISTS (SELECT 1 FROM {rows_view(table)} WHERE {same}{besides})")
 
 
-def _as_stored(value: str, column: Column) -> str:
+def _equal(prefix: str, names: tuple[str, ...], values: list[str]) -> str:
+    return " AND ".join(f"{prefix}{quoted(name)} = {value}" for name, value in zip(names, values, strict=True))
+
+
+def _pairs(columns: tuple[int, ...], values: list[str]) -> str:
+    return " AND ".join(f"v.c{column} IS {value}" for column, value in zip(columns, values, strict=True))
+
+
+def as_stored(value: str, column: Column) -> str:
     """Return a value of NEW as a cell will hold it and compare: '7' is 7 in an INTEGER column, 1 is 1.0 in a REAL one.
 
     What a cell cannot hold at all is refused when it is written.

@@ -11,22 +11,21 @@ from holdfast.core.hashing import CommitHeader, Leaf, changes_digest, leaf_of, t
 from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row, same
 from holdfast.core.schema import Catalogue, Table
-from holdfast.engine.contract import Commit, Line, Violation
-from holdfast.engine.sql.translate.defaults import checked
-from holdfast.engine.sql.layout import VID, cells, create_table, quoted, tombstones, versions
+from holdfast.engine.contract import Commit, Line
+from holdfast.engine.sql.constraints import ConstraintChecks
+from holdfast.engine.sql.definitions import reshaped
+from holdfast.engine.sql.layout import CHANGED_TABLES, cells, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database, Parameters
+from holdfast.engine.sql.references import Notes, Settlement
 from holdfast.engine.sql.refs import put_ref, remove_ref
-from holdfast.engine.sql.searching import Searching
 from holdfast.engine.sql.views import (
     Command,
+    Related,
     command_views,
     delete_view,
     insert_view,
-    rows_view,
-    unique_query,
     update_view,
-    version_columns,
 )
 from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue
 
@@ -40,6 +39,7 @@ class Counter:
         ended: whether the open commit updated or deleted any.
         gathered: of a statement with RETURNING, what it touched: the ordinals of new rows below zero, and the versions
             that were there of the others.
+        notes: what the running statement may have broken of foreign keys.
     """
 
     def __init__(self) -> None:
@@ -47,6 +47,7 @@ class Counter:
         self.touched = 0
         self.ended = False
         self.gathered: list[int] | None = None
+        self.notes = Notes()
 
     def next_ordinal(self) -> int:
         """Number another inserted row."""
@@ -64,7 +65,7 @@ class Counter:
             self.gathered.append(vid)
 
 
-class SqlChanges(Searching):
+class SqlChanges(ConstraintChecks):
     """The writing half of the contract. Lives as long as the transaction it writes in."""
 
     def __init__(self, database: Database, names: Names, counter: Counter, clock: Clock, ids: Ids) -> None:
@@ -72,7 +73,6 @@ class SqlChanges(Searching):
         self._counter = counter
         self._clock = clock
         self._ids = ids
-        self._line: Line | None = None
         self._touched: dict[int, Table] = {}
         self._theirs: Point | None = None
         self._defined = False
@@ -129,20 +129,15 @@ class SqlChanges(Searching):
         self._counter.ordinal = 0
         self._counter.ended = False
 
-    @property
-    def opened(self) -> Line:
-        """The line of the open commit, as it is now."""
-        assert self._line is not None, "open() comes first"
-        return self._line
-
     def apply(
         self, table: Table, sql: str, parameters: Iterable[Parameters], command: Command | None = None
     ) -> int:
         """Run an INSERT into a command view of `table` once for each of `parameters`; return the rows touched."""
-        self._accept(table)
+        related = self._write_to(table)
         if command is not None:
             self._make(table, command)
-        self._touched[table.id] = table
+        if related:
+            return self._apply_each(sql, parameters)
         ordinal = self._counter.ordinal
         self._counter.touched = 0
         try:
@@ -179,15 +174,33 @@ class SqlChanges(Searching):
             self._replace_view(command.name, command.statements())
             self._names.views[command.name] = signature
 
-    def _accept(self, table: Table) -> None:
-        """Make the command views of a table, and the view of its rows that they check constraints against."""
-        line = self.opened
-        self.show(table, rows_view(table), line, versioned=True)
-        signature = (table, line.uid)
+    def _apply_each(self, sql: str, parameters: Iterable[Parameters]) -> int:
+        """Run the statement for each of `parameters`, with what foreign keys ask for at the end of each."""
+        touched = 0
+        self._counter.notes.take()
+        with self.savepoint():
+            for given in parameters:
+                self._counter.touched = 0
+                self._db.many(sql, [given])
+                touched += self._counter.touched
+                if self._counter.notes.taken:
+                    Settlement(self._db, self.catalogue(), self._counter.notes, self._write_to).settle()
+        return touched
+
+    def _write_to(self, table: Table) -> Related:
+        """Get a table ready to be written by the open commit; return what is related to it."""
+        self._touched[table.id] = table
+        return self._accept(table)
+
+    def _accept(self, table: Table) -> Related:
+        """Make the command views of a table, and the views of rows that they check constraints against."""
+        line, related = self.opened, self._show_rows(table)
+        signature = (table, related, line.uid)
         if self._names.views.get(insert_view(table)) != signature:
-            for name, statements in command_views(table, self._names.id_of(line.uid)):
+            for name, statements in command_views(table, related, self._names.id_of(line.uid)):
                 self._replace_view(name, statements)
             self._names.views[insert_view(table)] = signature
+        return related
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
         """Add a row."""
@@ -227,17 +240,31 @@ class SqlChanges(Searching):
         now = self.catalogue()
         if catalogue.version != now.version + 1:
             raise AlreadyExists(f"version {catalogue.version} of the schema is there already; read it again and retry")
-        known = {table.id for table in now.tables}
         for table in catalogue.tables:
-            if table.id not in known:
-                for statement in create_table(table):
-                    self._db.rows(statement)
-        self._db.rows(
-            "INSERT INTO hf_schema VALUES (?, ?, ?)", (catalogue.version, catalogue.digest(), catalogue.to_json())
-        )
+            for statement in reshaped(now.table(table.id), table, self._index_names(table)):
+                self._db.rows(statement)
+        text = catalogue.to_json()
+        self._db.rows("INSERT INTO hf_schema VALUES (?, ?, ?)", (catalogue.version, catalogue.digest(), text))
+        if catalogue.has_additions:
+            self._db.rows(
+                "UPDATE hf_meta SET value = ? WHERE key = 'features'", (json_text([CHANGED_TABLES], "features"),)
+            )
+        self.refuse_broken(now, catalogue)
         self._bump_epoch()
         self._defined = True
         self._schema = catalogue.version
+        self._shown.clear()  # what a name stands for may have changed
+
+    def _index_names(self, table: Table) -> dict[tuple[str, ...], str]:
+        """Return the names of a table's indexes on disk, by their columns."""
+        found: dict[str, list[str]] = {}
+        for index, column in self._db.rows(
+            "SELECT l.name, i.name FROM pragma_index_list(?) AS l, pragma_index_info(l.name) AS i"
+            " ORDER BY l.seq, i.seqno",
+            (versions(table),),
+        ):
+            found.setdefault(index, []).append(column)
+        return {tuple(columns): index for index, columns in found.items()}
 
     def _bump_epoch(self) -> None:
         uid = self.opened.uid
@@ -272,33 +299,6 @@ class SqlChanges(Searching):
             sql = f"INSERT INTO {versions(table)} ({columns}) VALUES ({_marks(values, 5)})"
             self._db.rows(sql, (*place, *values))
 
-    def violations(self, table: Table, rows: Iterable[Row]) -> list[Violation]:
-        """Return the constraints that these rows, as the open commit shows them, would break."""
-        self._accept(table)
-        checked = list(rows)
-        found = [violation for row in checked for violation in self._broken_checks(table, row)]
-        by_handle = {row.handle: row for row in checked}
-        seen: set[frozenset[int]] = set()
-        for names in table.uniques:
-            for row in checked:
-                same_values = frozenset(vid for (vid,) in self._db.rows(unique_query(table, names), (row.handle,)))
-                if len(same_values) > 1 and row.handle in same_values and same_values not in seen:
-                    seen.add(same_values)
-                    others = tuple(by_handle.get(vid) or self._version(table, vid) for vid in sorted(same_values))
-                    found.append(Violation(f"UNIQUE ({', '.join(names)})", others))
-        return found
-
-    def _broken_checks(self, table: Table, row: Row) -> Generator[Violation]:
-        for check in table.checks:
-            sql = f"SELECT 1 FROM {rows_view(table)} WHERE {quoted(VID)} = ? AND NOT ({checked(check.expression, table.columns)})"
-            if self._db.rows(sql, (row.handle,)):
-                yield Violation(f"CHECK ({check.name or check.expression})", (row,))
-
-    def _version(self, table: Table, vid: int) -> Row:
-        sql = f"SELECT {version_columns(table)} FROM main.{versions(table)} AS v WHERE v.vid = ?"
-        (row,) = self._db.rows(sql, (vid,))
-        return self._row(row)
-
     # Sealing
 
     def seal(self, message: str, metadata: str | None = None) -> Commit | None:
@@ -306,7 +306,8 @@ class SqlChanges(Searching):
         line, theirs = self.opened, self._theirs
         self._last_line = None
         point = Point(line.uid, line.head + 1)
-        changes = [change for table in self._touched.values() for change in self._net_of(table, point)]
+        now = [table for table in map(self.catalogue().table, self._touched) if table]  # some are changed, or dropped
+        changes = [change for table in now for change in self._net_of(table, point)]
         self._line = None
         if not changes and theirs is None and not self._defined:
             return None

@@ -9,7 +9,7 @@ from holdfast.core.types import ColumnType, Kind
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import quoted
 from holdfast.engine.sql.nodes import Node
-from holdfast.engine.sql.translate.calls import children, contains, is_aggregate
+from holdfast.engine.sql.translate.calls import children, contains
 from holdfast.engine.sql.translate.expressions import Expressions
 from holdfast.engine.sql.translate.grouping import check_grouping
 from holdfast.engine.sql.translate.nearest import nearest
