@@ -42,7 +42,7 @@ class Bench:
             reader.show(table, "hf_seen", line, versioned=True)  # type: ignore[attr-defined]
             number = ask(reader, table, table.columns[1], line)
             sql = "SELECT vid, score FROM temp.hf_found WHERE search = ? ORDER BY place LIMIT 10"
-            return reader.query_again(sql, (number,))  # type: ignore[attr-defined]
+            return reader.query(sql, (number,))  # type: ignore[attr-defined]
 
 
 def nearest(query: Numbers, among: tuple[str, tuple[object, ...]] | None = None) -> Callable[[Any, Any, Any, Any], int]:
@@ -127,7 +127,7 @@ def texts(folder: Path) -> list[Row]:
     with bench.db._session.write() as writer:
         table = writer.catalogue().tables[0]
         for statement in text_index_statements(table, table.columns[1]):
-            writer.query_again(statement, ())  # type: ignore[attr-defined]
+            writer.query(statement, ())  # type: ignore[attr-defined]
     plain = apsw.Connection(str(folder / "plain.db"))
     plain.execute("PRAGMA journal_mode = WAL")
     plain.execute("PRAGMA synchronous = NORMAL")

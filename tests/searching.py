@@ -42,7 +42,7 @@ def _joined(reader: Any, table: Table, at: Line | Point, search: int) -> list[Fo
         f'SELECT s."{table.columns[0].name}", f.score, f.place FROM temp.hf_found AS f'
         ' JOIN hf_seen AS s ON s."hf:vid" = f.vid WHERE f.search = ? ORDER BY f.place'
     )
-    return [Found(*row) for row in reader.query(sql, (search,)).rows]
+    return [Found(*row) for row in reader.query(sql, (search,))]
 
 
 def nearest(
@@ -82,4 +82,4 @@ def create_text_index(db: Store, column: str = "body", config: str = "english") 
         table = writer.catalogue().find("t")
         assert table is not None
         for statement in text_index_statements(table, column_of(table, column), config):
-            writer.query_again(statement, ())  # type: ignore[attr-defined]
+            writer.query(statement, ())  # type: ignore[attr-defined]

@@ -199,7 +199,7 @@ def test_several_commits_of_one_transaction_are_all_taken_back(store: Store, ope
             writer.open(side)
         for at in (side,) if opened else (side, side.parent):
             number = writer.nearest(table, column_of(table, "v"), at, L2, blob(60, 60), 1)  # type: ignore[attr-defined]
-            scores = writer.query_again("SELECT score FROM temp.hf_found WHERE search = ?", (number,))  # type: ignore[attr-defined]
+            scores = writer.query("SELECT score FROM temp.hf_found WHERE search = ?", (number,))  # type: ignore[attr-defined]
             assert scores == [(0.0,)]
         raise KeyError
     for key, place, off in ((30, 70, 200), (40, 65, 50)):  # commits with the numbers of those, versions with their vids
@@ -220,7 +220,7 @@ def test_an_open_merge_is_searched_with_what_it_brings(store: Store) -> None:
         writer.open(line)
         writer.absorb(Point(theirs.uid, theirs.head))
         number = writer.nearest(table, column_of(table, "v"), writer.opened, L2, blob(9, 9), 1)  # type: ignore[attr-defined]
-        assert writer.query_again("SELECT score FROM temp.hf_found WHERE search = ?", (number,)) == [(0.0,)]  # type: ignore[attr-defined]
+        assert writer.query("SELECT score FROM temp.hf_found WHERE search = ?", (number,)) == [(0.0,)]  # type: ignore[attr-defined]
         writer.seal("merge")
     assert nearest(store, L2, blob(9, 9), 1)[0].key == 6
 
@@ -244,11 +244,11 @@ def test_an_older_snapshot_keeps_seeing_what_gc_removed(store: Store) -> None:
             reader.query("SELECT 1 FROM hf_line", ())
             with store._session.write() as writer:
                 writer._count_collection()  # type: ignore[attr-defined]
-                writer.query_again(f"DELETE FROM hf_v{table.id} WHERE c1 = 6", ())  # type: ignore[attr-defined]
+                writer.query(f"DELETE FROM hf_v{table.id} WHERE c1 = 6", ())  # type: ignore[attr-defined]
             store.execute("INSERT INTO t VALUES (7, %s)", [[5, 5]])
             assert nearest(store, L2, blob(9, 9), 1)[0].key == 7
             number = reader.nearest(table, column, at, L2, blob(9, 9), 1)
-            assert reader.query_again("SELECT score FROM temp.hf_found WHERE search = ?", (number,)) == [(0.0,)]
+            assert reader.query("SELECT score FROM temp.hf_found WHERE search = ?", (number,)) == [(0.0,)]
     assert nearest(store, L2, blob(9, 9), 1)[0].key == 7
 
 
@@ -258,7 +258,7 @@ def test_a_collection_that_is_taken_back_leaves_no_memory(store: Store) -> None:
         line, table = writer.branch("main"), writer.catalogue().find("t")
         assert line is not None
         assert table is not None
-        writer.query_again(f"DELETE FROM hf_v{table.id} WHERE c1 = 1", ())  # type: ignore[attr-defined]
+        writer.query(f"DELETE FROM hf_v{table.id} WHERE c1 = 1", ())  # type: ignore[attr-defined]
         writer.nearest(table, column_of(table, "v"), line, L2, blob(1, 0), 1)  # type: ignore[attr-defined]
         raise KeyError
     with store._session.write() as writer:

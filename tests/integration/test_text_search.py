@@ -170,8 +170,8 @@ def test_without_an_index_for_it_a_search_is_refused_by_name(own: Store) -> None
         with pytest.raises(holdfast.InvalidValue, match="TEXT column"):
             text_index_statements(table, column_of(table, "n"))
         for statement in drop_text_index_statements(table, column_of(table, "body")):
-            writer.query_again(statement, ())  # type: ignore[attr-defined]
-        left = writer.query_again("SELECT name FROM sqlite_schema WHERE name LIKE 'hf_t1_2%'", ())  # type: ignore[attr-defined]
+            writer.query(statement, ())  # type: ignore[attr-defined]
+        left = writer.query("SELECT name FROM sqlite_schema WHERE name LIKE 'hf_t1_2%'", ())  # type: ignore[attr-defined]
         assert left == []
     with pytest.raises(holdfast.NotFound, match="CREATE INDEX ON t USING bm25"):
         matching(own, "ship")

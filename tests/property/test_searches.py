@@ -145,15 +145,15 @@ class History:
             self.insert(gone, 0)
             self.check(gone)
             with gone._session.read() as reader:
-                (line_id,) = reader.query_again("SELECT line FROM hf_ref WHERE name = ?", (name,))[0]  # type: ignore[attr-defined]
+                (line_id,) = reader.query("SELECT line FROM hf_ref WHERE name = ?", (name,))[0]  # type: ignore[attr-defined]
         db.delete_branch(name)
         with db._session.write() as writer:
             table = writer.catalogue().find("t")
             assert table is not None
             writer._count_collection()  # type: ignore[attr-defined]
             for rows in (f"hf_v{table.id}", f"hf_k{table.id}", "hf_commit", "hf_merge"):
-                writer.query_again(f"DELETE FROM {rows} WHERE line = ?", (line_id,))  # type: ignore[attr-defined]
-            writer.query_again("DELETE FROM hf_line WHERE id = ?", (line_id,))  # type: ignore[attr-defined]
+                writer.query(f"DELETE FROM {rows} WHERE line = ?", (line_id,))  # type: ignore[attr-defined]
+            writer.query("DELETE FROM hf_line WHERE id = ?", (line_id,))  # type: ignore[attr-defined]
         for session in self.sessions:
             session._session._driver.names.forget()  # type: ignore[attr-defined]  # what gc sees to
 

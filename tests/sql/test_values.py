@@ -101,29 +101,24 @@ def test_results_have_the_types_of_their_columns(filled: holdfast.Store, sql: st
         ("SELECT t.id, x.id FROM t, t x", ["id", "id:1"]),
         ("SELECT 1 AS a, 2 AS a, 3 AS b, 4 AS a", ["a", "a:1", "b", "a:2"]),
         ('SELECT 1 AS a, 2 AS "a:1", 3 AS a', ["a", "a:1", "a:2"]),
-        (
-            "SELECT count(DISTINCT id), count(ALL id), count(*) FROM t",
-            ["count(DISTINCT id)", "count(ALL id)", "count(*)"],
-        ),
-        ("SELECT DISTINCT id + 1 FROM t", ["id + 1"]),
-        ("SELECT ALL id + 1 FROM t", ["id + 1"]),
-        ("SELECT 1 ORDER BY 1", ["1"]),
-        ("SELECT 1 LIMIT 1", ["1"]),
-        ("SELECT count(*) HAVING 1", ["count(*)"]),
-        ("SELECT 1 UNION SELECT 2", ["1"]),
-        ("SELECT id IS DISTINCT FROM 1, text FROM t", ["id IS DISTINCT FROM 1", "text"]),
-        ("SELECT %s, %s AS b", ["%s", "b"]),
-        ("SELECT %s + id, %s IS NULL FROM t", ["%s + id", "%s IS NULL"]),
-        ("SELECT id + 1 total, id - id FROM t", ["total", "id - id"]),
-        ("SELECT id, state->>'s' FROM t", ["id", "state->>'s'"]),
-        ("SELECT id, text, state->>'s', max(at) FROM t GROUP BY id", ["id", "text", "state->>'s'", "max(at)"]),
-        ("SELECT x.*, state->>'s' FROM (SELECT id, state FROM t) x", ["id", "state", "state->>'s'"]),
-        ("SELECT state->>'s', x.* , 1 FROM (SELECT id, state FROM t) x", ["state->>'s'", "id", "state", "1"]),
+        ("SELECT count(DISTINCT id), count(ALL id), count(*) FROM t", ["count", "count:1", "count:2"]),
+        ("SELECT DISTINCT id + 1 FROM t", ["?column?"]),
+        ("SELECT 1 ORDER BY 1", ["?column?"]),
+        ("SELECT count(*) HAVING TRUE", ["count"]),
+        ("SELECT 1 UNION SELECT 2", ["?column?"]),
+        ("SELECT %s, %s AS b", ["?column?", "b"]),
+        ("SELECT id + 1 total, id - id FROM t", ["total", "?column?"]),
+        ("SELECT id, state->>'s', lower(text), id::text, now()::date FROM t", ["id", "?column?", "lower", "id:1", "now"]),
+        ("SELECT CASE WHEN ok THEN 1 END, coalesce(id, 0), EXISTS (SELECT 1) FROM t", ["case", "coalesce", "exists"]),
+        ("SELECT x.*, state->>'s' FROM (SELECT id, state FROM t) x", ["id", "state", "?column?"]),
+        ("SELECT ID, T.Text FROM t", ["id", "text"]),
+        ("SELECT n FROM (SELECT count(*) AS n FROM t) x", ["n"]),
+        ("SELECT count FROM (SELECT count(*) FROM t) x", ["count"]),
         ("VALUES (1, 2)", ["column1", "column2"]),
         ("SELECT id FROM t WHERE 1 = 0", ["id"]),
     ],
 )
-def test_results_name_their_columns_as_they_were_written(filled: holdfast.Store, sql: str, names: list[str]) -> None:
+def test_results_name_their_columns_as_postgresql_does(filled: holdfast.Store, sql: str, names: list[str]) -> None:
     cursor = filled.execute(sql, [1, 2] if "%s" in sql else None)
     assert list(cursor.columns) == names
     assert all(list(row) == names for row in cursor)

@@ -90,10 +90,3 @@ def _lookup(names: Names, table_id: int, column_id: int) -> tuple[Table | None, 
         if table:
             return table, next((column for column in table.columns if column.id == column_id), None)
     return None, None
-
-
-def origin_of(column: Sequence[Any]) -> tuple[int, int] | None:
-    """Return (table id, column id) where a result column is plainly one of a user's table, else None."""
-    _, _, _, table, cell = column
-    found = _CELL.fullmatch(f"{table}.{cell}")
-    return (int(found[1]), int(found[2])) if found else None

@@ -38,7 +38,6 @@ class Names:
     def forget_made(self) -> None:
         """Drop what the connection made for itself, as the rollback of a read must: what it read was committed."""
         self.views: dict[str, tuple[object, ...]] = {}
-        self.views_schema: int | None = None  # the version of the schema that no view is older than
         self.vectors: dict[tuple[tuple[int, int], ...], int] = {}
 
     def _line(self, by: str, value: int | str) -> LineRow:

@@ -56,7 +56,6 @@ class SqlSnapshot:
         self._names = names
         self._last_line: Line | None = None
         self._schema: int | None = None  # the version of now: it cannot change in a snapshot
-        self._shown: set[str] = set()  # names that statements of this snapshot may read
 
     # Names and lines
 

@@ -253,7 +253,6 @@ class SqlChanges(ConstraintChecks):
         self._bump_epoch()
         self._defined = True
         self._schema = catalogue.version
-        self._shown.clear()  # what a name stands for may have changed
 
     def _index_names(self, table: Table) -> dict[tuple[str, ...], str]:
         """Return the names of a table's indexes on disk, by their columns."""
