@@ -16,16 +16,23 @@ from holdfast.engine.sql.layout import cells, create_table, quoted, tombstones, 
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database, Parameters, SqlSnapshot
 from holdfast.engine.sql.views import (
+    HEAD,
+    HERE_VECTOR,
     VID,
     command_views,
     delete_view,
     insert_view,
     rows_view,
+    select_view,
     unique_query,
     update_view,
     version_columns,
 )
 from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue
+
+
+_HERE = "here"
+"""Stands for the line in what is remembered of the views of a connection that writes for many."""
 
 
 class Counter:
@@ -66,6 +73,7 @@ class SqlChanges(SqlSnapshot):
         self._touched: dict[int, Table] = {}
         self._theirs: Point | None = None
         self._defined = False
+        self._made = 0  # lines and versions of the schema, whose ids a savepoint takes back
 
     # Names and lines
 
@@ -77,6 +85,7 @@ class SqlChanges(SqlSnapshot):
             "INSERT INTO hf_line (uid, parent, fork_n, head_n, head_hash, epoch) VALUES (?, ?, ?, 0, ?, 0)",
             (uid, parent_id, parent.n, digest),
         )
+        self._made += 1
         return self.line(uid)
 
     def point_branch(self, name: str, line: str, expect: str | None) -> None:
@@ -141,11 +150,37 @@ class SqlChanges(SqlSnapshot):
         """Make the command views of a table, and the view of its rows that they check constraints against."""
         line = self.opened
         self._show(table, rows_view(table), line, versioned=True)
-        signature = (table, line.uid)
+        shared = self._names.shared
+        signature = (table, _HERE if shared else line.uid)
         if self._names.views.get(insert_view(table)) != signature:
-            for name, statements in command_views(table, self._names.id_of(line.uid)):
+            for name, statements in command_views(table, None if shared else self._names.id_of(line.uid)):
                 self._replace_view(name, statements)
-            self._names.views[insert_view(table)] = signature
+            self._names.keep(self._names.views, insert_view(table), signature)
+
+    def _show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool) -> None:
+        if not self._names.shared or at != self._line:
+            super()._show(table, alias, at, versioned=versioned)
+            return
+        self._stand_here()
+        signature = (table, _HERE)
+        if self._names.views.get(alias) != signature:
+            self._replace_view(alias, [select_view(alias, table, {}, HERE_VECTOR, versioned=versioned)])
+            self._names.keep(self._names.views, alias, signature)
+
+    def _stand_here(self) -> None:
+        """Let temp.hf_here say what is written, and seen, by the open commit."""
+        line, names = self.opened, self._names
+        here = (line.uid, line.head, line.epoch)
+        if names.here == here:
+            return
+        number = names.lines_seen.get((line.uid, line.epoch))
+        if number is None:
+            number = self._numbered(self._local_vector(Point(line.uid, HEAD)))
+            names.keep(names.lines_seen, (line.uid, line.epoch), number)
+        self._db.rows(
+            "UPDATE temp.hf_here SET line = ?, n = ?, vec = ?", (names.id_of(line.uid), line.head + 1, number)
+        )
+        names.here = here
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
         """Add a row."""
@@ -165,7 +200,7 @@ class SqlChanges(SqlSnapshot):
     def savepoint(self) -> Generator[None]:
         """Undo what the block did if it raises."""
         before = self._counter.ordinal, self._defined, self._line, self._schema
-        touched = dict(self._touched)
+        touched, mark, made = dict(self._touched), self._names.mark(), self._made
         self._db.rows("SAVEPOINT hf")
         try:
             yield
@@ -176,7 +211,10 @@ class SqlChanges(SqlSnapshot):
             self._db.rows("RELEASE hf")
             self._counter.ordinal, self._defined, self._line, self._schema = before
             self._touched = touched
-            self._names.forget()  # temporary views are undone, too
+            if made == self._made:
+                self._names.undo(mark)  # temporary views are undone, too
+            else:
+                self._names.forget()
             raise
         self._db.rows("RELEASE hf")
 
@@ -195,6 +233,7 @@ class SqlChanges(SqlSnapshot):
         )
         self._bump_epoch()
         self._defined = True
+        self._made += 1
         self._schema = catalogue.version
 
     def _bump_epoch(self) -> None:

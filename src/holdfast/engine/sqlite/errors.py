@@ -9,8 +9,10 @@ from typing import Any
 
 import apsw
 
+from holdfast.core.limits import ROW_BYTES_MAX
 from holdfast.core.schema import Column, Table
 from holdfast.engine.sql.names import Names
+from holdfast.engine.sqlite.holder import writer_of
 from holdfast.errors import (
     ConstraintFailed,
     HoldfastError,
@@ -29,14 +31,24 @@ _CELL = re.compile(r"hf_v(\d+)\.c(\d+)")
 _VIEW = re.compile(r"hf_(?:rows|insert|update|delete)_(\d+)")
 
 
-def translated(error: Exception, path: Path, names: Names) -> HoldfastError:
-    """Return our error for one of SQLite's."""
+def translated(error: Exception, path: Path, names: Names, timeout: float) -> HoldfastError:
+    """Return our error for one of SQLite's.
+
+    Args:
+        timeout: seconds that were waited for another writer, or that the statement was allowed.
+    """
     if isinstance(error, UnicodeDecodeError):
         return SqlError(f"the statement made text of bytes that are none: {error}")
     message = _in_user_names(str(error), names)
     if isinstance(error, apsw.ConstraintError):
         refused = message.startswith("cannot store")
         return InvalidValue(message) if refused else ConstraintFailed(f"{message}; nothing was changed")
+    if isinstance(error, (apsw.BusyError, apsw.LockedError)):
+        return Timeout(f"{writer_of(path)} held {str(path)!r} for longer than {timeout:g} s: {message}; retry")
+    if isinstance(error, apsw.InterruptError):
+        return Timeout(
+            f"the statement ran for longer than {timeout:g} s and was stopped; what its transaction wrote was taken back"
+        )
     for theirs, ours, text in _OURS:
         if isinstance(error, theirs):
             return ours(text.format(path=repr(str(path)), message=message))
@@ -44,17 +56,12 @@ def translated(error: Exception, path: Path, names: Names) -> HoldfastError:
 
 
 _OURS: tuple[tuple[type[apsw.Error] | tuple[type[apsw.Error], ...], type[HoldfastError], str], ...] = (
-    (
-        (apsw.BusyError, apsw.LockedError),
-        Timeout,
-        "another process held {path} for longer than the timeout: {message}; retry",
-    ),
     (apsw.FullError, StoreFull, "no room for {path}: {message}; free some and retry, nothing committed was lost"),
     (apsw.NotADBError, StoreCorrupt, "{path} is no database, not a Holdfast store; name another file"),
     (apsw.CorruptError, StoreCorrupt, "{path} is damaged: {message}; restore it from a copy"),
     ((apsw.CantOpenError, apsw.IOError, apsw.PermissionsError), StoreUnavailable, "{path} cannot be used: {message}"),
     (apsw.ReadOnlyError, ReadOnly, "{path} cannot be written: {message}"),
-    (apsw.TooBigError, ValueTooLarge, "a value is too large for SQLite: {message}"),
+    (apsw.TooBigError, ValueTooLarge, f"a value, or a row, has more than {ROW_BYTES_MAX} bytes; split it up, or keep it in a file"),
     (apsw.BindingsError, InvalidValue, "wrong number of parameters: {message}"),
     (apsw.ConnectionClosedError, StoreClosed, "the store is closed; connect again"),
 )
