@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self
 
@@ -128,7 +128,7 @@ class Store:
         self._engine = engine
         self._ids = ids
         self._owns_engine = owns_engine
-        self._lock = threading.RLock()
+        self._lock: AbstractContextManager[object] = threading.RLock()
         self._opened: Session | None = None  # made when it is first needed
         self._writer: SqlWriter | None = None
         self._reader: Reader | None = None
@@ -147,6 +147,13 @@ class Store:
             if at.line is None:
                 store._pinned, store._here = at, reader.commit(at.point).hash.hex()
         return store
+
+    def twin(self) -> Store:
+        """Return another Store at the same place. It has no lock: see to it that its calls do not meet."""
+        twin = Store(self._engine, self.ref, ids=self._ids)
+        twin._lock, twin._runner = nullcontext(), self._runner
+        twin._pinned, twin._here = self._pinned, self._here
+        return twin
 
     @property
     def _session(self) -> Session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,8 @@ class SqliteDriver:
         self._path = path
         self._timeout = options.timeout
         self._patience: _Patience | None = None
-        self.names = Names(self._read_line, shared=shared)
+        read_line = weakref.WeakMethod(self._read_line)  # else the connection would be there until garbage is looked for
+        self.names = Names(lambda by, value: cast("Any", read_line())(by, value), shared=shared)
         # Any: apsw's own types leave half of it unknown
         self.connection: Any = self._connect(options)
         self.connection.set_busy_timeout(int(options.timeout * 1000))
