@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.hashing import CommitHeader, Leaf, changes_digest, leaf_of, texts_digest, texts_salt
+from holdfast.core.limits import COMMIT_ROWS_MAX
 from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row, same
 from holdfast.core.schema import Catalogue, Table
@@ -28,7 +29,7 @@ from holdfast.engine.sql.views import (
     update_view,
     version_columns,
 )
-from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue
+from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, ValueTooLarge
 
 
 _HERE = "here"
@@ -73,6 +74,7 @@ class SqlChanges(SqlSnapshot):
         self._touched: dict[int, Table] = {}
         self._theirs: Point | None = None
         self._defined = False
+        self._rows_touched = 0
         self._made = 0  # lines and versions of the schema, whose ids a savepoint takes back
 
     # Names and lines
@@ -124,6 +126,7 @@ class SqlChanges(SqlSnapshot):
         self._touched = {}
         self._theirs = None
         self._defined = False
+        self._rows_touched = 0
         self._counter.ordinal = 0
         self._counter.ended = False
 
@@ -144,6 +147,9 @@ class SqlChanges(SqlSnapshot):
         except BaseException:
             self._counter.ordinal = ordinal  # the engine took back the statement; so must the count
             raise
+        self._rows_touched += self._counter.touched
+        if self._rows_touched > COMMIT_ROWS_MAX:
+            raise ValueTooLarge(f"a commit touches more than {COMMIT_ROWS_MAX} rows; make several of it")
         return self._counter.touched
 
     def _accept(self, table: Table) -> None:
@@ -199,7 +205,7 @@ class SqlChanges(SqlSnapshot):
     @contextmanager
     def savepoint(self) -> Generator[None]:
         """Undo what the block did if it raises."""
-        before = self._counter.ordinal, self._defined, self._line, self._schema
+        before = self._counter.ordinal, self._defined, self._line, self._schema, self._rows_touched
         touched, mark, made = dict(self._touched), self._names.mark(), self._made
         self._db.rows("SAVEPOINT hf")
         try:
@@ -209,7 +215,7 @@ class SqlChanges(SqlSnapshot):
                 raise  # there is nothing to go back to, and nothing of the transaction will be kept
             self._db.rows("ROLLBACK TO hf")
             self._db.rows("RELEASE hf")
-            self._counter.ordinal, self._defined, self._line, self._schema = before
+            self._counter.ordinal, self._defined, self._line, self._schema, self._rows_touched = before
             self._touched = touched
             if made == self._made:
                 self._names.undo(mark)  # temporary views are undone, too
