@@ -1,4 +1,4 @@
-"""Goal: what is too large, too long or not allowed is refused by name, and costs nothing. Method: go past each bound."""
+"""Goal: what is too large, too long or not allowed is refused, and costs nothing. Method: go past each bound."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ class TestSizes:
     def test_so_is_a_row_of_values_that_each_would_fit(self, small: Store) -> None:
         with small:
             with pytest.raises(holdfast.ValueTooLarge):
-                small.execute(
-                    "INSERT INTO steps VALUES ('t', 1, %s, %s)", ["x" * 600_000, {"x": "y" * 600_000}]
-                )
+                small.execute("INSERT INTO steps VALUES ('t', 1, %s, %s)", ["x" * 600_000, {"x": "y" * 600_000}])
             assert notes(small) == ["a", "b", "c"]
 
     def test_a_statement_has_so_many_parameters_and_no_more(self, db: Store) -> None:
@@ -67,7 +65,9 @@ class TestSizes:
         with pytest.raises(holdfast.ValueTooLarge, match="32767 parameters"):
             db.execute(f"SELECT 1 FROM steps WHERE step IN ({marks})", list(range(limits.PARAMETERS_MAX + 1)))
         marks = ", ".join(["%s"] * limits.PARAMETERS_MAX)
-        found = db.execute(f"SELECT count(*) AS n FROM steps WHERE step IN ({marks})", list(range(limits.PARAMETERS_MAX)))
+        found = db.execute(
+            f"SELECT count(*) AS n FROM steps WHERE step IN ({marks})", list(range(limits.PARAMETERS_MAX))
+        )
         assert found.fetchone() == {"n": 3}
 
     def test_a_commit_touches_so_many_rows_and_no_more(self, db: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +156,15 @@ class TestStatementTimeout:
 class TestDurations:
     @pytest.mark.parametrize(
         ("duration", "seconds"),
-        [(3, 3.0), (0.5, 0.5), ("10m", 600.0), ("1h 30m", 5400.0), ("250ms", 0.25), ("7d", 604_800.0), ("2w", 1_209_600.0)],
+        [
+            (3, 3.0),
+            (0.5, 0.5),
+            ("10m", 600.0),
+            ("1h 30m", 5400.0),
+            ("250ms", 0.25),
+            ("7d", 604_800.0),
+            ("2w", 1_209_600.0),
+        ],
     )
     def test_they_are_numbers_or_texts(self, duration: object, seconds: float) -> None:
         assert seconds_of(duration, "timeout") == seconds
@@ -164,7 +172,9 @@ class TestDurations:
     def test_or_timedeltas(self) -> None:
         assert seconds_of(timedelta(minutes=2), "timeout") == 120.0
 
-    @pytest.mark.parametrize("duration", ["", "10", "m", "-1s", "1y", -1, float("nan"), float("inf"), True, None, "1e3s"])
+    @pytest.mark.parametrize(
+        "duration", ["", "10", "m", "-1s", "1y", -1, float("nan"), float("inf"), True, None, "1e3s"]
+    )
     def test_what_is_none_is_refused_by_name(self, path: Path, duration: object) -> None:
         with pytest.raises(holdfast.InvalidValue, match="timeout"):
             holdfast.connect(path, timeout=duration)  # type: ignore[arg-type]
@@ -204,7 +214,18 @@ class TestReadOnly:
             lambda db: db.transaction().__enter__(),
             lambda db: db.checkout("side").execute("DELETE FROM steps"),
         ],
-        ids=["execute", "executemany", "create", "branch", "tag", "reset", "delete", "merge", "transaction", "checkout"],
+        ids=[
+            "execute",
+            "executemany",
+            "create",
+            "branch",
+            "tag",
+            "reset",
+            "delete",
+            "merge",
+            "transaction",
+            "checkout",
+        ],
     )
     def test_every_write_is_refused(self, db: Store, path: Path, write: Callable[[Store], object]) -> None:
         with db.branch("side") as side:

@@ -15,7 +15,16 @@ import numpy
 import pytest
 
 import holdfast
-from holdfast import AlreadyExists, ConstraintFailed, HoldfastError, InvalidValue, NotFound, SqlError, Unsupported, ValueTooLarge
+from holdfast import (
+    AlreadyExists,
+    ConstraintFailed,
+    HoldfastError,
+    InvalidValue,
+    NotFound,
+    SqlError,
+    Unsupported,
+    ValueTooLarge,
+)
 
 SCHEMA = """CREATE TABLE t (
     id INT PRIMARY KEY, name TEXT NOT NULL DEFAULT 'x', short VARCHAR(3), n INT, r REAL, b BLOB, ok BOOLEAN,

@@ -274,7 +274,7 @@ class Session(Protocol):
         ...
 
     def read(self) -> AbstractContextManager[Reader]:
-        """Return a consistent snapshot, for the length of the block; inside another block of the session, that one's."""
+        """Return a consistent snapshot, for the length of the block; inside another block, that one's."""
         ...
 
     def write(self) -> AbstractContextManager[Writer]:

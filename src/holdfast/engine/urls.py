@@ -19,7 +19,7 @@ TIMEOUT_SECONDS_MAX = 24 * 3600.0
 _NAME = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 
 
-def open_engine(
+def open_engine(  # noqa: PLR0913 - each option is named where it is given
     url: str | os.PathLike[str],
     *,
     durability: str = Durability.FULL,
@@ -49,7 +49,8 @@ def open_engine(
     statement_patience = None if statement_timeout is None else seconds_of(statement_timeout, "statement_timeout")
     if statement_patience == 0:
         raise InvalidValue("statement_timeout is 0, and no statement is done by then; None lets them run")
-    if size_limit is not None and (not isinstance(size_limit, int) or size_limit <= 0):
+    limit: object = size_limit
+    if limit is not None and (not isinstance(limit, int) or limit <= 0):
         raise InvalidValue(f"size_limit is a number of bytes, not {size_limit!r}")
     create = create and not read_only
     given: object = url

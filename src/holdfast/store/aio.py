@@ -1,8 +1,9 @@
-"""The async twin of `holdfast`: `async with holdfast.aio.connect(url) as db: await db.execute(…)`. Nothing blocks the loop.
+"""The async twin of `holdfast`: `async with holdfast.aio.connect(url) as db: await db.execute(…)`.
 
-Each call runs on one of a few worker threads, on a connection that no other call has meanwhile. There are three kinds
-of threads, so that none waits for one that waits for it: for calls that read, for calls that write (these may wait for
-other writers), and for calls of open transactions (these wait for nobody). Concurrent writes share an fsync.
+Nothing blocks the loop: each call runs on a worker thread, on a connection that no other call has meanwhile.
+There are three kinds of threads, so that none waits for one that waits for it: for calls that read, for calls that
+write (these may wait for other writers), and for calls of open transactions (these wait for nobody). Concurrent writes
+share an fsync.
 
 **Cancelling.** A call that is cancelled before its thread has begun does nothing. One that has begun goes on, and its
 outcome is not told: a write may have happened or not, as when a connection breaks; look before you repeat it. The store
@@ -20,97 +21,15 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
-from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
-from holdfast.engine.contract import CALLER
 from holdfast.errors import StoreClosed, TransactionOpen, Unsupported
 from holdfast.store import store as plain
-
-READERS_MAX = 4
-"""Threads for calls that read."""
-
-WRITERS_MAX = 16
-"""Threads for calls that write: as many may share an fsync."""
-
-TRANSACTIONS_MAX = 4
-"""Threads for calls of open transactions, of which there may be more."""
+from holdfast.store.workers import Transaction, Workers, end_of, submit
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class _Workers:
-    """The worker threads of one connection and of all that came from it. They are started when they are needed."""
-
-    def __init__(self) -> None:
-        self.readers = ThreadPoolExecutor(READERS_MAX, "holdfast-read")
-        self.writers = ThreadPoolExecutor(WRITERS_MAX, "holdfast-write")
-        self.transactions = ThreadPoolExecutor(TRANSACTIONS_MAX, "holdfast-transaction")
-
-    def close(self) -> None:
-        """Let the threads end when they are done."""
-        for pool in (self.readers, self.writers, self.transactions):
-            pool.shutdown(wait=False)
-
-
-def _submit(pool: ThreadPoolExecutor, call: Callable[[], R]) -> Future[R]:
-    """Let a worker thread do a call for the task at hand."""
-    context = copy_context()
-    context.run(CALLER.set, asyncio.current_task())
-    try:
-        return pool.submit(context.run, call)
-    except RuntimeError as error:
-        raise StoreClosed("the store is closed; connect again") from error
-
-
-async def _end_of(future: Future[R]) -> R:
-    """Wait for the end of a call, and return what it returned. A cancellation meanwhile is raised after it."""
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait([asyncio.shield(asyncio.wrap_future(future))])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    return future.result()
-
-
-class _Transaction:
-    """An open transaction: a Store that nobody else uses, and the call that it does."""
-
-    def __init__(self, store: plain.Store, pool: ThreadPoolExecutor) -> None:
-        self.store = store
-        self._pool = pool
-        self._running: Future[Any] | None = None
-
-    async def call(self, call: Callable[[], R]) -> R:
-        """Do a call, after the one before, which may have been cancelled and is still going on."""
-        await self.quiet()
-        self._running = running = _submit(self._pool, call)
-        return await asyncio.wrap_future(running)
-
-    async def quiet(self) -> None:
-        """Wait until nothing is going on."""
-        if self._running is not None and not self._running.done():
-            await asyncio.wait([asyncio.shield(asyncio.wrap_future(self._running))])
-
-    async def end(self, block: AbstractContextManager[object], error: BaseException | None) -> None:
-        """Leave a block of the transaction, whatever is cancelled meanwhile."""
-        running = self._running
-        if running is not None and not running.done():
-            await _end_of(_quietly(running))
-        trace = None if error is None else error.__traceback__
-        await _end_of(_submit(self._pool, lambda: block.__exit__(type(error) if error else None, error, trace)))
-
-
-def _quietly(running: Future[Any]) -> Future[None]:
-    """Return a future that is done when the other is, whatever came of it."""
-    done: Future[None] = Future()
-    running.add_done_callback(lambda _: done.set_result(None))
-    return done
 
 
 class _Method(Generic[P, R]):
@@ -124,7 +43,7 @@ class _Method(Generic[P, R]):
     def __get__(self, store: Store | None, owner: type[Store]) -> Callable[P, Coroutine[Any, Any, R]]:
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
             assert store is not None
-            return cast("R", await store._call(self.method, args, kwargs, reads=self.reads))  # noqa: SLF001
+            return cast("R", await store._call(self.method, args, kwargs, reads=self.reads))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
         call.__doc__, call.__name__ = self.method.__doc__, self.method.__name__
         first, *others = inspect.signature(self.method).parameters.values()
@@ -143,6 +62,10 @@ def _writes(method: Callable[Concatenate[plain.Store, P], R]) -> _Method[P, R]:
 
 def _opens(method: Callable[Concatenate[plain.Store, P], plain.Store], *, reads: bool) -> _Method[P, Store]:
     return _Method(method, reads=reads)
+
+
+def _head(store: plain.Store) -> str:
+    return store.head
 
 
 class Store:
@@ -166,12 +89,12 @@ class Store:
         {'n': 2}
     """
 
-    def __init__(self, store: plain.Store, workers: _Workers, *, owns_workers: bool = False) -> None:
+    def __init__(self, store: plain.Store, workers: Workers, *, owns_workers: bool = False) -> None:
         self._plain = store
         self._workers = workers
         self._owns_workers = owns_workers
         self._free: list[plain.Store] = []  # connections that no call has
-        self._transactions: dict[asyncio.Task[Any] | None, _Transaction] = {}
+        self._transactions: dict[asyncio.Task[Any] | None, Transaction] = {}
         self._closed = False
         self.ref = store.ref
 
@@ -197,14 +120,16 @@ class Store:
     ) -> Any:  # noqa: ANN401 - each method of the twin knows what it returns
         if self._closed:
             raise StoreClosed("the store is closed; connect again")
-        for name, given in [*enumerate(args), *kwargs.items()]:
+        for at, given in enumerate(args):
+            _check_no_coroutine(str(at + 1), given)
+        for name, given in kwargs.items():
             _check_no_coroutine(name, given)
         transaction = self._transactions.get(asyncio.current_task())
         if transaction is not None:
             result = await transaction.call(lambda: method(transaction.store, *args, **kwargs))
         else:
             pool = self._workers.readers if reads or _is_query(args) else self._workers.writers
-            result = await asyncio.wrap_future(_submit(pool, lambda: self._run(method, args, kwargs)))
+            result = await asyncio.wrap_future(submit(pool, lambda: self._run(method, args, kwargs)))
         return Store(result, self._workers) if isinstance(result, plain.Store) else result
 
     def _run(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:  # noqa: ANN401
@@ -247,7 +172,7 @@ class Store:
     @property
     def head(self) -> Coroutine[Any, Any, str]:
         """The hash of the newest commit here, in hexadecimal: `await db.head`."""
-        return self._call(lambda store: store.head, (), {}, reads=True)
+        return self._call(_head, (), {}, reads=True)
 
     # Transactions
 
@@ -279,7 +204,7 @@ class Store:
         if outer is None:
             pool = self._workers.readers if read_only else self._workers.writers
             store, block = await self._begin(pool, message, metadata, read_only=read_only)
-            transaction = self._transactions[task] = _Transaction(store, self._workers.transactions)
+            transaction = self._transactions[task] = Transaction(store, self._workers.transactions)
         else:
             transaction = outer
             block = transaction.store.transaction(message, metadata, read_only=read_only)
@@ -325,7 +250,7 @@ class Store:
                 finally:
                     self._give_back(store)
 
-        begun = _submit(pool, begin)
+        begun = submit(pool, begin)
         try:
             return await asyncio.wrap_future(begun)
         except asyncio.CancelledError:
@@ -341,7 +266,7 @@ class Store:
         if self._closed:
             return
         self._closed = True
-        await _end_of(_submit(self._workers.readers, self._close))
+        await end_of(submit(self._workers.readers, self._close))
         if self._owns_workers:
             self._workers.close()
 
@@ -370,7 +295,7 @@ def _is_query(args: tuple[Any, ...]) -> bool:
     return bool(args) and isinstance(args[0], str) and args[0].lstrip()[:6].lower() == "select"
 
 
-def _check_no_coroutine(name: int | str, given: object) -> None:
+def _check_no_coroutine(name: str, given: object) -> None:
     functions = list(cast("Mapping[object, object]", given).values()) if isinstance(given, Mapping) else [given]
     if any(map(inspect.iscoroutinefunction, functions)):
         raise Unsupported(
@@ -387,9 +312,9 @@ class Connecting:
         self._store: Store | None = None
 
     async def _open(self) -> Store:
-        workers = _Workers()
+        workers = Workers()
         try:
-            store = await asyncio.wrap_future(_submit(workers.writers, self._connect))
+            store = await asyncio.wrap_future(submit(workers.writers, self._connect))
         except BaseException:
             workers.close()
             raise

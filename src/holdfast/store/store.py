@@ -40,7 +40,7 @@ def _task() -> object:
         return None
 
 
-def connect(
+def connect(  # noqa: PLR0913 - each option is named where it is given
     url: str | os.PathLike[str] = "holdfast.db",
     *,
     branch: str = MAIN,

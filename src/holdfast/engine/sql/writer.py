@@ -31,7 +31,6 @@ from holdfast.engine.sql.views import (
 )
 from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, ValueTooLarge
 
-
 _HERE = "here"
 """Stands for the line in what is remembered of the views of a connection that writes for many."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -62,6 +62,18 @@ class _Patience:
         return time.monotonic() > self.until
 
 
+def _line_reader(driver: SqliteDriver) -> Callable[[str, int | str], list[LineRow]]:
+    """Return how names look up lines. Did they know the driver, both would stay until garbage is looked for."""
+    known = weakref.ref(driver)
+
+    def read(by: str, value: int | str) -> list[LineRow]:
+        here = known()
+        assert here is not None, "who asks has it"
+        return here.rows(f"SELECT id, uid, parent, fork_n FROM hf_line WHERE {by} = ?", (value,))
+
+    return read
+
+
 class SqliteDriver:
     """One connection: runs statements, and turns SQLite's errors into ours."""
 
@@ -69,8 +81,7 @@ class SqliteDriver:
         self._path = path
         self._timeout = options.timeout
         self._patience: _Patience | None = None
-        read_line = weakref.WeakMethod(self._read_line)  # else the connection would be there until garbage is looked for
-        self.names = Names(lambda by, value: cast("Any", read_line())(by, value), shared=shared)
+        self.names = Names(_line_reader(self), shared=shared)
         # Any: apsw's own types leave half of it unknown
         self.connection: Any = self._connect(options)
         self.connection.set_busy_timeout(int(options.timeout * 1000))
@@ -163,6 +174,3 @@ class SqliteDriver:
         except (apsw.Error, UnicodeDecodeError) as error:
             raise self._ours(error) from error
         return SqlResult(tuple(column[0] for column in columns), tuple(map(origin_of, columns)), rows)
-
-    def _read_line(self, by: str, value: int | str) -> list[LineRow]:
-        return self.rows(f"SELECT id, uid, parent, fork_n FROM hf_line WHERE {by} = ?", (value,))

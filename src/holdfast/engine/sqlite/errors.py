@@ -47,7 +47,7 @@ def translated(error: Exception, path: Path, names: Names, timeout: float) -> Ho
         return Timeout(f"{writer_of(path)} held {str(path)!r} for longer than {timeout:g} s: {message}; retry")
     if isinstance(error, apsw.InterruptError):
         return Timeout(
-            f"the statement ran for longer than {timeout:g} s and was stopped; what its transaction wrote was taken back"
+            f"the statement ran for longer than {timeout:g} s and was stopped; if it wrote, its transaction is undone"
         )
     for theirs, ours, text in _OURS:
         if isinstance(error, theirs):
@@ -61,7 +61,11 @@ _OURS: tuple[tuple[type[apsw.Error] | tuple[type[apsw.Error], ...], type[Holdfas
     (apsw.CorruptError, StoreCorrupt, "{path} is damaged: {message}; restore it from a copy"),
     ((apsw.CantOpenError, apsw.IOError, apsw.PermissionsError), StoreUnavailable, "{path} cannot be used: {message}"),
     (apsw.ReadOnlyError, ReadOnly, "{path} cannot be written: {message}"),
-    (apsw.TooBigError, ValueTooLarge, f"a value, or a row, has more than {ROW_BYTES_MAX} bytes; split it up, or keep it in a file"),
+    (
+        apsw.TooBigError,
+        ValueTooLarge,
+        f"a value, or a row, has more than {ROW_BYTES_MAX} bytes; split it up, or keep it in a file",
+    ),
     (apsw.BindingsError, InvalidValue, "wrong number of parameters: {message}"),
     (apsw.ConnectionClosedError, StoreClosed, "the store is closed; connect again"),
 )

@@ -6,8 +6,8 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, cast
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.types import ColumnType, Kind, encode
@@ -44,7 +44,7 @@ class Moment:
         return self._text
 
 
-class _Undone(Exception):  # noqa: N818 - it goes no further than this module
+class _Undone(Exception):
     """The work of one caller took back the whole transaction."""
 
 
@@ -125,7 +125,11 @@ class SqliteSession:
         if self._snapshot is not None:
             raise ReadOnly("the open transaction is read-only; write after it")
         self._check_writable()
-        with self._queue.taken(self._options.timeout) as until, self._using, self._transaction("BEGIN IMMEDIATE", until):
+        with (
+            self._queue.taken(self._options.timeout) as until,
+            self._using,
+            self._transaction("BEGIN IMMEDIATE", until),
+        ):
             self._open = self._changes()
             try:
                 yield self._open
@@ -150,7 +154,7 @@ class SqliteSession:
                 self._lead(caller, until)
         finally:
             queue.leave(caller)
-        return caller.outcome()
+        return cast("Result", caller.outcome())
 
     def _check_usable(self) -> None:
         if self._closed:
@@ -226,8 +230,7 @@ class SqliteSession:
         writes = begin != "BEGIN"
         try:
             self._active = True
-            if self._closed:  # while it waited
-                raise StoreClosed("the store is closed; connect again")
+            self._check_usable()  # it may have been closed meanwhile
             driver.wait_for_others(self._options.timeout if until is None else until - time.monotonic())
             driver.rows(begin)
             driver.writing = writes

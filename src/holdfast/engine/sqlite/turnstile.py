@@ -15,15 +15,15 @@ Waiting for a record lock knows no time limit, so a thread does that, and only w
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
+import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+fcntl: Any = importlib.import_module("fcntl") if sys.platform != "win32" else None
 
 GATE, TURN = 0, 1
 """The two bytes."""
