@@ -1,5 +1,7 @@
 """Holdfast keeps the state of an agent loop: every step a durable, branchable, queryable commit."""
 
+from typing import TYPE_CHECKING
+
 from holdfast.errors import (
     AlreadyExists,
     BranchMoved,
@@ -24,6 +26,9 @@ from holdfast.errors import (
 from holdfast.store.store import Store, connect
 from holdfast.tables.cursor import Cursor
 from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification
+
+if TYPE_CHECKING:
+    from holdfast import aio
 
 __all__ = [
     "AlreadyExists",
@@ -53,5 +58,15 @@ __all__ = [
     "Unsupported",
     "ValueTooLarge",
     "Verification",
+    "aio",
     "connect",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import `holdfast.aio` when it is first asked for: asyncio takes longer to import than all of the rest."""
+    if name == "aio":
+        import importlib  # noqa: PLC0415
+
+        return importlib.import_module("holdfast.aio")
+    raise AttributeError(f"module 'holdfast' has no attribute {name!r}")

@@ -15,7 +15,16 @@ import numpy
 import pytest
 
 import holdfast
-from holdfast import AlreadyExists, ConstraintFailed, HoldfastError, InvalidValue, NotFound, SqlError, Unsupported
+from holdfast import (
+    AlreadyExists,
+    ConstraintFailed,
+    HoldfastError,
+    InvalidValue,
+    NotFound,
+    SqlError,
+    Unsupported,
+    ValueTooLarge,
+)
 
 SCHEMA = """CREATE TABLE t (
     id INT PRIMARY KEY, name TEXT NOT NULL DEFAULT 'x', short VARCHAR(3), n INT, r REAL, b BLOB, ok BOOLEAN,
@@ -125,7 +134,7 @@ STATEMENTS = cases(
     Wrong("SELECT " + "+".join("1" * 5000), SqlError, ""),
     Wrong("SELECT * FROM t WHERE id = 1" + " OR id = 2" * 5000, SqlError, ""),
     Wrong("SELECT " + "(" * 50_000, SqlError, ""),
-    Wrong("SELECT " + ", ".join(["%s"] * 40_000), SqlError, "variable", list(range(40_000))),
+    Wrong("SELECT " + ", ".join(["%s"] * 40_000), ValueTooLarge, "40000 parameters", list(range(40_000))),
 )  # fmt: skip
 
 

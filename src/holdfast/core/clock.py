@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -15,6 +16,7 @@ class Clock(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)  # all of them are equal
 class SystemClock:
     """The clock of this machine."""
 
@@ -35,6 +37,7 @@ class Ids(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)  # all of them are equal
 class RandomIds:
     """Identities from the operating system's randomness."""
 

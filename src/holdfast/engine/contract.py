@@ -11,11 +11,13 @@ own name for a version of a row and is only good for the session that returned i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, VersionVector
@@ -31,6 +33,18 @@ class Durability(StrEnum):
     """Loss of power: one fsync a commit."""
     PROCESS = "process"
     """kill -9 of the process, not loss of power."""
+
+
+CALLER: ContextVar[object] = ContextVar("holdfast.caller")
+"""Whose transactions are whose, where threads work for others: the task for which this one does."""
+
+
+def caller_of() -> object:
+    """Return who is at work here: the task of `CALLER`, else the thread."""
+    return CALLER.get(None) or threading.get_ident()
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,13 +363,23 @@ class Session(Protocol):
         ...
 
     def read(self) -> AbstractContextManager[Reader]:
-        """Return a consistent snapshot, for the length of the block; inside a `write` block, what that has written."""
+        """Return a consistent snapshot, for the length of the block; inside another block, that one's."""
         ...
 
     def write(self) -> AbstractContextManager[Writer]:
         """Return a writer whose work lands when the block ends, or not at all if it raises.
 
-        Raises TransactionOpen inside another `write` block of the session.
+        Raises TransactionOpen inside another `write` block of the session, ReadOnly inside one of its `read` blocks or
+        where the store can only be read.
+        """
+        ...
+
+    def write_together(self, work: Callable[[Any], Result]) -> Result:
+        """Let `work` write with a `Writer`; return what it returns once that is as durable as all that is committed.
+
+        It may share a transaction, and its fsync, with the work of other callers, and be done on another connection
+        and by another thread: it must depend on nothing but its writer, and call nothing that waits. If it raises,
+        nothing but what it did is undone. It may be called again after all of it was undone.
         """
         ...
 
@@ -370,6 +394,11 @@ class Engine(Protocol):
     @property
     def url(self) -> str:
         """Return what `connect` takes to reach the same store."""
+        ...
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the store was opened to be read only."""
         ...
 
     def session(self) -> Session:

@@ -7,19 +7,26 @@ import re
 from pathlib import Path
 
 from holdfast.core.clock import Clock, Ids
+from holdfast.core.durations import Duration, seconds_of
 from holdfast.engine.contract import Durability, Engine
 from holdfast.engine.sqlite import TIMEOUT_SECONDS, SqliteEngine
 from holdfast.errors import InvalidValue, NotFound, Unsupported
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL)
+TIMEOUT_SECONDS_MAX = 24 * 3600.0
+"""Longer than this nobody waits: what counts waiting time in milliseconds must not overflow."""
+
 _NAME = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 
 
-def open_engine(
+def open_engine(  # noqa: PLR0913 - each option is named where it is given
     url: str | os.PathLike[str],
     *,
     durability: str = Durability.FULL,
-    timeout: float = TIMEOUT_SECONDS,
+    timeout: Duration = TIMEOUT_SECONDS,
+    statement_timeout: Duration | None = None,
+    size_limit: int | None = None,
+    read_only: bool = False,
     create: bool = True,
     clock: Clock | None = None,
     ids: Ids | None = None,
@@ -28,28 +35,46 @@ def open_engine(
 
     Args:
         url: a file, `sqlite:///file`, `:memory:`, or `holdfast://org/name` (see `configured`).
+        durability, timeout, statement_timeout, size_limit, read_only: see `connect`.
         create: whether a store that is not there is made.
 
     Raises:
-        InvalidValue: the URL or the durability is none.
+        InvalidValue: the URL or an option is none.
         NotFound: there is no such store, and `create` is false.
         Unsupported: no engine for this kind of URL.
     """
     if durability not in tuple(Durability):
         raise InvalidValue(f"durability is 'full' or 'process', not {durability!r}")
-    if timeout < 0:
-        raise InvalidValue(f"timeout is a number of seconds, not {timeout!r}")
+    patience = seconds_of(timeout, "timeout")
+    statement_patience = None if statement_timeout is None else seconds_of(statement_timeout, "statement_timeout")
+    if statement_patience == 0:
+        raise InvalidValue("statement_timeout is 0, and no statement is done by then; None lets them run")
+    limit: object = size_limit
+    if limit is not None and (not isinstance(limit, int) or limit <= 0):
+        raise InvalidValue(f"size_limit is a number of bytes, not {size_limit!r}")
+    create = create and not read_only
     given: object = url
     if not isinstance(given, (str, os.PathLike)) or "\0" in str(given):
         raise InvalidValue(f"the URL of a store is a str or a path, not {url!r}")
     path = _path(os.fspath(url))
     if create and str(url).startswith("holdfast://"):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if read_only and path == ":memory:":
+        raise InvalidValue("a store in memory is new and empty, so there is nothing to read; name a file")
     if not create and path != ":memory:" and not _holds_something(Path(path)):
         raise NotFound(
             f"there is no store {path!r}; name another with --store or HOLDFAST_STORE, or connect() to make it"
         )
-    return SqliteEngine.open(path, durability=Durability(durability), timeout=timeout, clock=clock, ids=ids)
+    return SqliteEngine.open(
+        path,
+        durability=Durability(durability),
+        timeout=min(patience, TIMEOUT_SECONDS_MAX),
+        statement_timeout=statement_patience,
+        size_limit=size_limit,
+        read_only=read_only,
+        clock=clock,
+        ids=ids,
+    )
 
 
 def _holds_something(path: Path) -> bool:

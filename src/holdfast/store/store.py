@@ -6,19 +6,22 @@ import os
 import sys
 import threading
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self
 
 from holdfast.core.clock import Clock, Ids
+from holdfast.core.durations import Duration
+from holdfast.core.limits import PARAMETERS_MAX
 from holdfast.core.points import Point
 from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Engine, Reader, Session, SqlWriter
 from holdfast.engine.sqlite import TIMEOUT_SECONDS
 from holdfast.engine.urls import open_engine
-from holdfast.errors import ReadOnly, StoreClosed, TransactionOpen, Unsupported
+from holdfast.errors import ReadOnly, StoreClosed, TransactionOpen, Unsupported, ValueTooLarge
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters
+from holdfast.tables.plain import are_plain
 from holdfast.tables.runner import StatementRunner
 from holdfast.tables.statement import Statement, Verb, parse
 from holdfast.versions.diff import schema_at
@@ -37,12 +40,15 @@ def _task() -> object:
         return None
 
 
-def connect(
+def connect(  # noqa: PLR0913 - each option is named where it is given
     url: str | os.PathLike[str] = "holdfast.db",
     *,
     branch: str = MAIN,
     durability: str = "full",
-    timeout: float = TIMEOUT_SECONDS,
+    timeout: Duration = TIMEOUT_SECONDS,
+    statement_timeout: Duration | None = None,
+    size_limit: int | None = None,
+    read_only: bool = False,
     create: bool = True,
     clock: Clock | None = None,
     ids: Ids | None = None,
@@ -57,13 +63,22 @@ def connect(
         branch: the branch to read and write.
         durability: "full": a commit that returned survives loss of power (one fsync); "process": it survives kill -9
             of the process only, and is quicker.
-        timeout: seconds to wait for another writer before `Timeout` is raised.
+        timeout: how long to wait for other writers before `Timeout` is raised: seconds, a timedelta, or a text such
+            as "90s" or "10m".
+        statement_timeout: how long one statement may run before it is stopped with `Timeout`, as above; a write that
+            is stopped takes its transaction with it. None for as long as it takes.
+        size_limit: bytes that the file may grow to; what would need more is refused with `StoreFull`. Its log comes
+            on top. None for what the disk has.
+        read_only: True opens the store for reading only: every write is refused with `ReadOnly`. The process needs no
+            right to write the file.
         create: False raises NotFound instead of making a store.
         clock, ids: for tests: where commits get their time, and lines and salts their randomness.
 
     Raises:
         NotFound: the folder, the store or the branch does not exist.
+        InvalidValue: an option is none.
         StoreCorrupt: the file is no Holdfast store.
+        StoreUnavailable: the file cannot be opened.
         Unsupported: the store is of a newer format, or there is no engine for the URL.
 
     Example:
@@ -75,13 +90,23 @@ def connect(
         >>> db.close()
     """
     create = create and branch == MAIN  # a new store has no other branch
-    engine = open_engine(url, durability=durability, timeout=timeout, create=create, clock=clock, ids=ids)
+    engine = open_engine(
+        url,
+        durability=durability,
+        timeout=timeout,
+        statement_timeout=statement_timeout,
+        size_limit=size_limit,
+        read_only=read_only,
+        create=create,
+        clock=clock,
+        ids=ids,
+    )
     try:
         store = Store.at(engine, branch, ids=ids, owns_engine=True)
     except BaseException:
         engine.close()
         raise
-    if store.read_only:
+    if store.pinned:
         store.close()
         raise ReadOnly(f"{branch!r} is no branch; connect to a branch, then checkout({branch!r})")
     return store
@@ -103,9 +128,10 @@ class Store:
         self._engine = engine
         self._ids = ids
         self._owns_engine = owns_engine
-        self._lock = threading.RLock()
+        self._lock: AbstractContextManager[object] = threading.RLock()
         self._opened: Session | None = None  # made when it is first needed
         self._writer: SqlWriter | None = None
+        self._reader: Reader | None = None
         self._owner: object = None
         self._closed = False
         self._runner = StatementRunner()
@@ -122,6 +148,13 @@ class Store:
                 store._pinned, store._here = at, reader.commit(at.point).hash.hex()
         return store
 
+    def twin(self) -> Store:
+        """Return another Store at the same place. It has no lock: see to it that its calls do not meet."""
+        twin = Store(self._engine, self.ref, ids=self._ids)
+        twin._lock, twin._runner = nullcontext(), self._runner
+        twin._pinned, twin._here = self._pinned, self._here
+        return twin
+
     @property
     def _session(self) -> Session:
         if self._closed:
@@ -135,9 +168,14 @@ class Store:
         return Versions(self._session, self._ids)
 
     @property
-    def read_only(self) -> bool:
-        """Whether this is the checkout of a tag or a commit."""
+    def pinned(self) -> bool:
+        """Whether this is the checkout of a tag or a commit, which stays where it is."""
         return self._pinned is not None
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be written here: at a tag or a commit, or in a store opened with `read_only`."""
+        return self._pinned is not None or self._engine.read_only
 
     @property
     def url(self) -> str:
@@ -148,6 +186,8 @@ class Store:
         return self._pinned or resolve(reader, self.ref)
 
     def _check_writable(self) -> None:
+        if self._reader is not None:
+            raise ReadOnly("the open transaction is read-only; write after it")
         if self._pinned:
             raise ReadOnly(
                 f"the checkout of {self.ref!r} can only be read; make a branch there: branch(name, at={self.ref!r})"
@@ -189,16 +229,33 @@ class Store:
         return self._run(statement, parameters)
 
     def _run(self, statement: Statement, parameters: Iterable[Parameters]) -> Cursor:
+        if len(statement.names) > PARAMETERS_MAX:
+            raise ValueTooLarge(
+                f"the statement has {len(statement.names)} parameters, more than {PARAMETERS_MAX}; use executemany()"
+            )
         if statement.verb is Verb.SELECT:
             (values,) = parameters
-            with self._lock, self._session.read() as reader:
+            with self._lock:
+                session = self._session
                 self._check_owner()
-                return self._runner.read(self._sql(reader), self._at(reader), statement, values)
-        with self._commit(statement.summary, None) as writer:
+                with session.read() as reader:
+                    return self._runner.read(self._sql(reader), self._at(reader), statement, values)
+
+        def work(writer: SqlWriter) -> Cursor:
             line = writer.opened
             return self._runner.write(writer, Resolved(Point(line.uid, line.head), line), statement, parameters)
 
-    def _sql(self, snapshot: Reader) -> Any:  # noqa: ANN401 - an SqlReader, or an SqlWriter
+        if are_plain(parameters):
+            with self._lock:
+                together = self._versions if self._writer is None else None
+                self._check_writable()
+                _ = self._sql(None)
+            if together is not None:  # without the lock, so that those who share this Store can share a transaction
+                return together.write(self.ref, statement.summary, work)
+        with self._commit(statement.summary, None) as writer:
+            return work(writer)
+
+    def _sql(self, snapshot: Reader | None) -> Any:  # noqa: ANN401 - an SqlReader, or an SqlWriter
         if not self._session.has_sql:
             raise Unsupported("this engine has no SQL; SQLite files have")
         return snapshot
@@ -208,9 +265,9 @@ class Store:
         """Open a commit for the block, or a savepoint in the one that is open."""
         with self._lock:
             session = self._session
+            self._check_owner()
             self._check_writable()
             if self._writer is not None:
-                self._check_owner()
                 with self._writer.savepoint():
                     yield self._writer
                 return
@@ -221,27 +278,48 @@ class Store:
                 finally:
                     self._writer = self._owner = None
 
+    @contextmanager
+    def _snapshot(self) -> Generator[None]:
+        """Let what is read in the block be of one moment."""
+        with self._lock:
+            session = self._session
+            self._check_owner()
+            if self._writer is not None or self._reader is not None:
+                yield
+                return
+            with session.read() as reader:
+                reader.branches()  # the moment is that of the first question; let it be now
+                self._reader, self._owner = reader, _task()
+                try:
+                    yield
+                finally:
+                    self._reader = self._owner = None
+
     def _check_owner(self) -> None:
         """Tasks share a thread, so the lock does not part them: what one does would be undone with the other's."""
-        if self._writer is not None and self._owner is not _task():
+        if (self._writer or self._reader) is not None and self._owner is not _task():
             raise TransactionOpen("another task has a transaction open on this Store; give each its own checkout()")
 
     @contextmanager
-    def transaction(self, message: str = "", metadata: object = None) -> Generator[Self]:
+    def transaction(self, message: str = "", metadata: object = None, *, read_only: bool = False) -> Generator[Self]:
         """Make one commit of the statements in the block; an exception takes all of them back.
 
         Inside another transaction it is a savepoint: an exception takes back the block only. The store's writers wait
         for the block to end, so keep slow work out of it.
 
+        With `read_only` nothing is written, and all that is read in the block is of one moment, whatever others commit
+        meanwhile; nobody waits for it. Inside another transaction it reads what that one does.
+
         Args:
             message: says why, in `log()`.
             metadata: a JSON-like value kept with the commit.
+            read_only: whether the block only reads.
 
         Raises:
-            ReadOnly: this is the checkout of a commit.
+            ReadOnly: this is the checkout of a commit; a write in a block that only reads.
             Timeout: somebody else is writing for longer than `timeout`.
         """
-        with self._commit(message, metadata):
+        with self._snapshot() if read_only else self._commit(message, metadata):
             yield self
 
     # Branches
@@ -411,7 +489,7 @@ class Store:
     def close(self) -> None:
         """Close this Store; of the one that `connect` made, also all that came from it. Idempotent."""
         with self._lock:
-            if self._writer is not None:
+            if (self._writer or self._reader) is not None:
                 raise TransactionOpen("a transaction is open on this Store; close it after the transaction")
             self._closed = True
             if self._opened is not None:

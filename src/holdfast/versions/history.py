@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from holdfast.core.canonical import json_text
 from holdfast.core.clock import Ids, RandomIds
@@ -12,7 +13,7 @@ from holdfast.core.refs import MAIN, check_name
 from holdfast.core.rows import key_of
 from holdfast.core.schema import Key, Table
 from holdfast.core.types import ColumnType, Kind, Stored, encode
-from holdfast.engine.contract import Line, Reader, Session, Writer
+from holdfast.engine.contract import Line, Reader, Result, Session, Writer
 from holdfast.errors import AlreadyExists, InvalidValue, NotFound
 from holdfast.versions.diff import changes_of_commit, diff, schema_at
 from holdfast.versions.edits import Edit, apply_edit
@@ -134,6 +135,18 @@ class Versions:
         """Open the next commit of a branch for the block, and seal it at its end; an exception takes all back."""
         with self._session.write() as writer, _sealing(writer, branch, message, metadata):
             yield writer
+
+    def write(self, branch: str, message: str, work: Callable[[Any], Result]) -> Result:
+        """Make one commit of what `work` writes; return what it returns.
+
+        The commit may share its fsync with those of other callers: see `Session.write_together` for what `work` may do.
+        """
+
+        def commit(writer: Writer) -> Result:
+            with _sealing(writer, branch, message):
+                return work(writer)
+
+        return self._session.write_together(commit)
 
     def create_table(self, branch: str, table: Table) -> str:
         """Add a table to the store's schema, in a commit on a branch; return the head. Raises AlreadyExists."""

@@ -6,6 +6,7 @@ All of it was read or made inside transactions. A rollback takes back what was m
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from holdfast.core.schema import Catalogue
 from holdfast.engine.sql.searches import Searches
@@ -14,15 +15,26 @@ from holdfast.errors import NotFound
 VECTORS_MAX = 64
 """Long vectors kept in the temporary table before it is emptied."""
 
+SHARED_VECTORS_MAX = 1024
+"""The same on a connection that writes for many branches, where all vectors stand in the table."""
+
 LineRow = tuple[int, str, int | None, int | None]
 """id, uid, parent id, n of the fork."""
 
 
 class Names:
-    """The caches of one connection."""
+    """The caches of one connection.
 
-    def __init__(self, read_line: Callable[[str, int | str], list[LineRow]]) -> None:
+    Attributes:
+        shared: whether the connection writes for one branch after the other. Its views then read from a table which
+            branch it is, where those of other connections have it written into them: those are faster, and slow to
+            replace.
+    """
+
+    def __init__(self, read_line: Callable[[str, int | str], list[LineRow]], *, shared: bool = False) -> None:
         self._read_line = read_line
+        self.shared = shared
+        self.vectors_max = SHARED_VECTORS_MAX if shared else VECTORS_MAX
         self.vectors_made = 0
         self.searches = Searches()
         self.forget()
@@ -39,6 +51,34 @@ class Names:
         """Drop what the connection made for itself, as the rollback of a read must: what it read was committed."""
         self.views: dict[str, tuple[object, ...]] = {}
         self.vectors: dict[tuple[tuple[int, int], ...], int] = {}
+        self.lines_seen: dict[tuple[str, int], int] = {}
+        """Under which number stands what is seen from the head of a line, by its uid and epoch."""
+        self.here: tuple[object, ...] | None = None
+        """What stands in temp.hf_here."""
+        self._journal: list[tuple[dict[Any, Any], object, object]] = []
+
+    def keep(self, where: dict[Any, Any], key: object, value: object) -> None:
+        """Note something that was made; `undo` takes it back."""
+        self._journal.append((where, key, where.get(key)))
+        where[key] = value
+
+    def begin(self) -> None:
+        """Begin a transaction: what was made before it is not undone one by one."""
+        self._journal.clear()
+
+    def mark(self) -> int:
+        """Return what `undo` needs to come back to now."""
+        return len(self._journal)
+
+    def undo(self, mark: int) -> None:
+        """Forget what was made since `mark`, as the engine does when a savepoint is undone."""
+        while len(self._journal) > mark:
+            where, key, before = self._journal.pop()
+            if before is None:
+                where.pop(key, None)
+            else:
+                where[key] = before
+        self.here = None
 
     def _line(self, by: str, value: int | str) -> LineRow:
         found = self._read_line(by, value)

@@ -255,7 +255,7 @@ class SqlSnapshot:
         # The open commit counts as seen from the head, and so does what it has merged.
         vector = self._local_vector(Point(at.uid, HEAD) if isinstance(at, Line) else at)
         self._replace_view(alias, [select_view(alias, table, vector, self._stored(vector), versioned=versioned)])
-        self._names.views[alias] = signature
+        self._names.keep(self._names.views, alias, signature)
 
     def _replace_view(self, name: str, statements: list[str]) -> None:
         self._db.rows(f"DROP VIEW IF EXISTS temp.{quoted(name)}")
@@ -264,8 +264,10 @@ class SqlSnapshot:
 
     def _stored(self, vector: Mapping[int, int]) -> int | None:
         """Return the number under which a long vector stands in temp.hf_vector; None for a short one."""
-        if len(vector) <= CASE_LINES_MAX:
-            return None
+        return None if len(vector) <= CASE_LINES_MAX else self._numbered(vector)
+
+    def _numbered(self, vector: Mapping[int, int]) -> int:
+        """Put a vector into temp.hf_vector, unless it is there; return its number."""
         frozen = tuple(sorted(vector.items()))
         number = self._names.vectors.get(frozen)
         if number is None:
@@ -275,7 +277,7 @@ class SqlSnapshot:
             )
             ((number,),) = self._db.rows("SELECT coalesce(max(vec), 0) + 1 FROM temp.hf_vector")
             self._db.many("INSERT INTO temp.hf_vector VALUES (?, ?, ?)", [(number, line, n) for line, n in frozen])
-            self._names.vectors[frozen] = number
+            self._names.keep(self._names.vectors, frozen, number)
             self._names.vectors_made += 1
         return number
 

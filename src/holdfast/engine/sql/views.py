@@ -42,6 +42,9 @@ HEAD = 2**63 - 1
 CASE_LINES_MAX = 12
 """Longer vectors are looked up in a temporary table; measured: CASE is faster up to about a dozen lines."""
 
+HERE_LINE, HERE_N, HERE_VECTOR = (f"(SELECT {column} FROM temp.hf_here)" for column in ("line", "n", "vec"))
+"""Where a connection that writes for many branches has it from which of them it is: see `Names.shared`."""
+
 LocalVector = Mapping[int, int]
 """A version vector with the lines' ids in this file."""
 
@@ -66,11 +69,12 @@ def delete_view(table: Table) -> str:
     return f"hf_delete_{table.id}"
 
 
-def bound(line: str, vector: LocalVector, stored_as: int | None) -> str:
+def bound(line: str, vector: LocalVector, stored_as: int | str | None) -> str:
     """Return the SQL expression of the highest commit that `vector` sees of the line in the column `line`.
 
     Args:
-        stored_as: the number under which the vector stands in temp.hf_vector, for long ones.
+        stored_as: the number under which the vector stands in temp.hf_vector, or an expression for it; None for short
+            ones, which are written out.
     """
     if stored_as is not None:
         return f"coalesce((SELECT x.n FROM temp.hf_vector AS x WHERE x.vec = {stored_as} AND x.line = {line}), -1)"
@@ -78,7 +82,7 @@ def bound(line: str, vector: LocalVector, stored_as: int | None) -> str:
     return f"CASE {line}{arms} ELSE -1 END" if arms else "-1"
 
 
-def visible(table: Table, vector: LocalVector, stored_as: int | None) -> str:
+def visible(table: Table, vector: LocalVector, stored_as: int | str | None) -> str:
     """Return the condition under which a version `v` is seen: born in the vector, and not ended in it.
 
     The unary plus keeps SQLite from choosing the index on (line, n), which is for merges (measured: 3,000 times
@@ -88,7 +92,7 @@ def visible(table: Table, vector: LocalVector, stored_as: int | None) -> str:
     return f"{born} AND (v.dead = 0 OR {not_ended})"
 
 
-def _born_and_not_ended(table: Table, vector: LocalVector, stored_as: int | None) -> tuple[str, str]:
+def _born_and_not_ended(table: Table, vector: LocalVector, stored_as: int | str | None) -> tuple[str, str]:
     ended = f"k.vid = v.vid AND k.n <= {bound('k.line', vector, stored_as)}"
     return (
         f"+v.n <= {bound('v.line', vector, stored_as)}",
@@ -96,14 +100,14 @@ def _born_and_not_ended(table: Table, vector: LocalVector, stored_as: int | None
     )
 
 
-def vids_query(table: Table, vector: LocalVector, stored_as: int | None) -> str:
+def vids_query(table: Table, vector: LocalVector, stored_as: int | str | None) -> str:
     """Return the query for the vids of the versions that a vector sees, out of indexes alone: it reads no row."""
     born, not_ended = _born_and_not_ended(table, vector, stored_as)
     v = versions(table)
     return f"SELECT v.vid FROM main.{v} AS v INDEXED BY {v}_at WHERE {born} AND {not_ended}"
 
 
-def rows_select(table: Table, vector: LocalVector | None, stored_as: int | None, *, versioned: bool) -> str:
+def rows_select(table: Table, vector: LocalVector | None, stored_as: int | str | None, *, versioned: bool) -> str:
     """Return the query of a table's rows as a vector sees them; without one, of all versions there are.
 
     Args:
@@ -116,7 +120,7 @@ def rows_select(table: Table, vector: LocalVector | None, stored_as: int | None,
     return f"SELECT {', '.join(columns)} FROM main.{versions(table)} AS v{where}"
 
 
-def select_view(name: str, table: Table, vector: LocalVector, stored_as: int | None, *, versioned: bool) -> str:
+def select_view(name: str, table: Table, vector: LocalVector, stored_as: int | str | None, *, versioned: bool) -> str:
     """Return the statement that creates the view of a table as a vector sees it."""
     return f"CREATE TEMP VIEW {quoted(name)} AS {rows_select(table, vector, stored_as, versioned=versioned)}"
 
@@ -148,8 +152,12 @@ class Related:
         return [*(parent for _, parent in self.parents), *(child for child, _, _ in self.children)]
 
 
-def command_views(table: Table, related: Related, line: int) -> list[tuple[str, list[str]]]:
-    """Return the command views of a table for writing on a line: each name with the statements that create it."""
+def command_views(table: Table, related: Related, line: int | None) -> list[tuple[str, list[str]]]:
+    """Return the command views of a table for writing on a line: each name with the statements that create it.
+
+    Args:
+        line: its id; None for the line that stands in temp.hf_here.
+    """
     names = [quoted(column.name) for column in table.columns]
     news = [f"NEW.{name}" for name in names]
     maker = _Writer(table, related, line, news)
@@ -188,15 +196,16 @@ def _command(view: str, columns: list[str], body: list[str]) -> tuple[str, list[
 class _Writer:
     """The bodies of the command triggers of one table on one line."""
 
-    def __init__(self, table: Table, related: Related, line: int, values: list[str]) -> None:
+    def __init__(self, table: Table, related: Related, line: int | None, values: list[str]) -> None:
         self.table = table
         self.related = related
-        self.line = line
+        self.line = HERE_LINE if line is None else str(line)
         self.values = values
         self.v = versions(table)  # unqualified: older SQLite allows no schema name in a trigger
         self.k = tombstones(table)
-        self.n = f"(SELECT head_n + 1 FROM main.hf_line WHERE id = {line})"  # the head moves when the commit is sealed
-        self.born_now = f"line = {line} AND n = {self.n}"
+        # The head moves when the commit is sealed.
+        self.n = HERE_N if line is None else f"(SELECT head_n + 1 FROM main.hf_line WHERE id = {line})"
+        self.born_now = f"line = {self.line} AND n = {self.n}"
 
     def insert_body(self) -> list[str]:
         values = list(self.values)
@@ -209,7 +218,7 @@ class _Writer:
             )
             required.remove(at)  # NULL asks for a number
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(self.table)])
-        row = ", ".join([str(self.line), self.n, "hf_ordinal()", str(self.line), self.n, *values])
+        row = ", ".join([self.line, self.n, "hf_ordinal()", self.line, self.n, *values])
         insert = f"INSERT INTO {self.v} ({columns}) VALUES ({row})"
         return [*self._row_checks(values, required), *self._key_checks(besides=""), *self._parents(values), insert]
 
@@ -217,7 +226,7 @@ class _Writer:
         vid = f"NEW.{quoted(VID)}"
         pairs = ", ".join(f"{cell} = {new}" for cell, new in zip(cells(self.table), self.values, strict=True))
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(self.table)])
-        source = ", ".join(["rline", "rn", "rord", str(self.line), self.n, *self.values])
+        source = ", ".join(["rline", "rn", "rord", self.line, self.n, *self.values])
         older = f"vid = {vid} AND NOT ({self.born_now})"
         return [
             *self._row_checks(self.values, self._required()),
@@ -342,7 +351,7 @@ def version_columns(table: Table) -> str:
     return ", ".join(["v.vid", "v.rline", "v.rn", "v.rord", "v.line", "v.n", *cells(table, "v.")])
 
 
-def rows_query(table: Table, vector: LocalVector, stored_as: int | None, *, by_key: bool) -> str:
+def rows_query(table: Table, vector: LocalVector, stored_as: int | str | None, *, by_key: bool) -> str:
     """Return the query for the versions that a vector sees, all or those of one key (given as parameters)."""
     key = "".join(f" AND {cell} = ?" for cell in key_cells(table, "v.")) if by_key else ""
     return (

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from holdfast.core.canonical import json_text
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.hashing import CommitHeader, Leaf, changes_digest, leaf_of, texts_digest, texts_salt
+from holdfast.core.limits import COMMIT_ROWS_MAX
 from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row, same
 from holdfast.core.schema import Catalogue, Table
@@ -20,14 +21,20 @@ from holdfast.engine.sql.reader import Database, Parameters
 from holdfast.engine.sql.references import Notes, Settlement
 from holdfast.engine.sql.refs import put_ref, remove_ref
 from holdfast.engine.sql.views import (
+    HEAD,
+    HERE_VECTOR,
     Command,
     Related,
     command_views,
     delete_view,
     insert_view,
+    select_view,
     update_view,
 )
-from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue
+from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, ValueTooLarge
+
+_HERE = "here"
+"""Stands for the line in what is remembered of the views of a connection that writes for many."""
 
 
 class Counter:
@@ -76,6 +83,8 @@ class SqlChanges(ConstraintChecks):
         self._touched: dict[int, Table] = {}
         self._theirs: Point | None = None
         self._defined = False
+        self._rows_touched = 0
+        self._made = 0  # lines and versions of the schema, whose ids a savepoint takes back
 
     # Names and lines
 
@@ -87,6 +96,7 @@ class SqlChanges(ConstraintChecks):
             "INSERT INTO hf_line (uid, parent, fork_n, head_n, head_hash, epoch) VALUES (?, ?, ?, 0, ?, 0)",
             (uid, parent_id, parent.n, digest),
         )
+        self._made += 1
         return self.line(uid)
 
     def point_branch(self, name: str, line: str, expect: str | None) -> None:
@@ -126,6 +136,7 @@ class SqlChanges(ConstraintChecks):
         self._touched = {}
         self._theirs = None
         self._defined = False
+        self._rows_touched = 0
         self._counter.ordinal = 0
         self._counter.ended = False
 
@@ -145,6 +156,9 @@ class SqlChanges(ConstraintChecks):
         except BaseException:
             self._counter.ordinal = ordinal  # the engine took back the statement; so must the count
             raise
+        self._rows_touched += self._counter.touched
+        if self._rows_touched > COMMIT_ROWS_MAX:
+            raise ValueTooLarge(f"a commit touches more than {COMMIT_ROWS_MAX} rows; make several of it")
         return self._counter.touched
 
     def gather(self, table: Table, sql: str, parameters: Parameters, command: Command | None = None) -> list[int]:
@@ -172,7 +186,7 @@ class SqlChanges(ConstraintChecks):
         signature = (table, command)
         if self._names.views.get(command.name) != signature:
             self._replace_view(command.name, command.statements())
-            self._names.views[command.name] = signature
+            self._names.keep(self._names.views, command.name, signature)
 
     def _apply_each(self, sql: str, parameters: Iterable[Parameters]) -> int:
         """Run the statement for each of `parameters`, with what foreign keys ask for at the end of each."""
@@ -195,12 +209,39 @@ class SqlChanges(ConstraintChecks):
     def _accept(self, table: Table) -> Related:
         """Make the command views of a table, and the views of rows that they check constraints against."""
         line, related = self.opened, self._show_rows(table)
-        signature = (table, related, line.uid)
+        shared = self._names.shared
+        signature = (table, related, _HERE if shared else line.uid)
         if self._names.views.get(insert_view(table)) != signature:
-            for name, statements in command_views(table, related, self._names.id_of(line.uid)):
+            for name, statements in command_views(table, related, None if shared else self._names.id_of(line.uid)):
                 self._replace_view(name, statements)
-            self._names.views[insert_view(table)] = signature
+            self._names.keep(self._names.views, insert_view(table), signature)
         return related
+
+    def show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool = False) -> None:
+        """Let `alias` name `table` as seen from a point or from the head of a line; with "hf:vid" if `versioned`."""
+        if not self._names.shared or at != self._line:
+            super().show(table, alias, at, versioned=versioned)
+            return
+        self._stand_here()
+        signature = (table, versioned, _HERE)
+        if self._names.views.get(alias) != signature:
+            self._replace_view(alias, [select_view(alias, table, {}, HERE_VECTOR, versioned=versioned)])
+            self._names.keep(self._names.views, alias, signature)
+
+    def _stand_here(self) -> None:
+        """Let temp.hf_here say what is written, and seen, by the open commit."""
+        line, names = self.opened, self._names
+        here = (line.uid, line.head, line.epoch)
+        if names.here == here:
+            return
+        number = names.lines_seen.get((line.uid, line.epoch))
+        if number is None:
+            number = self._numbered(self._local_vector(Point(line.uid, HEAD)))
+            names.keep(names.lines_seen, (line.uid, line.epoch), number)
+        self._db.rows(
+            "UPDATE temp.hf_here SET line = ?, n = ?, vec = ?", (names.id_of(line.uid), line.head + 1, number)
+        )
+        names.here = here
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
         """Add a row."""
@@ -219,8 +260,8 @@ class SqlChanges(ConstraintChecks):
     @contextmanager
     def savepoint(self) -> Generator[None]:
         """Undo what the block did if it raises."""
-        before = self._counter.ordinal, self._defined, self._line, self._schema
-        touched = dict(self._touched)
+        before = self._counter.ordinal, self._defined, self._line, self._schema, self._rows_touched
+        touched, mark, made = dict(self._touched), self._names.mark(), self._made
         self._db.rows("SAVEPOINT hf")
         try:
             yield
@@ -229,9 +270,12 @@ class SqlChanges(ConstraintChecks):
                 raise  # there is nothing to go back to, and nothing of the transaction will be kept
             self._db.rows("ROLLBACK TO hf")
             self._db.rows("RELEASE hf")
-            self._counter.ordinal, self._defined, self._line, self._schema = before
+            self._counter.ordinal, self._defined, self._line, self._schema, self._rows_touched = before
             self._touched = touched
-            self._names.forget()  # temporary views are undone, too
+            if made == self._made:
+                self._names.undo(mark)  # temporary views are undone, too
+            else:
+                self._names.forget()
             raise
         self._db.rows("RELEASE hf")
 
@@ -252,6 +296,7 @@ class SqlChanges(ConstraintChecks):
         self.refuse_broken(now, catalogue)
         self._bump_epoch()
         self._defined = True
+        self._made += 1
         self._schema = catalogue.version
 
     def _index_names(self, table: Table) -> dict[tuple[str, ...], str]:

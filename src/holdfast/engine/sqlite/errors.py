@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import apsw
 
+from holdfast.core.limits import ROW_BYTES_MAX
 from holdfast.core.schema import Column, Table
 from holdfast.engine.sql.names import Names
+from holdfast.engine.sqlite.holder import writer_of
 from holdfast.errors import (
     ConstraintFailed,
     HoldfastError,
@@ -35,8 +35,13 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """SQLite knows the first as a full disk, in most places; a quota and a limit of file sizes are I/O errors to it."""
 
 
-def translated(error: Exception, path: Path, names: Names, system_errno: int = 0) -> HoldfastError:
-    """Return our error for one of SQLite's; `system_errno` is what the system said to its last failing call."""
+def translated(error: Exception, path: Path, names: Names, timeout: float, system_errno: int = 0) -> HoldfastError:
+    """Return our error for one of SQLite's.
+
+    Args:
+        timeout: seconds that were waited for another writer, or that the statement was allowed.
+        system_errno: what the system said to its last failing call.
+    """
     if system_errno in _NO_ROOM:
         return StoreFull(_FULL.format(path=repr(str(path)), message=os.strerror(system_errno)))
     if isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) in _DAMAGE:
@@ -49,6 +54,12 @@ def translated(error: Exception, path: Path, names: Names, system_errno: int = 0
     if isinstance(error, apsw.ConstraintError):
         refused = message.startswith("cannot store")
         return InvalidValue(message) if refused else ConstraintFailed(f"{message}; nothing was changed")
+    if isinstance(error, (apsw.BusyError, apsw.LockedError)):
+        return Timeout(f"{writer_of(path)} held {str(path)!r} for longer than {timeout:g} s: {message}; retry")
+    if isinstance(error, apsw.InterruptError):
+        return Timeout(
+            f"the statement ran for longer than {timeout:g} s and was stopped; if it wrote, its transaction is undone"
+        )
     for theirs, ours, text in _OURS:
         if isinstance(error, theirs):
             return ours(text.format(path=repr(str(path)), message=message))
@@ -56,17 +67,16 @@ def translated(error: Exception, path: Path, names: Names, system_errno: int = 0
 
 
 _OURS: tuple[tuple[type[apsw.Error] | tuple[type[apsw.Error], ...], type[HoldfastError], str], ...] = (
-    (
-        (apsw.BusyError, apsw.LockedError),
-        Timeout,
-        "another process held {path} for longer than the timeout: {message}; retry",
-    ),
     (apsw.FullError, StoreFull, _FULL),
     (apsw.NotADBError, StoreCorrupt, "{path} is no database, not a Holdfast store; name another file"),
     (apsw.CorruptError, StoreCorrupt, "{path} is damaged: {message}; restore it from a copy"),
     ((apsw.CantOpenError, apsw.IOError, apsw.PermissionsError), StoreUnavailable, "{path} cannot be used: {message}"),
     (apsw.ReadOnlyError, ReadOnly, "{path} cannot be written: {message}"),
-    (apsw.TooBigError, ValueTooLarge, "a value is too large for SQLite: {message}"),
+    (
+        apsw.TooBigError,
+        ValueTooLarge,
+        f"a value, or a row, has more than {ROW_BYTES_MAX} bytes; split it up, or keep it in a file",
+    ),
     (apsw.BindingsError, InvalidValue, "wrong number of parameters: {message}"),
     (apsw.ConnectionClosedError, StoreClosed, "the store is closed; connect again"),
 )

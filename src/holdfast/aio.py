@@ -1,0 +1,8 @@
+"""The async twin of `holdfast`: `async with holdfast.aio.connect(url) as db: await db.execute(…)`.
+
+See `holdfast.store.aio` for what cancelling a call means, and to whom a transaction belongs.
+"""
+
+from holdfast.store.aio import Store, connect
+
+__all__ = ["Store", "connect"]
