@@ -22,9 +22,10 @@ from holdfast.core.refs import MAIN
 from holdfast.core.types import ColumnType, Kind, encode
 from holdfast.engine.contract import Durability, SqlResult
 from holdfast.engine.functions import compare_decimals, json_as_text, store_as
-from holdfast.engine.sql.layout import APPLICATION_ID, DECIMAL_COLLATION, FORMAT, SYSTEM_TABLES
+from holdfast.engine.sql.layout import APPLICATION_ID, DECIMAL_COLLATION, FORMAT, SYSTEM_TABLES, UPGRADES
 from holdfast.engine.sql.names import VECTORS_MAX, LineRow, Names
-from holdfast.engine.sql.reader import Parameters, SqlSnapshot
+from holdfast.engine.sql.reader import Parameters
+from holdfast.engine.sql.survey import Survey
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite_errors import origin_of, translated
 from holdfast.errors import (
@@ -194,13 +195,13 @@ class SqliteSession:
         self._driver.connection.create_scalar_function(name, function, arguments)
 
     @contextlib.contextmanager
-    def read(self) -> Generator[SqlSnapshot]:
+    def read(self) -> Generator[Survey]:
         """Return a consistent snapshot, for the length of the block; inside a `write` block, what that has written."""
         if self._open is not None:
             yield self._open
             return
         with self._transaction("BEGIN"):
-            yield SqlSnapshot(self._driver, self._driver.names)
+            yield Survey(self._driver, self._driver.names)
 
     @contextlib.contextmanager
     def write(self) -> Generator[SqlChanges]:
@@ -250,6 +251,29 @@ class SqliteSession:
             driver.writing = self._active = False
             if self._closed:  # meanwhile, by another thread
                 driver.connection.close()
+
+    def scrub(self) -> None:
+        """Rewrite the file and empty its log, so that nothing of what was removed is left in them.
+
+        Zeroing what is deleted (`PRAGMA secure_delete`) is not enough: pages that were split or joined keep copies.
+
+        Raises:
+            TransactionOpen: inside a `read` or `write` block.
+            Timeout: others wrote, or kept on reading what was before, for as long as this session is willing to wait.
+        """
+        if self._active:
+            raise TransactionOpen("the file cannot be rewritten inside a transaction; do it after")
+        driver = self._driver
+        with self._turn.taken(self._timeout):
+            driver.rows("PRAGMA temp_store = FILE")  # the copy may not fit into memory; this drops temporary views
+            driver.names.forget()
+            try:
+                driver.rows("VACUUM")
+                ((busy, _, _),) = driver.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                driver.rows("PRAGMA temp_store = MEMORY")
+        if busy:
+            raise Timeout("somebody reads what was there before, so the log cannot be emptied yet; do it again later")
 
     def close(self) -> None:
         """Close the connection, or let its transaction do so at its end. Idempotent.
@@ -376,6 +400,24 @@ class SqliteEngine:
         found = driver.rows("SELECT value FROM hf_meta WHERE key = 'features'")
         if found != [("[]",)]:
             raise Unsupported(f"{str(self._path)!r} needs features this Holdfast does not know: {found}; update it")
+        if version < FORMAT:
+            _upgrade(driver)
+
+
+def _upgrade(driver: SqliteDriver) -> None:
+    """Make a store of an older format one of this format, in one transaction: it is wholly the one or the other."""
+    driver.rows("BEGIN IMMEDIATE")
+    try:
+        ((version,),) = driver.rows("PRAGMA user_version")  # another process may have been quicker
+        for step in range(version, FORMAT):
+            for statement in UPGRADES[step]:
+                driver.rows(statement)
+        driver.rows(f"PRAGMA user_version = {max(version, FORMAT)}")
+        driver.rows("COMMIT")
+    except BaseException:
+        if driver.connection.in_transaction:
+            driver.rows("ROLLBACK")
+        raise
 
 
 def _temporary_folder() -> str:

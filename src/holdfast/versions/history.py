@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from holdfast.core.canonical import json_text
-from holdfast.core.clock import Ids, RandomIds
+from holdfast.core.clock import Ids, RandomIds, SystemClock
 from holdfast.core.points import Point
 from holdfast.core.refs import MAIN, check_name
 from holdfast.core.rows import key_of
@@ -16,6 +17,8 @@ from holdfast.engine.contract import Commit, Line, Reader, Session, Writer
 from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, NotFound, ReadOnly
 from holdfast.versions.diff import changes_of_commit, diff, schema_at
 from holdfast.versions.edits import Edit, apply_edit
+from holdfast.versions.erase import Subject, erase
+from holdfast.versions.gc import Collection, Retention
 from holdfast.versions.merge import (
     Decided,
     Plan,
@@ -26,8 +29,18 @@ from holdfast.versions.merge import (
     plan_merge,
     write_merge,
 )
-from holdfast.versions.resolve import Resolved, branch_of, resolve
-from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification, moment
+from holdfast.versions.resolve import Resolved, branch_of, check_kept, is_kept, resolve
+from holdfast.versions.results import (
+    Branch,
+    Collected,
+    CommitInfo,
+    Erased,
+    Merge,
+    RowChange,
+    Tag,
+    Verification,
+    moment,
+)
 from holdfast.versions.verify import verify
 
 _MESSAGE = ColumnType(Kind.TEXT)
@@ -190,11 +203,50 @@ class Versions:
     def _write_merge(self, plan: Plan, decided: Decided, into: str, message: str) -> Commit | None:
         """Write a merge, unless its branch has moved since it was planned."""
         with self._session.write() as writer:
-            if branch_of(writer, into) != plan.ours:
+            if branch_of(writer, into) != plan.ours or not is_kept(writer, plan.theirs):
                 return None
             writer.open(plan.ours)
             write_merge(writer, plan, decided)
             return writer.seal(message)
+
+    # Removal
+
+    def gc(
+        self, retention: Retention | None = None, *, now_us: int | None = None, dry_run: bool = False, **options: Any
+    ) -> Collected:
+        """Remove what nobody can ask for any more; see `versions/gc.py`. Not one transaction, but many short ones.
+
+        Args:
+            retention: which commits stay; None: all that a branch, a tag or a pin sees.
+            now_us: what leases are compared with; None: the clock of this machine.
+            dry_run: only tell what would be removed.
+            options: `budget`, `batches` and `progress`, as of `Collection`.
+        """
+        now = SystemClock().now_us() if now_us is None else now_us
+        collection = Collection(self._session, retention or Retention(), now, **options)
+        return collection.preview() if dry_run else collection.run()
+
+    def erase(self, subject: Subject, *, texts: bool = False) -> Erased:
+        """Remove rows from every branch, every commit and the file; see `versions/erase.py`.
+
+        The removal is one transaction; the file is rewritten after it.
+        """
+        with self._session.write() as writer:
+            erased = erase(writer, subject, texts=texts)
+        self._session.scrub()
+        return erased
+
+    def pin(self, token: str, at: str, until_us: int) -> str:
+        """Lease a point under a token, so that gc spares it until then; return its hash."""
+        with self._session.write() as writer:
+            point = resolve(writer, at).point
+            writer.pin(token, point, until_us)
+            return writer.commit(point).hash.hex()
+
+    def unpin(self, token: str) -> None:
+        """End a lease. Idempotent."""
+        with self._session.write() as writer:
+            writer.unpin(token)
 
     # Questions
 
@@ -207,7 +259,7 @@ class Versions:
         """Return the commits that led to a ref, newest first, each by its first parent."""
         with self._session.read() as reader:
             commits: list[CommitInfo] = []
-            point: Point | None = resolve(reader, ref).point
+            point: Point | None = resolve(reader, ref, pruned=True).point
             while point is not None and (limit is None or len(commits) < limit):
                 commit = reader.commit(point)
                 commits.append(CommitInfo.of(commit))
@@ -218,8 +270,10 @@ class Versions:
     def show(self, ref: str) -> tuple[CommitInfo, list[RowChange]]:
         """Return the commit at a ref, and the rows it changed against its first parent (a merge: its resolutions)."""
         with self._session.read() as reader:
-            point = resolve(reader, ref).point
-            return CommitInfo.of(reader.commit(point)), changes_of_commit(reader.changes(point))
+            commit = reader.commit(resolve(reader, ref).point)
+            for parent in commit.parents[:1]:  # else an update would look like a new row
+                check_kept(reader.commits_like(parent.hex())[0])
+            return CommitInfo.of(commit), changes_of_commit(reader.changes(commit.point))
 
     def snapshot(self, ref: str) -> dict[str, dict[Key, tuple[Stored, ...]]]:
         """Return all rows that a ref shows, in stored form, by table and key."""

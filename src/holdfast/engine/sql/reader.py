@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, Rid, VersionVector, beyond
+from holdfast.core.retention import Pruned
 from holdfast.core.rows import Change, Row, Touch, key_of
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract import Commit, Erasure, Line, SqlResult
@@ -15,7 +16,7 @@ from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, rows_query, select_view, version_columns
 from holdfast.errors import NotFound, StoreCorrupt
 
-_COMMITS = "SELECT line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes FROM hf_commit"
+_COMMITS = "SELECT line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes, pruned FROM hf_commit"
 _LINES = (
     "SELECT l.uid, p.uid, l.fork_n, l.head_n, l.head_hash, l.epoch FROM hf_line AS l"
     " LEFT JOIN hf_line AS p ON p.id = l.parent"
@@ -133,9 +134,9 @@ class SqlSnapshot:
         return Point(self._names.uid_of(line), n)
 
     def _commit(self, row: tuple[Any, ...]) -> Commit:
-        line, n, digest, parent, parent2, *rest = row
+        line, n, digest, parent, parent2, *rest, pruned = row
         parents = tuple(hash_ for hash_ in (parent, parent2) if hash_ is not None)
-        return Commit(self._point_of(line, n), digest, parents, *rest)
+        return Commit(self._point_of(line, n), digest, parents, *rest, Pruned(pruned))
 
     # Tables and rows
 
@@ -190,11 +191,13 @@ class SqlSnapshot:
         return changes
 
     def _kept(self, table: Table, ended: Row, point: Point) -> Point | None:
-        """Return the birth of the version of the same row that a merge let stay, if any."""
-        for row in self.rows(table, self.vector(point), [key_of(table, ended)]):
-            if row.rid == ended.rid:
-                return row.born
-        return None
+        row = self._kept_row(table, ended, point)
+        return None if row is None else row.born
+
+    def _kept_row(self, table: Table, ended: Row, point: Point) -> Row | None:
+        """Return the version of the same row that a merge let stay, if any."""
+        same = (row for row in self.rows(table, self.vector(point), [key_of(table, ended)]) if row.rid == ended.rid)
+        return next(same, None)
 
     def _born(self, table: Table, line: int, low: int, high: int) -> list[Row]:
         columns = version_columns(table)
@@ -214,7 +217,7 @@ class SqlSnapshot:
         return Row(Rid(uid_of(rline), rn, rord), Point(uid_of(line), n), row[6:], vid)
 
     def erasures(self, point: Point) -> dict[tuple[int, bytes], Erasure]:
-        """Return what is left of the changes of a commit that lost its salt."""
+        """Return what was kept of changes of a commit that were erased or removed."""
         sql = "SELECT tbl, rid, mark, salt FROM hf_leaf WHERE line = ? AND n = ?"
         found = self._db.rows(sql, (self._names.id_of(point.line), point.n))
         return {(tbl, rid): Erasure(Leaf(tbl, rid, mark), salt) for tbl, rid, mark, salt in found}

@@ -12,9 +12,10 @@ from holdfast.core.rows import Change, Resolution, Row, same
 from holdfast.core.schema import Catalogue, Table
 from holdfast.engine.contract import Commit, Line, Violation
 from holdfast.engine.sql.expressions import translated
+from holdfast.engine.sql.collect import Collecting
 from holdfast.engine.sql.layout import cells, create_table, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
-from holdfast.engine.sql.reader import Database, Parameters, SqlSnapshot
+from holdfast.engine.sql.reader import Database, Parameters
 from holdfast.engine.sql.views import (
     VID,
     command_views,
@@ -23,7 +24,6 @@ from holdfast.engine.sql.views import (
     rows_view,
     unique_query,
     update_view,
-    version_columns,
 )
 from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue
 
@@ -54,7 +54,7 @@ class Counter:
         self.ended = True
 
 
-class SqlChanges(SqlSnapshot):
+class SqlChanges(Collecting):
     """The writing half of the contract. Lives as long as the transaction it writes in."""
 
     def __init__(self, database: Database, names: Names, counter: Counter, clock: Clock, ids: Ids) -> None:
@@ -251,11 +251,6 @@ class SqlChanges(SqlSnapshot):
             if self._db.rows(sql, (row.handle,)):
                 yield Violation(f"CHECK ({check.name or check.expression})", (row,))
 
-    def _version(self, table: Table, vid: int) -> Row:
-        sql = f"SELECT {version_columns(table)} FROM main.{versions(table)} AS v WHERE v.vid = ?"
-        (row,) = self._db.rows(sql, (vid,))
-        return self._row(row)
-
     # Sealing
 
     def seal(self, message: str, metadata: str | None = None) -> Commit | None:
@@ -297,7 +292,8 @@ class SqlChanges(SqlSnapshot):
         commit = Commit(point, header.hash(), parents, at_us, message, metadata, catalogue.version, salt, digest)
         line_id = self._names.id_of(point.line)
         self._db.rows(
-            "INSERT INTO hf_commit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO hf_commit (line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 line_id,
                 point.n,
