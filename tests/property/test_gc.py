@@ -24,7 +24,6 @@ from holdfast.core.schema import Table
 from holdfast.testing import FakeClock, SeededIds
 from holdfast.testing.machine import EPOCH_US, MakePair, _Machine, outcome_of, pick
 from holdfast.testing.retention import RetentiveOracle
-from holdfast.versions.gc import Retention
 from tests.property.stores import sqlite_pair
 
 RUNS, STEPS_EACH = 120, 40
@@ -35,7 +34,7 @@ KINDS = {
     "merge:clean", "merge:resolved", "merge:criss-cross", "merge:after gc", "merge:conflict", "delete branch", "reset",
     "diff:different", "verify", "gone",
 }  # fmt: skip
-LATER_US = EPOCH_US * 2
+YEAR_US = 366 * 86_400 * 1_000_000
 
 
 class _GcMachine(_Machine):
@@ -56,20 +55,21 @@ class _GcMachine(_Machine):
     @rule(on=st.integers(0, 1), age=st.none() | st.integers(0, 25), keep_last=st.none() | st.integers(1, 3),
           budget=st.sampled_from([1, 3, 1_000]), batches=st.none() | st.integers(1, 4))  # fmt: skip
     def gc(self, on: int, age: int | None, keep_last: int | None, budget: int, batches: int | None) -> None:
-        since = None if age is None else EPOCH_US + max(0, self.operations - age) * 1_000_000
+        self.clocks[1].set(EPOCH_US + self.operations * 1_000_000)
+        older_than = None if age is None else age * 1_000_000
+        since = None if age is None else self.clocks[1].now_us() - age * 1_000_000
         engine = self.pair.connection(on)
-        retention = Retention(since, keep_last)
-        before = engine.gc(retention, now_us=LATER_US, dry_run=True)
+        before = engine.gc(older_than, keep_last, dry_run=True)
         if batches is not None:  # stopped midway: nothing that can be named may differ, which `both` looks at below
-            engine.gc(Retention(), now_us=LATER_US, budget=budget, batches=batches)
+            engine.gc(budget=budget, batches=batches)
             self.collected["gc:batches"] += 1
-        found = engine.gc(retention, now_us=LATER_US, budget=budget)
+        found = engine.gc(older_than, keep_last, budget=budget)
         assert not found.more
         if batches is None:
             for name in ("commits_pruned", "commits_removed"):
                 assert getattr(before, name) == getattr(found, name) or name == "commits_pruned"
         self.oracle.gc(since_us=since, keep_last=keep_last)
-        assert engine.gc(retention, now_us=LATER_US, dry_run=True) == type(found)(), "nothing is left to be done"
+        assert engine.gc(older_than, keep_last, dry_run=True) == type(found)(), "nothing is left to be done"
         self.both(on, lambda store: store.head("main"))
         self.pair.connection(1 - on).verify()
         self.collections += 1
@@ -88,7 +88,7 @@ class _GcMachine(_Machine):
     def pin(self, on: int, token: str, at: int) -> None:
         ref = self.ref(at)[1]
         expected = outcome_of(lambda: self.oracle.pin(token, ref))
-        actual = outcome_of(lambda: self.pair.connection(on).pin(token, ref, LATER_US + 1))
+        actual = outcome_of(lambda: self.pair.connection(on).pin(token, ref, YEAR_US))
         assert expected == actual
         self.collected["pinned"] += isinstance(expected, str)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from holdfast.core.clock import Clock
 from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, VersionVector
 from holdfast.core.retention import Ending, Mark, Pruned, Shape
@@ -369,6 +370,11 @@ class Session(Protocol):
     @property
     def has_sql(self) -> bool:
         """Whether readers and writers are `SqlReader` and `SqlWriter`."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Where the session's commits get their time."""
         ...
 
     def read(self) -> AbstractContextManager[Reader]:

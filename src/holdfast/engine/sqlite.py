@@ -174,7 +174,7 @@ class SqliteSession:
         self._driver = driver
         self._turn = turn
         self._timeout = timeout
-        self._clock = clock
+        self.clock = clock
         self._ids = ids
         self._counter = Counter()
         self._moment = Moment(clock)
@@ -214,7 +214,7 @@ class SqliteSession:
         if self._open is not None:
             raise TransactionOpen("this is a commit of its own and cannot be part of the open transaction; do it after")
         with self._turn.taken(self._timeout), self._transaction("BEGIN IMMEDIATE"):
-            self._open = SqlChanges(self._driver, self._driver.names, self._counter, self._clock, self._ids)
+            self._open = SqlChanges(self._driver, self._driver.names, self._counter, self.clock, self._ids)
             try:
                 yield self._open
             finally:

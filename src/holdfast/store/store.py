@@ -6,26 +6,29 @@ import os
 import sys
 import threading
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
 from holdfast.core.clock import Clock, Ids
+from holdfast.core.duration import Duration, microseconds
 from holdfast.core.points import Point
 from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Engine, Reader, Session, SqlWriter
 from holdfast.engine.sqlite import TIMEOUT_SECONDS
 from holdfast.engine.urls import open_engine
-from holdfast.errors import ReadOnly, StoreClosed, TransactionOpen, Unsupported
+from holdfast.errors import HoldfastError, InvalidValue, ReadOnly, StoreClosed, TransactionOpen, Unsupported
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters
 from holdfast.tables.runner import StatementRunner
 from holdfast.tables.statement import Statement, Verb, parse
 from holdfast.versions.diff import schema_at
+from holdfast.versions.erase import Subject
+from holdfast.versions.gc import BUDGET_ROWS, Progress
 from holdfast.versions.history import Versions
 from holdfast.versions.merge import Policy
-from holdfast.versions.resolve import Resolved, resolve
-from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification
+from holdfast.versions.resolve import Resolved, resolve, still
+from holdfast.versions.results import Branch, Collected, CommitInfo, Erased, Merge, RowChange, Tag, Verification
 
 
 def _task() -> object:
@@ -111,6 +114,7 @@ class Store:
         self._runner = StatementRunner()
         self._here = ref
         self._pinned: Resolved | None = None
+        self._lease: str | None = None
 
     @classmethod
     def at(cls, engine: Engine, ref: str, *, ids: Ids | None = None, owns_engine: bool = False) -> Self:
@@ -145,7 +149,7 @@ class Store:
         return self._engine.url
 
     def _at(self, reader: Reader) -> Resolved:
-        return self._pinned or resolve(reader, self.ref)
+        return still(reader, self._pinned, self.ref) if self._pinned else resolve(reader, self.ref)
 
     def _check_writable(self) -> None:
         if self._pinned:
@@ -257,10 +261,30 @@ class Store:
             self._versions.branch(name, self._here if at is None else at)
         return Store(self._engine, name, ids=self._ids)
 
-    def checkout(self, ref: str) -> Store:
-        """Return a Store on another ref: of a branch to read and write, of a tag or a commit to read only."""
-        _ = self._session  # a closed Store opens no other
-        return Store.at(self._engine, ref, ids=self._ids)
+    def checkout(self, ref: str, *, lease: Duration | None = None) -> Store:
+        """Return a Store on another ref: of a branch to read and write, of a tag or a commit to read only.
+
+        Each statement on it sees one snapshot, whatever gc does. Between two statements gc may prune a commit that is
+        neither tagged nor leased; the next one then raises NotFound.
+
+        Args:
+            ref: a branch, tag or commit.
+            lease: how long gc spares the commit even so, as a duration such as "1h", or until the Store is closed.
+                It costs a write.
+
+        Raises:
+            NotFound: there is no such ref, or it was pruned.
+        """
+        length_us = None if lease is None else microseconds(lease, "lease")
+        with self._lock:
+            _ = self._session  # a closed Store opens no other
+            token = None
+            if length_us is not None:
+                token = os.urandom(16).hex()
+                self._versions.pin(token, ref, length_us)
+            store = Store.at(self._engine, ref, ids=self._ids)
+            store._lease = token
+            return store
 
     def delete_branch(self, name: str) -> None:
         """Forget a branch; its commits stay where others have merged or tagged them. Raises NotFound."""
@@ -307,6 +331,78 @@ class Store:
                     "a merge is a commit of its own and cannot be part of a transaction; merge after it"
                 )
             return self._versions.merge(source, self.ref if into is None else into, policy, message)
+
+    # Removal
+
+    def gc(
+        self,
+        *,
+        older_than: Duration | None = None,
+        keep_last: int | None = None,
+        dry_run: bool = False,
+        budget: int = BUDGET_ROWS,
+        batches: int | None = None,
+        progress: Progress | None = None,
+    ) -> Collected:
+        """Remove what nobody can ask for any more, in short transactions between which others write.
+
+        Without `older_than` and `keep_last` that is what no branch, tag or lease sees: the commits of deleted branches,
+        and those that a branch was reset away from. With either, commits that neither keeps are *pruned*: their hash
+        and message stay in `log()`, but they cannot be checked out, and versions of rows that only they showed are
+        removed. Heads of branches, tags and leased checkouts always stay.
+
+        A row that was made and removed again between two commits that stay leaves no trace: a later merge does not
+        count its key as changed. Nothing else that can be asked for is different afterwards.
+
+        Each transaction is atomic and durable; a kill in between loses nothing, and the next gc goes on. The file
+        keeps its size, and fills the room with what is written next.
+
+        Args:
+            older_than: keep commits that are younger, such as "30d".
+            keep_last: keep this many of the newest commits of each branch.
+            dry_run: only tell what would be removed (without `bytes`).
+            budget: rows that one transaction removes.
+            batches: stop after so many transactions; the result's `more` tells whether something was left.
+            progress: called with what has been removed so far, after each transaction.
+
+        Raises:
+            InvalidValue: an option is none.
+            TransactionOpen: inside a transaction.
+        """
+        for name, number in (("keep_last", keep_last), ("budget", budget), ("batches", batches)):
+            if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 1):
+                raise InvalidValue(f"{name} is a whole number of at least 1, not {number!r}")
+        age_us = None if older_than is None else microseconds(older_than, "older_than")
+        with self._lock:
+            if self._writer is not None:
+                raise TransactionOpen("gc is made of transactions of its own; run it after this one")
+            return self._versions.gc(
+                age_us, keep_last, dry_run=dry_run, budget=budget, batches=batches, progress=progress
+            )
+
+    def erase(self, subject: Subject, *, texts: bool = False) -> Erased:
+        """Remove rows for good: from every branch, from every commit of the past, and from the file.
+
+        All versions of a row go, also those under other keys. Hashes stay: `verify` checks them and counts what was
+        erased. What refers to the rows, or repeats their content in other rows, names or texts, is not looked for.
+
+        The removal is one commit-like transaction, durable when it is done; then the file is rewritten and its log
+        emptied, which takes as long as the store is large and keeps others from writing. An error in between leaves
+        the rows removed and remnants in the file: run it again.
+
+        Args:
+            subject: for each table keys, or the values of some columns that the rows had in any version:
+                `{"users": [7], "steps": [("run-1", 3)], "messages": {"user_id": 7}}`.
+            texts: erase the message and metadata of the commits that made or ended these rows, too.
+
+        Raises:
+            NotFound: no such table or column.
+            InvalidValue: the subject is none.
+            Timeout: others used the store for too long.
+            TransactionOpen: inside a transaction.
+        """
+        with self._lock:
+            return self._versions.erase(subject, texts=texts)
 
     # Questions
 
@@ -358,6 +454,9 @@ class Store:
         with self._lock:
             if self._writer is not None:
                 raise TransactionOpen("a transaction is open on this Store; close it after the transaction")
+            if self._lease is not None and not self._closed:
+                with suppress(HoldfastError):  # it ends by itself
+                    self._versions.unpin(self._lease)
             self._closed = True
             if self._opened is not None:
                 self._opened.close()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from holdfast.core.canonical import json_text
-from holdfast.core.clock import Ids, RandomIds, SystemClock
+from holdfast.core.clock import Ids, RandomIds
 from holdfast.core.points import Point
 from holdfast.core.refs import MAIN, check_name
 from holdfast.core.rows import key_of
@@ -18,7 +17,7 @@ from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, NotFound, 
 from holdfast.versions.diff import changes_of_commit, diff, schema_at
 from holdfast.versions.edits import Edit, apply_edit
 from holdfast.versions.erase import Subject, erase
-from holdfast.versions.gc import Collection, Retention
+from holdfast.versions.gc import BUDGET_ROWS, Collection, Progress, Retention
 from holdfast.versions.merge import (
     Decided,
     Plan,
@@ -212,18 +211,19 @@ class Versions:
     # Removal
 
     def gc(
-        self, retention: Retention | None = None, *, now_us: int | None = None, dry_run: bool = False, **options: Any
+        self,
+        older_than_us: int | None = None,
+        keep_last: int | None = None,
+        *,
+        dry_run: bool = False,
+        budget: int = BUDGET_ROWS,
+        batches: int | None = None,
+        progress: Progress | None = None,
     ) -> Collected:
-        """Remove what nobody can ask for any more; see `versions/gc.py`. Not one transaction, but many short ones.
-
-        Args:
-            retention: which commits stay; None: all that a branch, a tag or a pin sees.
-            now_us: what leases are compared with; None: the clock of this machine.
-            dry_run: only tell what would be removed.
-            options: `budget`, `batches` and `progress`, as of `Collection`.
-        """
-        now = SystemClock().now_us() if now_us is None else now_us
-        collection = Collection(self._session, retention or Retention(), now, **options)
+        """Remove what nobody can ask for any more; see `Store.gc`. Not one transaction, but many short ones."""
+        now = self._session.clock.now_us()
+        retention = Retention(None if older_than_us is None else now - older_than_us, keep_last)
+        collection = Collection(self._session, retention, now, budget, batches, progress)
         return collection.preview() if dry_run else collection.run()
 
     def erase(self, subject: Subject, *, texts: bool = False) -> Erased:
@@ -236,11 +236,11 @@ class Versions:
         self._session.scrub()
         return erased
 
-    def pin(self, token: str, at: str, until_us: int) -> str:
-        """Lease a point under a token, so that gc spares it until then; return its hash."""
+    def pin(self, token: str, at: str, length_us: int) -> str:
+        """Lease a point under a token, so that gc spares it for so long; return its hash."""
         with self._session.write() as writer:
             point = resolve(writer, at).point
-            writer.pin(token, point, until_us)
+            writer.pin(token, point, self._session.clock.now_us() + length_us)
             return writer.commit(point).hash.hex()
 
     def unpin(self, token: str) -> None:

@@ -70,6 +70,13 @@ def is_kept(reader: Reader, point: Point) -> bool:
         return False
 
 
+def still(reader: Reader, at: Resolved, ref: str) -> Resolved:
+    """Return what was resolved in an earlier snapshot. Raises NotFound if gc pruned or removed it since."""
+    if not is_kept(reader, at.point):
+        raise NotFound(f"{ref!r}, which was checked out, was pruned by gc since; tag what shall stay, or lease it")
+    return at
+
+
 def branch_of(reader: Reader, name: object) -> Line:
     """Return the line of a branch. Raises NotFound."""
     line = reader.branch(name) if isinstance(name, str) else None
