@@ -61,10 +61,17 @@ class Shape:
     Args:
         parents: the point that each line was forked from; None for the first.
         merges: commits, in the order of their lines, each with the newest point of a line that it made visible.
+        seals: of sealed lines their last commit, and the commit of another line that implies all of it.
     """
 
-    def __init__(self, parents: Mapping[str, Point | None], merges: Iterable[tuple[Point, Point]]) -> None:
+    def __init__(
+        self,
+        parents: Mapping[str, Point | None],
+        merges: Iterable[tuple[Point, Point]],
+        seals: Mapping[str, tuple[int, Point]] | None = None,
+    ) -> None:
         self._parents = parents
+        self.seals = seals or {}
         self._merged: dict[str, dict[str, tuple[list[int], list[int]]]] = {}
         for at, seen in merges:
             places, bounds = self._merged.setdefault(at.line, {}).setdefault(seen.line, ([], []))
@@ -73,7 +80,7 @@ class Shape:
         self._inherited: dict[tuple[str, str], int] = {}
 
     def vector(self, point: Point) -> dict[str, int]:
-        """Return what a point sees."""
+        """Return what a point sees, sealed lines left out or not."""
         seen: dict[str, int] = {}
         at: Point | None = point
         while at is not None:
@@ -88,6 +95,13 @@ class Shape:
 
     def first(self, line: str, target: Point) -> int | None:
         """Return the first commit of a line that sees `target`; 0 if the line was forked there or later; or None."""
+        direct = self._first(line, target)
+        if target.line not in self.seals:
+            return direct
+        through = self._first(line, self.seals[target.line][1])
+        return direct if through is None else through if direct is None else min(direct, through)
+
+    def _first(self, line: str, target: Point) -> int | None:
         if self._seen_at_fork(line, target.line) >= target.n:
             return 0
         if line == target.line:
@@ -138,6 +152,9 @@ class Roots:
         for line, places in self._places.items():
             for source, n in self._shape.vector(Point(line, places[-1])).items():
                 highest[source] = max(highest.get(source, 0), n)
+        for line, (head, trunk) in self._shape.seals.items():
+            if highest.get(trunk.line, 0) >= trunk.n:
+                highest[line] = head
         return highest
 
     def spare(self, born: Point, ended: Point) -> bool:

@@ -198,6 +198,10 @@ class Reader(Protocol):
         """Return lines without commits of their own that no name, line or row refers to. Costs what exists."""
         ...
 
+    def sealable(self) -> list[tuple[str, Point]]:
+        """Return the finished lines that a branch has wholly merged, each with the commit that did."""
+        ...
+
     def identities(self, table: Table, handles: Sequence[int]) -> int:
         """Return how many rows these versions are versions of."""
         ...
@@ -301,6 +305,10 @@ class Writer(Reader, Protocol):
 
     def remove_lines(self, lines: Iterable[str]) -> None:
         """Remove those of these `empty_lines` that still have no commits and no names."""
+        ...
+
+    def seal_lines(self, seals: Iterable[tuple[str, Point]]) -> int:
+        """Let readers know lines that are `sealable` by the commits that merged them alone; return how many."""
         ...
 
     def pin(self, token: str, point: Point, until_us: int) -> None:

@@ -116,7 +116,7 @@ class SqliteDriver:
         return SqlResult(tuple(column[0] for column in columns), tuple(map(origin_of, columns)), rows)
 
     def _read_line(self, by: str, value: int | str) -> list[LineRow]:
-        return self.rows(f"SELECT id, uid, parent, fork_n FROM hf_line WHERE {by} = ?", (value,))
+        return self.rows(f"SELECT id, uid, parent, fork_n, trunk, trunk_n FROM hf_line WHERE {by} = ?", (value,))
 
 
 class Moment:

@@ -1,10 +1,12 @@
 """Removing what nobody can ask for any more: the carrying out of core/retention.py, in short transactions.
 
-Three stages, each safe by itself, so that a kill at any point leaves a store that is sound and shows what it showed:
+Four stages, each safe by itself, so that a kill at any point leaves a store that is sound and shows what it showed:
 
 1. Commits beyond the retention asked for are *pruned*: they are no roots any more, and nobody can name them.
 2. Commits that no root sees are removed with all that they did, those that others build on last.
 3. Versions that every root which sees them sees ended, by one end, are removed with their ends.
+4. Lines of deleted branches that were wholly merged are *sealed*: whoever sees the merge sees all of them, so readers
+   need not be told of each (docs/decisions/0007).
 
 The plan of the third stage is made once, in a snapshot; it stays true whatever others write meanwhile. That of the
 second is made again whenever a name, a line or a merge came in between, because until a commit is gone it can be named.
@@ -70,7 +72,7 @@ class Collection:
 
     def run(self) -> Collected:
         """Remove what may go."""
-        for stage in (self._prune, self._remove, self._remove_lines, self._squash):
+        for stage in (self._prune, self._remove, self._remove_lines, self._squash, self._seal):
             if not stage():
                 self.found = replace(self.found, more=True)
                 break
@@ -84,8 +86,8 @@ class Collection:
             gone = {mark.point for mark in leaving}
             roots = roots_of(reader, self.now_us, without=gone.union(pruned))
             rows = sum(len(_spare(reader, roots, table)) for table in reader.tables_ever())
-        found = Collected(rows=rows, commits_pruned=len(set(pruned) - gone), commits_removed=len(leaving))
-        return found
+            sealed = sum(line not in {point.line for point in gone} for line, _ in reader.sealable())
+        return Collected(rows, 0, len(set(pruned) - gone), len(leaving), sealed)
 
     # Stages: each returns whether it came to its end
 
@@ -153,6 +155,17 @@ class Collection:
                 with self._batch() as writer:
                     removal = writer.squash(table, handles[at : at + self.budget], kept, erase=False)
                 self._report(rows=removal.rows, bytes=removal.bytes)
+        return True
+
+    def _seal(self) -> bool:
+        with self.session.read() as reader:
+            waiting = reader.sealable()
+        for at in range(0, len(waiting), self.budget):
+            if not self._may_go_on():
+                return False
+            with self._batch() as writer:
+                sealed = writer.seal_lines(waiting[at : at + self.budget])
+            self._report(lines_folded=sealed)
         return True
 
     # Batches

@@ -27,7 +27,7 @@ from holdfast.engine.contract import Commit, Removal
 from holdfast.engine.sql.layout import cells, key_cells, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database
-from holdfast.engine.sql.survey import UNUSED_LINE, Survey
+from holdfast.engine.sql.survey import SEALABLE, UNUSED_LINE, Survey
 from holdfast.engine.sql.views import version_columns
 
 SQUASHED = b""
@@ -211,6 +211,7 @@ class Collecting(Survey):
             return Removal(rows, size, done=False)
         for name in ("hf_leaf", "hf_merge", "hf_commit"):
             self._db.rows(f"DELETE FROM {name} WHERE line = ? AND n = ?", place)
+        self._db.rows("UPDATE hf_line SET trunk = NULL, trunk_n = NULL WHERE trunk = ? AND trunk_n = ?", place)
         before = self.commit(Point(point.line, point.n - 1)).hash
         self._db.rows("UPDATE hf_line SET head_n = ?, head_hash = ? WHERE id = ?", (point.n - 1, before, place[0]))
         return Removal(rows, size)
@@ -235,6 +236,21 @@ class Collecting(Survey):
     def remove_lines(self, lines: Iterable[str]) -> None:
         """Remove those of these `empty_lines` that still have no commits and no names."""
         self._db.many(f"DELETE FROM hf_line WHERE uid = ? AND {UNUSED_LINE}", ((uid,) for uid in lines))
+
+    def seal_lines(self, seals: Iterable[tuple[str, Point]]) -> int:
+        """Note of finished lines which commit implies all of them, and forget that it merged them; return how many."""
+        sealed = 0
+        trunks: set[int] = set()
+        for uid, at in seals:
+            line, trunk = self._names.id_of(uid), self._names.id_of(at.line)
+            condition = SEALABLE.format(line="hf_line", trunk=trunk)
+            sql = f"UPDATE hf_line SET trunk = ?, trunk_n = ? WHERE id = ? AND {condition} RETURNING id"
+            if self._db.rows(sql, (trunk, at.n, line)):
+                self._db.rows("DELETE FROM hf_merge WHERE line = ? AND n >= ? AND src = ?", (trunk, at.n, line))
+                trunks.add(trunk)
+                sealed += 1
+        self._db.many("UPDATE hf_line SET epoch = epoch + 1 WHERE id = ?", ((trunk,) for trunk in trunks))
+        return sealed
 
     # What is looked up again and again
 

@@ -55,6 +55,7 @@ class SqlSnapshot:
         self._names = names
         self._last_line: Line | None = None
         self._schema: int | None = None  # the version of now: it cannot change in a snapshot
+        self._sealed: bool | None = None
 
     # Names and lines
 
@@ -115,9 +116,30 @@ class SqlSnapshot:
 
     def vector(self, point: Point) -> dict[str, int]:
         """Return what `point` sees."""
-        return {self._names.uid_of(line): n for line, n in self._local_vector(point).items()}
+        listed = self._local_vector(point)
+        sql = "SELECT id, head_n FROM hf_line WHERE trunk = ? AND trunk_n <= ?"
+        implied = (pair for line in listed.items() for pair in self._db.rows(sql, line)) if self._any_sealed else ()
+        return {self._names.uid_of(line): n for line, n in (*listed.items(), *implied)}
+
+    @property
+    def _any_sealed(self) -> bool:
+        """Whether vectors of this snapshot may leave lines out because their trunks imply them (docs/format.md)."""
+        if self._sealed is None:
+            self._sealed = bool(self._db.rows("SELECT 1 FROM hf_line WHERE trunk IS NOT NULL LIMIT 1"))
+        return self._sealed
+
+    def _listed(self, vector: Mapping[int, int]) -> dict[int, int]:
+        """Return a vector without the lines that its trunks imply."""
+        if not self._any_sealed:
+            return dict(vector)
+        trunks = {line: self._names.trunk_of(line) for line in vector}
+        return {line: n for line, n in vector.items() if not _implies(vector, trunks[line])}
 
     def _local_vector(self, point: Point) -> dict[int, int]:
+        """Return what `point` sees, without the lines that their trunks imply."""
+        return self._listed(self._walked(point))
+
+    def _walked(self, point: Point) -> dict[int, int]:
         """Walk the forks upwards; every line on the way adds itself and what it had merged by then."""
         seen: dict[int, int] = {}
         line: int | None = self._names.id_of(point.line)
@@ -157,8 +179,8 @@ class SqlSnapshot:
 
     def rows(self, table: Table, vector: VersionVector, keys: Iterable[Key] | None = None) -> Iterator[Row]:
         """Yield the rows that `vector` sees, of these keys or all."""
-        local = {self._names.id_of(line): n for line, n in vector.items()}
-        sql = rows_query(table, local, self._stored(local), by_key=keys is not None)
+        local = self._listed({self._names.id_of(line): n for line, n in vector.items()})
+        sql = rows_query(table, local, self._stored(local), by_key=keys is not None, sealed=self._any_sealed)
         if keys is None:
             yield from map(self._row, self._db.rows(sql))
             return
@@ -227,6 +249,12 @@ class SqlSnapshot:
         for (finding,) in self._db.rows("PRAGMA integrity_check(20)"):
             if finding != "ok":
                 yield str(finding)
+        sql = (
+            "SELECT l.uid FROM hf_line AS l LEFT JOIN hf_commit AS c ON c.line = l.trunk AND c.n = l.trunk_n"
+            " WHERE l.trunk IS NOT NULL AND c.parent2 IS NOT l.head_hash"
+        )
+        for (uid,) in self._db.rows(sql):
+            yield f"line {uid} is sealed by a commit that did not merge its head"
         for table in self.catalogue().tables:
             # Nothing but this flag makes a reader look for the tombstone.
             sql = (
@@ -250,7 +278,8 @@ class SqlSnapshot:
             return
         # The open commit counts as seen from the head, and so does what it has merged.
         vector = self._local_vector(Point(at.uid, HEAD) if isinstance(at, Line) else at)
-        self._replace_view(alias, [select_view(alias, table, vector, self._stored(vector), versioned=versioned)])
+        stored, sealed = self._stored(vector), self._any_sealed
+        self._replace_view(alias, [select_view(alias, table, vector, stored, versioned=versioned, sealed=sealed)])
         self._names.views[alias] = signature
 
     def _replace_view(self, name: str, statements: list[str]) -> None:
@@ -283,6 +312,10 @@ class SqlSnapshot:
     def query_again(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         """Run a statement whose columns are known; return its rows."""
         return self._db.rows(sql, parameters)
+
+
+def _implies(vector: Mapping[int, int], trunk: tuple[int, int] | None) -> bool:
+    return trunk is not None and vector.get(trunk[0], 0) >= trunk[1]
 
 
 def _line(row: Sequence[Any]) -> Line:

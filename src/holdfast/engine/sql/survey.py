@@ -19,6 +19,15 @@ UNUSED_LINE = (
 """The newest line stays in any case: SQLite would give its id to the next one, and connections remember ids."""
 
 
+SEALABLE = (
+    "{line}.head_n > 0 AND {line}.trunk IS NULL AND {line}.id <> {trunk}"
+    " AND {line}.id NOT IN (SELECT line FROM hf_ref WHERE kind = 'branch')"
+    " AND NOT EXISTS (SELECT 1 FROM hf_line AS x WHERE x.trunk = {line}.id)"
+    " AND (SELECT p.trunk FROM hf_line AS p WHERE p.id = {trunk}) IS NULL"
+)
+"""A line without a branch is finished for good. A trunk is never sealed itself, so one look tells what is implied."""
+
+
 class Survey(SqlSnapshot):
     """A snapshot of which also gc can ask what it needs to know."""
 
@@ -27,7 +36,19 @@ class Survey(SqlSnapshot):
         parents = {line.uid: line.parent for line in self.lines()}
         found = self._db.rows("SELECT line, n, src, hi FROM hf_merge ORDER BY line, n")
         merges = [(self._point_of(line, n), self._point_of(src, hi)) for line, n, src, hi in found]
-        return Shape(parents, merges)
+        sealed = self._db.rows("SELECT id, head_n, trunk, trunk_n FROM hf_line WHERE trunk IS NOT NULL")
+        seals = {self._names.uid_of(line): (head, self._point_of(trunk, n)) for line, head, trunk, n in sealed}
+        return Shape(parents, merges, seals)
+
+    def sealable(self) -> list[tuple[str, Point]]:
+        """Return the finished lines that a branch has wholly merged, each with the commit that did."""
+        found = self._db.rows(
+            "SELECT l.id, c.line, c.n FROM hf_commit AS c JOIN hf_line AS l ON l.head_hash = c.parent2"
+            " WHERE c.parent2 IS NOT NULL AND c.line IN (SELECT line FROM hf_ref WHERE kind = 'branch')"
+            f" AND {SEALABLE.format(line='l', trunk='c.line')} ORDER BY c.line, c.n"
+        )
+        chosen = {line: self._point_of(trunk, n) for line, trunk, n in reversed(found)}
+        return [(self._names.uid_of(line), trunk) for line, trunk in chosen.items()]
 
     def marks(self, line: str, after: int = -1) -> list[Mark]:
         """Return what retention needs to know of the commits of a line beyond `after`, oldest first."""
