@@ -1,4 +1,4 @@
-"""Goal: what is erased is gone: from every branch, from the past, from the bytes of the file. Method: grep for a marker."""
+"""Goal: what is erased is gone: from every branch, the past, and the bytes of the file. Method: grep for a marker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def db(path: Path) -> Iterator[holdfast.Store]:
         store.execute("CREATE TABLE messages (who INT, text TEXT)")
         store.executemany("INSERT INTO people VALUES (%s, %s)", [[1, f"{MARKER} 1"], [2, "bob"], [3, "cy"]])
         for number in range(60):
-            store.execute("INSERT INTO messages VALUES (%s, %s)", [number % 3 + 1, (MARKER if number % 3 == 0 else "-") * 90])
+            store.execute(
+                "INSERT INTO messages VALUES (%s, %s)", [number % 3 + 1, (MARKER if number % 3 == 0 else "-") * 90]
+            )
         store.tag("past")
         with store.branch("side") as side, side.transaction(f"rename {MARKER}"):
             side.execute("UPDATE people SET name = %s WHERE id = 1", [f"{MARKER} 2"])
@@ -57,7 +59,7 @@ def test_k9_what_is_erased_is_gone_from_every_point_and_from_the_file(db: holdfa
 
 
 def test_what_was_erased_cannot_be_guessed_back(db: holdfast.Store) -> None:
-    """The commit's salt is gone, and of the salts that were derived from it only those of the rows that stay are left."""
+    """The commit's salt is gone; of the salts derived from it, only those of the rows that stay are left."""
     db.erase({"people": [1]})
     point = next(commit.point for commit in db.log() if commit.message == "INSERT INTO people")
     with db._session.read() as reader:

@@ -96,7 +96,9 @@ def test_s9_a_store_of_format_1_is_upgraded_and_whole(old: Path) -> None:
 
 def test_an_upgraded_store_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> None:
     def schema(path: Path) -> list[str]:
-        found = apsw.Connection(str(path)).execute("SELECT sql FROM sqlite_schema WHERE name NOT LIKE '%1%' AND sql <> ''")
+        found = apsw.Connection(str(path)).execute(
+            "SELECT sql FROM sqlite_schema WHERE name NOT LIKE '%1%' AND sql <> ''"
+        )
         return sorted(" ".join(str(sql).split()) for (sql,) in found.fetchall())
 
     holdfast.connect(old).close()

@@ -32,5 +32,7 @@ def microseconds(duration: object, what: str) -> int:
     elif isinstance(duration, (int, float)) and not isinstance(duration, bool):
         seconds = duration
     if not 0 <= seconds <= SECONDS_MAX:  # not a number is no duration either
-        raise InvalidValue(f"{what}: {duration!r} is no duration; give seconds, a timedelta, or a text such as '30d' or '12h'")
+        raise InvalidValue(
+            f"{what}: {duration!r} is no duration; give seconds, a timedelta, or a text such as '30d' or '12h'"
+        )
     return round(seconds * 1_000_000)

@@ -40,6 +40,12 @@ def _task() -> object:
         return None
 
 
+def _check_count(name: str, number: object) -> None:
+    """Raise InvalidValue unless a number can be one of things."""
+    if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 1):
+        raise InvalidValue(f"{name} is a whole number of at least 1, not {number!r}")
+
+
 def connect(
     url: str | os.PathLike[str] = "holdfast.db",
     *,
@@ -99,6 +105,7 @@ class Store:
     Attributes:
         ref: the branch, or the ref that was checked out.
         read_only: whether this is the checkout of a tag or a commit.
+        leased: the token of the lease that it was checked out with, or None.
     """
 
     def __init__(self, engine: Engine, ref: str, *, ids: Ids | None = None, owns_engine: bool = False) -> None:
@@ -114,7 +121,7 @@ class Store:
         self._runner = StatementRunner()
         self._here = ref
         self._pinned: Resolved | None = None
-        self._lease: str | None = None
+        self.leased: str | None = None
 
     @classmethod
     def at(cls, engine: Engine, ref: str, *, ids: Ids | None = None, owns_engine: bool = False) -> Self:
@@ -283,7 +290,7 @@ class Store:
                 token = os.urandom(16).hex()
                 self._versions.pin(token, ref, length_us)
             store = Store.at(self._engine, ref, ids=self._ids)
-            store._lease = token
+            store.leased = token
             return store
 
     def delete_branch(self, name: str) -> None:
@@ -370,8 +377,7 @@ class Store:
             TransactionOpen: inside a transaction.
         """
         for name, number in (("keep_last", keep_last), ("budget", budget), ("batches", batches)):
-            if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 1):
-                raise InvalidValue(f"{name} is a whole number of at least 1, not {number!r}")
+            _check_count(name, number)
         age_us = None if older_than is None else microseconds(older_than, "older_than")
         with self._lock:
             if self._writer is not None:
@@ -454,9 +460,9 @@ class Store:
         with self._lock:
             if self._writer is not None:
                 raise TransactionOpen("a transaction is open on this Store; close it after the transaction")
-            if self._lease is not None and not self._closed:
+            if self.leased is not None and not self._closed:
                 with suppress(HoldfastError):  # it ends by itself
-                    self._versions.unpin(self._lease)
+                    self._versions.unpin(self.leased)
             self._closed = True
             if self._opened is not None:
                 self._opened.close()

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.points import Point, Rid
-from holdfast.core.schema import Table
+from holdfast.core.schema import Key, Table
 from holdfast.errors import NotFound
 from holdfast.testing.oracle import Commit, Oracle
 from holdfast.testing.snapshots import Trace, Version, key_of
@@ -89,9 +89,8 @@ class RetentiveOracle(Oracle):
             sides = [{*parent.rows.get(table.id, {}).values()} for parent in parents]
             for at, side in enumerate(sides):
                 others = [(sides[other], parents[other]) for other in range(len(sides)) if other != at]
-                for version in side - {*commit.rows.get(table.id, {}).values()}:
-                    if all(version in rows or version.born not in parent.seen for rows, parent in others):
-                        ends.append((table.id, version))
+                gone = side - {*commit.rows.get(table.id, {}).values()}
+                ends += [(table.id, version) for version in gone if _in_union(version, others)]
         return ends
 
     def _side(self, side: Commit, other: Commit) -> Side:
@@ -117,9 +116,12 @@ class RetentiveOracle(Oracle):
         is_its = table_id == trace.table_id and version.rid == trace.rid
         return is_its and (table_id, version.rid, version.born) not in self._gone
 
-    def _born_under(self, table: Table, trace: Trace, commit: Commit) -> set[tuple[object, ...]]:
+    def _born_under(self, table: Table, trace: Trace, commit: Commit) -> set[Key]:
         if trace.after is None or (table.id, trace.rid, commit.point) in self._gone:
             return set()
         return {key_of(table, Version(trace.rid, commit.point, trace.after))}
 
 
+def _in_union(version: Version, others: list[tuple[set[Version], Commit]]) -> bool:
+    """Tell whether no other side has ended a version: it shows it, or never saw it made."""
+    return all(version in rows or version.born not in parent.seen for rows, parent in others)

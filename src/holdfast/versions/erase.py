@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import cast
 
 from holdfast.core.points import Point
 from holdfast.core.schema import Table
@@ -67,7 +67,7 @@ def _searches(reader: Reader, subject: object) -> list[tuple[Table, list[_Search
         if isinstance(what, Mapping):
             found.append((table, [_by_columns(table, cast("Mapping[str, object]", what))]))
         elif isinstance(what, Iterable) and not isinstance(what, (str, bytes)):
-            found.append((table, [_by_key(table, key) for key in cast("Iterable[Any]", what)]))
+            found.append((table, [_by_key(table, key) for key in cast("Iterable[object]", what)]))
         else:
             raise InvalidValue(f"{table.name}: give a list of keys, or a dict of columns, not {what!r}")
     return found

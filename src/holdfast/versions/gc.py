@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from holdfast.core.points import Point
-from holdfast.core.retention import Mark, Pruned, Roots, tips_first
+from holdfast.core.retention import Mark, Roots, tips_first
 from holdfast.core.schema import Table
 from holdfast.engine.contract import Reader, Session, Writer
 from holdfast.versions.results import Collected
@@ -147,7 +147,9 @@ class Collection:
     def _squash(self) -> bool:
         with self.session.read() as reader:
             roots = roots_of(reader, self.now_us)
-            plans = [(table, _spare(reader, roots, table), reader.kept_by_merges(table)) for table in reader.tables_ever()]
+            plans = [
+                (table, _spare(reader, roots, table), reader.kept_by_merges(table)) for table in reader.tables_ever()
+            ]
         for table, handles, kept in plans:
             for at in range(0, len(handles), self.budget):
                 if not self._may_go_on():
@@ -202,7 +204,7 @@ class _Batch:
 
 
 def named_points(reader: Reader, now_us: int) -> list[Point]:
-    """Return the points that are named: heads of branches, tags, and leased pins. (Runs will stand here, too.)"""
+    """Return the points that are named: heads of branches, tags, and leased pins. Runs will stand here, too."""
     heads = (Point(line.uid, line.head) for line in reader.branches().values())
     return [*heads, *reader.tags().values(), *reader.pins(now_us)]
 
@@ -218,10 +220,12 @@ def kept_points(reader: Reader, retention: Retention, now_us: int) -> Iterator[P
             oldest = max(n - left, 0)
             yield from (Point(here.uid, own) for own in range(n, oldest, -1))
             left -= n - oldest
-            if here.parent is None:
-                yield from [Point(here.uid, 0)] * (left > 0)
+            fork = here.parent
+            if fork is None:
+                if left > 0:
+                    yield Point(here.uid, 0)  # the first commit of all
                 break
-            here, n = reader.line(here.parent.line), here.parent.n
+            here, n = reader.line(fork.line), fork.n
 
 
 def prunable(reader: Reader, retention: Retention, now_us: int) -> list[Point]:

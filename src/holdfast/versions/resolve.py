@@ -58,7 +58,8 @@ def check_kept(commit: Commit) -> None:
     """Raise NotFound for a commit that was pruned."""
     if commit.pruned:
         raise NotFound(
-            f"commit {commit.hash.hex()[:12]} was pruned by gc: log() still has it, its rows are gone; tag what shall stay"
+            f"commit {commit.hash.hex()[:12]} was pruned by gc: log() still has it, its rows are gone;"
+            " tag what has to stay"
         )
 
 

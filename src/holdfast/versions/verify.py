@@ -16,7 +16,8 @@ from holdfast.core.hashing import (
 )
 from holdfast.core.points import Point, join
 from holdfast.core.retention import Pruned
-from holdfast.engine.contract import Commit, Line, Reader
+from holdfast.core.rows import Change
+from holdfast.engine.contract import Commit, Erasure, Line, Reader
 from holdfast.errors import HoldfastError, StoreCorrupt
 from holdfast.versions.results import Verification
 
@@ -130,7 +131,7 @@ class _Check:
                 if erasure.salt is not None and change.after is not None:
                     leaves[key] = Leaf(*key, b"a row that was removed is there")
                 continue
-            leaf = leaf_of(change, commit.salt) if commit.salt else salted_leaf(change, lambda *_: erasure and erasure.salt)
+            leaf = leaf_of(change, commit.salt) if commit.salt else _salted(change, erasure)
             if leaf is not None:
                 leaves[key] = leaf
         texts = kept.get((0, b""))
@@ -139,6 +140,10 @@ class _Check:
         if texts is not None and texts.salt is not None:
             return texts_digest(texts.salt, commit.message, commit.metadata), _rows_only(leaves)
         return (texts.leaf.mark if texts else b""), _rows_only(leaves)
+
+
+def _salted(change: Change, erasure: Erasure | None) -> Leaf | None:
+    return salted_leaf(change, lambda _table_id, _rid: erasure.salt if erasure else None)
 
 
 def _rows_only(leaves: dict[tuple[int, bytes], Leaf]) -> list[Leaf]:

@@ -276,7 +276,7 @@ class Collecting(Survey):
 
     def _newest_vid(self, table: Table) -> int | None:
         ((newest,),) = self._db.rows(f"SELECT max(vid) FROM {versions(table)}")
-        return newest
+        return None if newest is None else int(newest)
 
     def _never_again(self, table: Table, newest: int | None) -> None:
         """Keep the highest number of a version taken, by a row on line 0, which there is not.

@@ -156,9 +156,10 @@ class SqlSnapshot:
         return Point(self._names.uid_of(line), n)
 
     def _commit(self, row: tuple[Any, ...]) -> Commit:
-        line, n, digest, parent, parent2, *rest, pruned = row
+        line, n, digest, parent, parent2, at_us, message, metadata, schema, salt, changes, pruned = row
         parents = tuple(hash_ for hash_ in (parent, parent2) if hash_ is not None)
-        return Commit(self._point_of(line, n), digest, parents, *rest, Pruned(pruned))
+        texts = at_us, message, metadata
+        return Commit(self._point_of(line, n), digest, parents, *texts, schema, salt, changes, Pruned(pruned))
 
     # Tables and rows
 

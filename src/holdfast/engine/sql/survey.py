@@ -11,7 +11,6 @@ from holdfast.core.types import Stored
 from holdfast.engine.sql.layout import cell_of, tombstones, versions
 from holdfast.engine.sql.reader import SqlSnapshot
 
-
 UNUSED_LINE = (
     "head_n = 0 AND parent IS NOT NULL AND id NOT IN (SELECT line FROM hf_ref UNION ALL SELECT line FROM hf_pin)"
     " AND id NOT IN (SELECT parent FROM hf_line WHERE parent IS NOT NULL) AND id < (SELECT max(id) FROM hf_line)"

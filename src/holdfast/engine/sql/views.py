@@ -75,7 +75,9 @@ def bound(line: str, vector: LocalVector, stored_as: int | None, *, sealed: bool
     other = "-1"
     if sealed:
         of_trunk = bound("s.trunk", vector, stored_as)
-        other = f"coalesce((SELECT s.head_n FROM main.hf_line AS s WHERE s.id = {line} AND s.trunk_n <= {of_trunk}), -1)"
+        other = (
+            f"coalesce((SELECT s.head_n FROM main.hf_line AS s WHERE s.id = {line} AND s.trunk_n <= {of_trunk}), -1)"
+        )
     if stored_as is not None:
         listed = f"(SELECT x.n FROM temp.hf_vector AS x WHERE x.vec = {stored_as} AND x.line = {line})"
         return f"coalesce({listed}, {other})"
@@ -241,9 +243,7 @@ def version_columns(table: Table) -> str:
     return ", ".join(["v.vid", "v.rline", "v.rn", "v.rord", "v.line", "v.n", *cells(table, "v.")])
 
 
-def rows_query(
-    table: Table, vector: LocalVector, stored_as: int | None, *, by_key: bool, sealed: bool = False
-) -> str:
+def rows_query(table: Table, vector: LocalVector, stored_as: int | None, *, by_key: bool, sealed: bool = False) -> str:
     """Return the query for the versions that a vector sees, all or those of one key (given as parameters)."""
     key = "".join(f" AND {cell} = ?" for cell in key_cells(table, "v.")) if by_key else ""
     return (

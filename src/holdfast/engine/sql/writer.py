@@ -11,8 +11,8 @@ from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row, same
 from holdfast.core.schema import Catalogue, Table
 from holdfast.engine.contract import Commit, Line, Violation
-from holdfast.engine.sql.expressions import translated
 from holdfast.engine.sql.collect import Collecting
+from holdfast.engine.sql.expressions import translated
 from holdfast.engine.sql.layout import cells, create_table, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database, Parameters
