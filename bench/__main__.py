@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from bench import decisions, search, store
+from bench import collect, decisions, search, store
 
-BENCHES = {"store": store.main, "decisions": decisions.main, "search": search.main}
+BENCHES = {"store": store.main, "search": search.main, "collect": collect.main, "decisions": decisions.main}
 
 for name in sys.argv[1:] or ["store"]:
     BENCHES[name]()

@@ -25,7 +25,7 @@ from holdfast.errors import (
 )
 from holdfast.store.store import Store, connect
 from holdfast.tables.cursor import Cursor
-from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification
+from holdfast.versions.results import Branch, Collected, CommitInfo, Erased, Merge, RowChange, Tag, Verification
 
 if TYPE_CHECKING:
     from holdfast import aio
@@ -34,10 +34,12 @@ __all__ = [
     "AlreadyExists",
     "Branch",
     "BranchMoved",
+    "Collected",
     "CommitInfo",
     "Conflict",
     "ConstraintFailed",
     "Cursor",
+    "Erased",
     "HoldfastError",
     "InvalidValue",
     "Merge",

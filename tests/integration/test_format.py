@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import apsw
+import pytest
 
 import holdfast
+from holdfast.engine.sqlite import SqliteDriver
 
 
 def statements(text: str) -> list[str]:
@@ -25,7 +28,7 @@ def test_the_schemas_are_those_of_the_document(root: Path, path: Path) -> None:
     ]
     assert [" ".join(str(sql).split()) for sql in found] == statements(system) + statements(on_disk)
     assert raw.pragma("application_id") == 0x486C6466
-    assert raw.pragma("user_version") == 1
+    assert raw.pragma("user_version") == 2
     assert raw.pragma("journal_mode") == "wal"
 
 
@@ -66,3 +69,65 @@ GOLDEN = [
     "ea8b7b796e87f5d2",
     "0bd8cb91f2f86afe",
 ]
+
+
+HEAD_OF_FORMAT_1 = "c4eeb2dc5e5be88c306860e5c71185b5da3abdeabcad89f6eba80f35e47196b6"
+
+
+@pytest.fixture
+def old(root: Path, path: Path) -> Path:
+    """Return a store that an older version made."""
+    raw = apsw.Connection(str(path))
+    raw.execute((root / "tests" / "data" / "format-1.sql").read_text())
+    raw.pragma("journal_mode", "wal")
+    raw.close()
+    return path
+
+
+def test_s9_a_store_of_format_1_is_upgraded_and_whole(old: Path) -> None:
+    with holdfast.connect(old) as db:
+        assert db.head == HEAD_OF_FORMAT_1
+        assert db.verify().commits == 9
+        assert [row["note"] for row in db.execute("SELECT note FROM steps ORDER BY step")] == ["again", "b", "d"]
+        db.execute("UPDATE steps SET note = 'new' WHERE step = 2")
+        assert db.gc(keep_last=1).commits_removed == 1
+        db.verify()
+
+
+def test_an_upgraded_store_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> None:
+    def schema(path: Path) -> list[str]:
+        found = apsw.Connection(str(path)).execute(
+            "SELECT sql FROM sqlite_schema WHERE name NOT LIKE '%1%' AND sql <> ''"
+        )
+        return sorted(" ".join(str(sql).split()) for (sql,) in found.fetchall())
+
+    holdfast.connect(old).close()
+    holdfast.connect(tmp_path / "new.db").close()
+    assert schema(old) == schema(tmp_path / "new.db")
+
+
+@pytest.mark.parametrize("broken", range(1, 6))
+def test_an_upgrade_that_is_interrupted_leaves_format_1(
+    old: Path, broken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever statement of the upgrade is the last that was carried out."""
+    before = apsw.Connection(str(old)).execute("SELECT sql FROM sqlite_schema").fetchall()
+    statements = 0
+    rows = SqliteDriver.rows
+
+    def dying(driver: SqliteDriver, sql: str, parameters: Any = ()) -> Any:
+        nonlocal statements
+        statements += sql.startswith(("ALTER", "CREATE", "PRAGMA user_version =", "COMMIT", "BEGIN"))
+        if statements == broken:
+            raise MemoryError("killed")
+        return rows(driver, sql, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteDriver, "rows", dying)
+        with pytest.raises(MemoryError):
+            holdfast.connect(old)
+    raw = apsw.Connection(str(old))
+    assert raw.pragma("user_version") == 1
+    assert raw.execute("SELECT sql FROM sqlite_schema").fetchall() == before
+    with holdfast.connect(old) as db:
+        assert db.head == HEAD_OF_FORMAT_1

@@ -16,6 +16,7 @@ from holdfast.cli.grid import Grid
 from holdfast.cli.import_command import import_traces
 from holdfast.cli.jsontext import plain, print_json, print_json_list
 from holdfast.cli.merging import cherry_pick, merge, revert
+from holdfast.cli.removal_commands import erase, gc
 from holdfast.cli.surface import Group, branch_option, reports, store_option
 from holdfast.core.refs import MAIN
 from holdfast.errors import ReadOnly
@@ -98,6 +99,7 @@ def _commit(commit: holdfast.CommitInfo) -> dict[str, object]:
         "at": plain(commit.at),
         "message": commit.message,
         "metadata": plain(commit.metadata),
+        **({"pruned": True} if commit.pruned else {}),
     }
 
 
@@ -119,7 +121,9 @@ def show(ref: str, url: str, *, as_json: bool) -> None:
     """Show a commit: its header, and the rows that it changed. REF may be a branch, a tag or a commit."""
     with holdfast.connect(url, create=False) as db:
         [commit] = db.log(ref, limit=1)
-        changed = db.diff(commit.parents[0], commit.hash) if commit.parents else []
+        parents = db.log(commit.hash, limit=2)[1:]
+        known = bool(parents) and not parents[0].pruned and not commit.pruned
+        changed = db.diff(commit.parents[0], commit.hash) if known else []
         if as_json:
             print_json({**_commit(commit), "changes": [plain(change) for change in changed]})
             return
@@ -136,7 +140,7 @@ def show(ref: str, url: str, *, as_json: bool) -> None:
         if changed:
             render.changes(out, changed)
         else:
-            out.print("no row changed")
+            out.print("no row changed" if known or not parents else "what it changed was pruned by gc")
 
 
 @commands.command(short_help="List the rows that differ between two refs.")
@@ -266,3 +270,7 @@ def verify(url: str, *, as_json: bool) -> None:
         print_json(report)
     else:
         click.echo(str(report))
+
+
+commands.add_command(gc)
+commands.add_command(erase)

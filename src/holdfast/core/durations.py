@@ -31,6 +31,18 @@ def seconds_of(duration: object, what: str) -> float:
     return seconds
 
 
+SECONDS_MAX = 1_000 * 366 * 86_400
+"""A thousand years: what is longer is a mistake, and would leave the calendar."""
+
+
+def microseconds_of(duration: object, what: str) -> int:
+    """Return a duration in microseconds. Raises InvalidValue as `seconds_of`, and for more than a thousand years."""
+    seconds = seconds_of(duration, what)
+    if seconds > SECONDS_MAX:
+        raise InvalidValue(f"{what}: {duration!r} is longer than a thousand years; give a shorter duration")
+    return round(seconds * 1_000_000)
+
+
 def _seconds(duration: object) -> float | None:
     if isinstance(duration, bool):
         return None

@@ -12,17 +12,20 @@ own name for a version of a row and is only good for the session that returned i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from holdfast.core.clock import Clock
 from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, VersionVector
+from holdfast.core.retention import Ending, Mark, Pruned, Shape
 from holdfast.core.rows import Change, Resolution, Row, Touch
 from holdfast.core.schema import Catalogue, Column, Key, Table
+from holdfast.core.types import Stored
 from holdfast.engine.sql.views import Command
 
 
@@ -72,14 +75,30 @@ class Commit:
     schema: int
     salt: bytes | None
     changes: bytes
+    pruned: Pruned = Pruned.NO
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What is known of a change whose commit lost its salt: its own salt, or None if it was itself erased."""
+    """What was kept of a change whose row, or whose commit's salt, is gone."""
 
     leaf: Leaf
     salt: bytes | None
+    """The change's own salt; None if its content was erased, and empty if gc removed it."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the mark is all that is left."""
+        return not self.salt
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a removal came to: versions removed, the bytes of their values, and whether all that was asked is done."""
+
+    rows: int = 0
+    bytes: int = 0
+    done: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +193,61 @@ class Reader(Protocol):
         ...
 
     def erasures(self, point: Point) -> dict[tuple[int, bytes], Erasure]:
-        """Return what is left of the changes of a commit that lost its salt, by (table id, row id as bytes)."""
+        """Return what was kept of changes of a commit that were erased or removed, by (table id, row id as bytes)."""
+        ...
+
+    # What gc asks
+
+    def shape(self) -> Shape:
+        """Return how the lines fork and merge. Costs what there are of lines and merges."""
+        ...
+
+    def marks(self, line: str, after: int = -1) -> list[Mark]:
+        """Return what retention needs to know of the commits of a line beyond `after`, oldest first."""
+        ...
+
+    def unpruned(self) -> list[Point]:
+        """Return all commits that can be checked out."""
+        ...
+
+    def pins(self, now_us: int) -> list[Point]:
+        """Return the points that are pinned by leases which have not ended."""
+        ...
+
+    def tables_ever(self) -> list[Table]:
+        """Return all tables there have been, each as it was last."""
+        ...
+
+    def endings(self, table: Table) -> Iterable[Ending]:
+        """Yield every end of a version, in the order of the commits that ended them."""
+        ...
+
+    def handles(self, table: Table) -> list[int]:
+        """Return the handles of all versions of a table."""
+        ...
+
+    def kept_by_merges(self, table: Table) -> dict[int, list[Point]]:
+        """Return the versions that merges chose from equal ones, by handle, with the commits of these merges."""
+        ...
+
+    def handles_like(self, table: Table, columns: Sequence[str], values: Sequence[Stored]) -> list[int]:
+        """Return the handles of all versions, on any line, of rows that ever had these values. NULL is like NULL."""
+        ...
+
+    def empty_lines(self) -> list[str]:
+        """Return lines without commits of their own that no name, line or row refers to. Costs what exists."""
+        ...
+
+    def sealable(self) -> list[tuple[str, Point]]:
+        """Return the finished lines that a branch has wholly merged, each with the commit that did."""
+        ...
+
+    def identities(self, table: Table, handles: Sequence[int]) -> int:
+        """Return how many rows these versions are versions of."""
+        ...
+
+    def stamp(self) -> object:
+        """Return what changes, at least, with every new name, line or merge."""
         ...
 
     def damage(self) -> Iterator[str]:
@@ -251,6 +324,54 @@ class Writer(Reader, Protocol):
 
         A violation has the rows that refer to a key that no row has, as the open commit shows it, and their table.
         """
+        ...
+
+    # Removal. Each keeps hashes verifiable, and leaves a commit's row unless nobody can see the commit.
+
+    def prune(self, points: Iterable[Point]) -> None:
+        """Let commits be no points any more that can be checked out."""
+        ...
+
+    def squash(self, table: Table, handles: Sequence[int], kept: Mapping[int, list[Point]], *, erase: bool) -> Removal:
+        """Remove versions together with their ends; the marks of the changes that go are kept.
+
+        Args:
+            handles: versions; those that are gone already are passed over.
+            kept: what `kept_by_merges` says.
+            erase: whether the salts of the removed changes go, too, so that their content cannot be guessed back.
+        """
+        ...
+
+    def erase_texts(self, points: Iterable[Point]) -> None:
+        """Remove the message and the metadata of commits; their digests are kept."""
+        ...
+
+    def commits_of(self, table: Table, handles: Sequence[int]) -> set[Point]:
+        """Return the commits that made or ended these versions."""
+        ...
+
+    def remove(self, point: Point, rows_max: int) -> Removal:
+        """Remove the newest commit of a line that nobody sees, with all that it did; or up to `rows_max` rows of it."""
+        ...
+
+    def remove_lines(self, lines: Iterable[str]) -> None:
+        """Remove those of these `empty_lines` that still have no commits and no names."""
+        ...
+
+    def seal_lines(self, seals: Iterable[tuple[str, Point]]) -> int:
+        """Let readers know lines that are `sealable` by the commits that merged them alone; return how many."""
+        ...
+
+    def pin(self, token: str, point: Point, until_us: int) -> None:
+        """Lease a point: gc spares it until then. The same token moves or extends the lease."""
+        ...
+
+    def unpin(self, token: str) -> None:
+        """End a lease. Idempotent."""
+        ...
+
+    def unpin_expired(self, now_us: int) -> None:
+        """Forget the leases that have ended."""
         ...
 
     def seal(self, message: str, metadata: str | None = None) -> Commit | None:
@@ -362,6 +483,11 @@ class Session(Protocol):
         """Whether readers and writers are `SqlReader` and `SqlWriter`."""
         ...
 
+    @property
+    def clock(self) -> Clock:
+        """Where the session's commits get their time."""
+        ...
+
     def read(self) -> AbstractContextManager[Reader]:
         """Return a consistent snapshot, for the length of the block; inside another block, that one's."""
         ...
@@ -380,6 +506,13 @@ class Session(Protocol):
         It may share a transaction, and its fsync, with the work of other callers, and be done on another connection
         and by another thread: it must depend on nothing but its writer, and call nothing that waits. If it raises,
         nothing but what it did is undone. It may be called again after all of it was undone.
+        """
+        ...
+
+    def scrub(self) -> None:
+        """Rewrite the store's files, so that nothing of what was removed is left in them.
+
+        Raises TransactionOpen inside a `read` or `write` block, and Timeout if others read or write for too long.
         """
         ...
 

@@ -6,29 +6,39 @@ import os
 import sys
 import threading
 from collections.abc import Generator, Iterable
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import TracebackType
 from typing import Any, Self
 
 from holdfast.core.clock import Clock, Ids
-from holdfast.core.durations import Duration
+from holdfast.core.durations import Duration, microseconds_of
 from holdfast.core.limits import PARAMETERS_MAX
 from holdfast.core.points import Point
 from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Engine, Reader, Session, SqlWriter
 from holdfast.engine.sqlite import TIMEOUT_SECONDS
 from holdfast.engine.urls import open_engine
-from holdfast.errors import ReadOnly, StoreClosed, TransactionOpen, Unsupported, ValueTooLarge
+from holdfast.errors import (
+    HoldfastError,
+    InvalidValue,
+    ReadOnly,
+    StoreClosed,
+    TransactionOpen,
+    Unsupported,
+    ValueTooLarge,
+)
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters
 from holdfast.tables.plain import are_plain
 from holdfast.tables.runner import StatementRunner
 from holdfast.tables.statement import Statement, Verb, parse
 from holdfast.versions.diff import schema_at
+from holdfast.versions.erase import Subject
+from holdfast.versions.gc import BUDGET_ROWS, Progress
 from holdfast.versions.history import Versions
 from holdfast.versions.policies import Policy
-from holdfast.versions.resolve import Resolved, resolve
-from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification
+from holdfast.versions.resolve import Resolved, resolve, still
+from holdfast.versions.results import Branch, Collected, CommitInfo, Erased, Merge, RowChange, Tag, Verification
 
 
 def _task() -> object:
@@ -38,6 +48,12 @@ def _task() -> object:
         return asyncio.current_task() if asyncio else None
     except RuntimeError:  # no loop runs in this thread
         return None
+
+
+def _check_count(name: str, number: object) -> None:
+    """Raise InvalidValue unless a number can be one of things."""
+    if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 1):
+        raise InvalidValue(f"{name} is a whole number of at least 1, not {number!r}")
 
 
 def connect(  # noqa: PLR0913 - each option is named where it is given
@@ -121,6 +137,7 @@ class Store:
     Attributes:
         ref: the branch, or the ref that was checked out.
         read_only: whether this is the checkout of a tag or a commit.
+        leased: the token of the lease that it was checked out with, or None.
     """
 
     def __init__(self, engine: Engine, ref: str, *, ids: Ids | None = None, owns_engine: bool = False) -> None:
@@ -137,6 +154,7 @@ class Store:
         self._runner = StatementRunner()
         self._here = ref
         self._pinned: Resolved | None = None
+        self.leased: str | None = None
 
     @classmethod
     def at(cls, engine: Engine, ref: str, *, ids: Ids | None = None, owns_engine: bool = False) -> Self:
@@ -183,7 +201,7 @@ class Store:
         return self._engine.url
 
     def _at(self, reader: Reader) -> Resolved:
-        return self._pinned or resolve(reader, self.ref)
+        return still(reader, self._pinned, self.ref) if self._pinned else resolve(reader, self.ref)
 
     def _check_writable(self) -> None:
         if self._reader is not None:
@@ -336,10 +354,30 @@ class Store:
             self._versions.branch(name, self._here if at is None else at)
         return Store(self._engine, name, ids=self._ids)
 
-    def checkout(self, ref: str) -> Store:
-        """Return a Store on another ref: of a branch to read and write, of a tag or a commit to read only."""
-        _ = self._session  # a closed Store opens no other
-        return Store.at(self._engine, ref, ids=self._ids)
+    def checkout(self, ref: str, *, lease: Duration | None = None) -> Store:
+        """Return a Store on another ref: of a branch to read and write, of a tag or a commit to read only.
+
+        Each statement on it sees one snapshot, whatever gc does. Between two statements gc may prune a commit that is
+        neither tagged nor leased; the next one then raises NotFound.
+
+        Args:
+            ref: a branch, tag or commit.
+            lease: how long gc spares the commit even so, as a duration such as "1h", or until the Store is closed.
+                It costs a write.
+
+        Raises:
+            NotFound: there is no such ref, or it was pruned.
+        """
+        length_us = None if lease is None else microseconds_of(lease, "lease")
+        with self._lock:
+            _ = self._session  # a closed Store opens no other
+            token = None
+            if length_us is not None:
+                token = os.urandom(16).hex()
+                self._versions.pin(token, ref, length_us)
+            store = Store.at(self._engine, ref, ids=self._ids)
+            store.leased = token
+            return store
 
     def delete_branch(self, name: str) -> None:
         """Forget a branch; its commits stay where others have merged or tagged them. Raises NotFound."""
@@ -441,6 +479,77 @@ class Store:
         if self._writer is not None:
             raise TransactionOpen(f"{what} is a commit of its own and cannot be part of a transaction; do it after it")
 
+    # Removal
+
+    def gc(
+        self,
+        *,
+        older_than: Duration | None = None,
+        keep_last: int | None = None,
+        dry_run: bool = False,
+        budget: int = BUDGET_ROWS,
+        batches: int | None = None,
+        progress: Progress | None = None,
+    ) -> Collected:
+        """Remove what nobody can ask for any more, in short transactions between which others write.
+
+        Without `older_than` and `keep_last` that is what no branch, tag or lease sees: the commits of deleted branches,
+        and those that a branch was reset away from. With either, commits that neither keeps are *pruned*: their hash
+        and message stay in `log()`, but they cannot be checked out, and versions of rows that only they showed are
+        removed. Heads of branches, tags and leased checkouts always stay.
+
+        A row that was made and removed again between two commits that stay leaves no trace: a later merge does not
+        count its key as changed. Nothing else that can be asked for is different afterwards.
+
+        Each transaction is atomic and durable; a kill in between loses nothing, and the next gc goes on. The file
+        keeps its size, and fills the room with what is written next.
+
+        Args:
+            older_than: keep commits that are younger, such as "30d".
+            keep_last: keep this many of the newest commits of each branch.
+            dry_run: only tell what would be removed (without `bytes`).
+            budget: rows that one transaction removes.
+            batches: stop after so many transactions; the result's `more` tells whether something was left.
+            progress: called with what has been removed so far, after each transaction.
+
+        Raises:
+            InvalidValue: an option is none.
+            TransactionOpen: inside a transaction.
+        """
+        for name, number in (("keep_last", keep_last), ("budget", budget), ("batches", batches)):
+            _check_count(name, number)
+        age_us = None if older_than is None else microseconds_of(older_than, "older_than")
+        with self._lock:
+            if self._writer is not None:
+                raise TransactionOpen("gc is made of transactions of its own; run it after this one")
+            return self._versions.gc(
+                age_us, keep_last, dry_run=dry_run, budget=budget, batches=batches, progress=progress
+            )
+
+    def erase(self, subject: Subject, *, texts: bool = False) -> Erased:
+        """Remove rows for good: from every branch, from every commit of the past, and from the file.
+
+        All versions of a row go, also those under other keys. Hashes stay: `verify` checks them and counts what was
+        erased. What refers to the rows, or repeats their content in other rows, names or texts, is not looked for.
+
+        The removal is one commit-like transaction, durable when it is done; then the file is rewritten and its log
+        emptied, which takes as long as the store is large and keeps others from writing. An error in between leaves
+        the rows removed and remnants in the file: run it again.
+
+        Args:
+            subject: for each table keys, or the values of some columns that the rows had in any version:
+                `{"users": [7], "steps": [("run-1", 3)], "messages": {"user_id": 7}}`.
+            texts: erase the message and metadata of the commits that made or ended these rows, too.
+
+        Raises:
+            NotFound: no such table or column.
+            InvalidValue: the subject is none.
+            Timeout: others used the store for too long.
+            TransactionOpen: inside a transaction.
+        """
+        with self._lock:
+            return self._versions.erase(subject, texts=texts)
+
     # Questions
 
     @property
@@ -491,6 +600,9 @@ class Store:
         with self._lock:
             if (self._writer or self._reader) is not None:
                 raise TransactionOpen("a transaction is open on this Store; close it after the transaction")
+            if self.leased is not None and not self._closed:
+                with suppress(HoldfastError):  # it ends by itself
+                    self._versions.unpin(self.leased)
             self._closed = True
             if self._opened is not None:
                 self._opened.close()

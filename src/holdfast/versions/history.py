@@ -17,12 +17,24 @@ from holdfast.engine.contract import Line, Reader, Result, Session, Writer
 from holdfast.errors import AlreadyExists, InvalidValue, NotFound
 from holdfast.versions.diff import changes_of_commit, diff, schema_at
 from holdfast.versions.edits import Edit, apply_edit
+from holdfast.versions.erase import Subject, erase
+from holdfast.versions.gc import BUDGET_ROWS, Collection, Progress, Retention
 from holdfast.versions.merge import Planner, bring
 from holdfast.versions.picking import plan_cherry_pick, plan_revert
 from holdfast.versions.plans import Plan, plan_merge
 from holdfast.versions.policies import Policy
-from holdfast.versions.resolve import Resolved, branch_of, resolve
-from holdfast.versions.results import Branch, CommitInfo, Merge, RowChange, Tag, Verification, moment
+from holdfast.versions.resolve import Resolved, branch_of, check_kept, resolve
+from holdfast.versions.results import (
+    Branch,
+    Collected,
+    CommitInfo,
+    Erased,
+    Merge,
+    RowChange,
+    Tag,
+    Verification,
+    moment,
+)
 from holdfast.versions.verify import verify
 
 _MESSAGE = ColumnType(Kind.TEXT)
@@ -265,6 +277,46 @@ class Versions:
             check_message(message)
         return bring(self._session, into, planner, policy, message, dry_run=dry_run)
 
+    # Removal
+
+    def gc(
+        self,
+        older_than_us: int | None = None,
+        keep_last: int | None = None,
+        *,
+        dry_run: bool = False,
+        budget: int = BUDGET_ROWS,
+        batches: int | None = None,
+        progress: Progress | None = None,
+    ) -> Collected:
+        """Remove what nobody can ask for any more; see `Store.gc`. Not one transaction, but many short ones."""
+        now = self._session.clock.now_us()
+        retention = Retention(None if older_than_us is None else now - older_than_us, keep_last)
+        collection = Collection(self._session, retention, now, budget, batches, progress)
+        return collection.preview() if dry_run else collection.run()
+
+    def erase(self, subject: Subject, *, texts: bool = False) -> Erased:
+        """Remove rows from every branch, every commit and the file; see `versions/erase.py`.
+
+        The removal is one transaction; the file is rewritten after it.
+        """
+        with self._session.write() as writer:
+            erased = erase(writer, subject, texts=texts)
+        self._session.scrub()
+        return erased
+
+    def pin(self, token: str, at: str, length_us: int) -> str:
+        """Lease a point under a token, so that gc spares it for so long; return its hash."""
+        with self._session.write() as writer:
+            point = resolve(writer, at).point
+            writer.pin(token, point, self._session.clock.now_us() + length_us)
+            return writer.commit(point).hash.hex()
+
+    def unpin(self, token: str) -> None:
+        """End a lease. Idempotent."""
+        with self._session.write() as writer:
+            writer.unpin(token)
+
     # Questions
 
     def diff(self, a: str, b: str) -> list[RowChange]:
@@ -276,7 +328,7 @@ class Versions:
         """Return the commits that led to a ref, newest first, each by its first parent."""
         with self._session.read() as reader:
             commits: list[CommitInfo] = []
-            point: Point | None = resolve(reader, ref).point
+            point: Point | None = resolve(reader, ref, pruned=True).point
             while point is not None and (limit is None or len(commits) < limit):
                 commit = reader.commit(point)
                 commits.append(CommitInfo.of(commit))
@@ -287,8 +339,10 @@ class Versions:
     def show(self, ref: str) -> tuple[CommitInfo, list[RowChange]]:
         """Return the commit at a ref, and the rows it changed against its first parent (a merge: its resolutions)."""
         with self._session.read() as reader:
-            point = resolve(reader, ref).point
-            return CommitInfo.of(reader.commit(point)), changes_of_commit(reader.changes(point))
+            commit = reader.commit(resolve(reader, ref).point)
+            for parent in commit.parents[:1]:  # else an update would look like a new row
+                check_kept(reader.commits_like(parent.hex())[0])
+            return CommitInfo.of(commit), changes_of_commit(reader.changes(commit.point))
 
     def snapshot(self, ref: str) -> dict[str, dict[Key, tuple[Stored, ...]]]:
         """Return all rows that a ref shows, in stored form, by table and key."""

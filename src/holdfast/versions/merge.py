@@ -26,7 +26,7 @@ from holdfast.errors import BranchMoved, Conflict, MergeConflict, ReadOnly
 from holdfast.versions.diff import Side, decoded_key, decoded_row, differences
 from holdfast.versions.plans import Plan, TablePlan
 from holdfast.versions.policies import Policies, Policy, decoded_conflict
-from holdfast.versions.resolve import branch_of, resolve
+from holdfast.versions.resolve import branch_of, is_kept, resolve
 from holdfast.versions.results import Merge, RowChange
 
 MERGE_TRIES_MAX = 100
@@ -102,7 +102,7 @@ def decide(plan: Plan, policies: Policies) -> Decided:
 def _written(session: Session, plan: Plan, decided: Decided, into: str, message: str) -> Merge | None:
     """Write what was decided, unless the branch has moved since it was planned."""
     with session.write() as writer:
-        if branch_of(writer, into) != plan.ours:
+        if not _still_holds(writer, plan, into):
             return None
         broken = _write(writer, plan, decided)
         if broken:
@@ -110,6 +110,11 @@ def _written(session: Session, plan: Plan, decided: Decided, into: str, message:
         commit = writer.seal(message)
     head = commit.hash if commit else plan.ours.head_hash
     return Merge(head.hex(), changed=commit is not None, conflicts=decided.resolved)
+
+
+def _still_holds(writer: Writer, plan: Plan, into: str) -> bool:
+    """Tell whether nothing has changed since the plan was made: the branch stands, and gc did not prune the source."""
+    return branch_of(writer, into) == plan.ours and (plan.absorbs is None or is_kept(writer, plan.absorbs))
 
 
 class _TakenBack(Exception):
@@ -120,7 +125,7 @@ def _rehearsed(session: Session, plan: Plan, decided: Decided, into: str, messag
     """Write what was decided and see what comes of it, then take it back; None if the branch has moved."""
     merge: Merge | None = None
     with suppress(_TakenBack), session.write() as writer:
-        if branch_of(writer, into) == plan.ours:
+        if _still_holds(writer, plan, into):
             left = (*decided.left, *_write(writer, plan, decided))
             changes = _changes(writer, plan)
             changed = writer.seal(message) is not None and not left

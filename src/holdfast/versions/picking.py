@@ -15,7 +15,7 @@ from holdfast.core.schema import Table
 from holdfast.engine.contract import Commit, Line, Reader
 from holdfast.errors import Unsupported
 from holdfast.versions.plans import Plan, plan_copy
-from holdfast.versions.resolve import resolve
+from holdfast.versions.resolve import check_kept, resolve
 
 _HASH_SHOWN = 12
 
@@ -31,7 +31,7 @@ def plan_cherry_pick(reader: Reader, ours: Line, ref: str) -> Plan | None:
     if commit.point.n == 0:
         return None
     message = f"cherry-pick {_shown(commit)}: {commit.message}"
-    plan = plan_copy(reader, "cherry-picked", message, ours, base=_parent(commit), theirs=commit.point)
+    plan = plan_copy(reader, "cherry-picked", message, ours, base=_parent(reader, commit), theirs=commit.point)
     return _checked(reader, commit, plan)
 
 
@@ -46,7 +46,7 @@ def plan_revert(reader: Reader, ours: Line, ref: str) -> Plan | None:
     plan = None
     if commit.point.n:
         message = f"revert {_shown(commit)}: {commit.message}"
-        plan = plan_copy(reader, "reverted", message, ours, base=commit.point, theirs=_parent(commit))
+        plan = plan_copy(reader, "reverted", message, ours, base=commit.point, theirs=_parent(reader, commit))
         plan = _checked(reader, commit, plan)
     if plan is None and len(commit.parents) < 2:
         raise Unsupported(
@@ -60,8 +60,11 @@ def _shown(commit: Commit) -> str:
     return commit.hash.hex()[:_HASH_SHOWN]
 
 
-def _parent(commit: Commit) -> Point:
-    return Point(commit.point.line, commit.point.n - 1)
+def _parent(reader: Reader, commit: Commit) -> Point:
+    """Return the point before a commit. Raises NotFound if gc pruned it: its rows are gone."""
+    point = Point(commit.point.line, commit.point.n - 1)
+    check_kept(reader.commit(point))
+    return point
 
 
 def _checked(reader: Reader, commit: Commit, plan: Plan) -> Plan | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from holdfast.core.points import Point
 from holdfast.core.refs import HASH_PREFIX_LENGTH_MIN, is_hash_prefix
-from holdfast.engine.contract import Line, Reader
+from holdfast.engine.contract import Commit, Line, Reader
 from holdfast.errors import InvalidValue, NotFound
 
 
@@ -23,11 +23,14 @@ class Resolved:
         return self.line or self.point
 
 
-def resolve(reader: Reader, ref: object) -> Resolved:
+def resolve(reader: Reader, ref: object, *, pruned: bool = False) -> Resolved:
     """Return what a ref names.
 
+    Args:
+        pruned: whether it may be a commit of which gc left only the hash, the message and the place in the log.
+
     Raises:
-        NotFound: nothing.
+        NotFound: nothing, or a commit that was pruned.
         InvalidValue: several commits, or no str.
     """
     if not isinstance(ref, str):
@@ -46,7 +49,33 @@ def resolve(reader: Reader, ref: object) -> Resolved:
         raise NotFound(
             f"no branch, tag or commit {ref[:80]!r}; of a commit's hash give at least {HASH_PREFIX_LENGTH_MIN} digits"
         )
+    if not pruned:
+        check_kept(commits[0])
     return Resolved(commits[0].point)
+
+
+def check_kept(commit: Commit) -> None:
+    """Raise NotFound for a commit that was pruned."""
+    if commit.pruned:
+        raise NotFound(
+            f"commit {commit.hash.hex()[:12]} was pruned by gc: log() still has it, its rows are gone;"
+            " tag what has to stay"
+        )
+
+
+def is_kept(reader: Reader, point: Point) -> bool:
+    """Tell whether a point that was read in an earlier snapshot can still be checked out."""
+    try:
+        return not reader.commit(point).pruned
+    except NotFound:
+        return False
+
+
+def still(reader: Reader, at: Resolved, ref: str) -> Resolved:
+    """Return what was resolved in an earlier snapshot. Raises NotFound if gc pruned or removed it since."""
+    if not is_kept(reader, at.point):
+        raise NotFound(f"{ref!r}, which was checked out, was pruned by gc since; tag what shall stay, or lease it")
+    return at
 
 
 def branch_of(reader: Reader, name: object) -> Line:

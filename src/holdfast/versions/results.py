@@ -22,6 +22,8 @@ class CommitInfo:
     message: str
     metadata: Any
     point: Point
+    pruned: bool = False
+    """Whether gc removed what nothing else needs of it: it cannot be checked out any more."""
 
     @classmethod
     def of(cls, commit: Commit) -> CommitInfo:
@@ -33,6 +35,7 @@ class CommitInfo:
             commit.message,
             None if commit.metadata is None else json_value(commit.metadata, "metadata"),
             commit.point,
+            bool(commit.pruned),
         )
 
 
@@ -100,12 +103,42 @@ class Merge:
 class Verification:
     """What was checked and found sound: commits, and changes of rows, whose hashes were computed again.
 
-    `erased` counts the changes whose content was erased and whose digests still hold the chain together.
+    `erased` counts the changes whose content was erased and whose digests still hold the chain together, `pruned` the
+    commits of which gc keeps the hash, and such of their rows as others need.
     """
 
     commits: int
     changes: int
     erased: int
+    pruned: int = 0
 
     def __str__(self) -> str:
-        return f"{self.commits} commits with {self.changes} changes of rows are sound; {self.erased} erased"
+        pruned = f", {self.pruned} pruned" if self.pruned else ""
+        return f"{self.commits} commits with {self.changes} changes of rows are sound; {self.erased} erased{pruned}"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What gc removed, or with `dry_run` would remove."""
+
+    rows: int = 0
+    """Versions of rows, and ends of versions on deleted branches."""
+    bytes: int = 0
+    """Of the values of these rows. The file keeps its size, and fills the room with what is written next."""
+    commits_pruned: int = 0
+    """Commits that cannot be checked out any more."""
+    commits_removed: int = 0
+    """Commits that nobody could see."""
+    lines_folded: int = 0
+    """Lines of deleted branches that were removed, or that readers need not look at any more."""
+    more: bool = False
+    """Whether it was stopped before it was through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased: rows, the versions of these rows on all lines, and the commits that had made or ended them."""
+
+    rows: int
+    versions: int
+    commits: int

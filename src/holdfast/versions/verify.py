@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.core.hashing import CommitHeader, Leaf, changes_digest, leaf_of, salted_leaf, texts_digest, texts_salt
+from holdfast.core.hashing import (
+    CommitHeader,
+    Leaf,
+    changes_digest,
+    leaf_of,
+    rid_bytes,
+    salted_leaf,
+    texts_digest,
+    texts_salt,
+)
 from holdfast.core.points import Point, join
+from holdfast.core.retention import Pruned
 from holdfast.core.rows import Change
-from holdfast.engine.contract import Commit, Line, Reader
+from holdfast.engine.contract import Commit, Erasure, Line, Reader
 from holdfast.errors import HoldfastError, StoreClosed, StoreCorrupt, StoreError, Timeout
 from holdfast.versions.results import Verification
 
@@ -35,13 +45,13 @@ def verify(reader: Reader) -> Verification:
         findings.append(f"what is stored cannot be read: {error}")  # a name, a number or a text that was changed
     if findings:
         raise StoreCorrupt("the store is damaged:\n" + "\n".join(f"  {finding}" for finding in findings))
-    return Verification(check.commits, check.changes, check.erased)
+    return Verification(check.commits, check.changes, check.erased, check.pruned)
 
 
 class _Check:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self.commits = self.changes = self.erased = 0
+        self.commits = self.changes = self.erased = self.pruned = 0
 
     def findings(self) -> Iterator[str]:
         yield from self._reader.damage()
@@ -86,10 +96,16 @@ class _Check:
         header = CommitHeader(commit.point, commit.parents, commit.at_us, texts, schema.digest(), commit.changes)
         if header.hash() != commit.hash:
             yield f"{name}: its hash does not match what it says of itself"
-        if changes_digest(leaves) != commit.changes:
+        if not self._are_its_changes(commit, leaves):
             yield f"{name}: its rows do not match their digest"
         if len(commit.parents) == 2:
             yield from self._check_merge(commit, name)
+
+    def _are_its_changes(self, commit: Commit, leaves: list[Leaf]) -> bool:
+        self.pruned += bool(commit.pruned)
+        if commit.pruned is Pruned.BARE:
+            return not leaves
+        return commit.pruned is Pruned.LEAVING or changes_digest(leaves) == commit.changes
 
     def _check_merge(self, commit: Commit, name: str) -> Iterator[str]:
         """A merge sees what its parents see, and itself; in the chain nothing but its second parent's hash says so."""
@@ -106,28 +122,32 @@ class _Check:
             yield f"{name}: what it merged is not what it shows"
 
     def _texts_and_leaves(self, commit: Commit) -> tuple[bytes, list[Leaf]]:
+        """Take what is gone from the marks that were kept, and compute the rest from the rows."""
         changes = self._reader.changes(commit.point)
         self.changes += len(changes)
-        if commit.salt is not None:
-            salt = commit.salt
-            return texts_digest(texts_salt(salt), commit.message, commit.metadata), [leaf_of(c, salt) for c in changes]
-        return self._after_erasure(commit, changes)
-
-    def _after_erasure(self, commit: Commit, changes: list[Change]) -> tuple[bytes, list[Leaf]]:
-        """Take what was erased from the marks that were kept, and compute the rest from the salts that were kept."""
         kept = self._reader.erasures(commit.point)
-        leaves = {key: erasure.leaf for key, erasure in kept.items() if erasure.salt is None}
-        self.erased += len(leaves)
+        leaves = {key: erasure.leaf for key, erasure in kept.items() if erasure.is_gone}
+        self.erased += sum(erasure.salt is None for erasure in kept.values())
         for change in changes:
-            leaf = salted_leaf(
-                change, lambda table_id, rid: kept[table_id, rid].salt if (table_id, rid) in kept else None
-            )
+            key = change.table.id, rid_bytes(change.rid)
+            erasure = kept.get(key)
+            if erasure is not None and erasure.is_gone:
+                if erasure.salt is not None and change.after is not None:
+                    leaves[key] = Leaf(*key, b"a row that was removed is there")
+                continue
+            leaf = leaf_of(change, commit.salt) if commit.salt else _salted(change, erasure)
             if leaf is not None:
-                leaves[leaf.table_id, leaf.rid] = leaf
+                leaves[key] = leaf
         texts = kept.get((0, b""))
+        if commit.salt is not None:
+            return texts_digest(texts_salt(commit.salt), commit.message, commit.metadata), _rows_only(leaves)
         if texts is not None and texts.salt is not None:
             return texts_digest(texts.salt, commit.message, commit.metadata), _rows_only(leaves)
         return (texts.leaf.mark if texts else b""), _rows_only(leaves)
+
+
+def _salted(change: Change, erasure: Erasure | None) -> Leaf | None:
+    return salted_leaf(change, lambda _table_id, _rid: erasure.salt if erasure else None)
 
 
 def _rows_only(leaves: dict[tuple[int, bytes], Leaf]) -> list[Leaf]:

@@ -8,18 +8,18 @@ from holdfast.core.points import Point
 from holdfast.core.rows import Row
 from holdfast.core.schema import Catalogue, Table
 from holdfast.engine.contract import Line, Violation
+from holdfast.engine.sql.collect import Collecting
 from holdfast.engine.sql.definitions import Demand, all_versions, demands, shown_rows
 from holdfast.engine.sql.layout import VID, quoted, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database
 from holdfast.engine.sql.references import Link
-from holdfast.engine.sql.searching import Searching
 from holdfast.engine.sql.translate.defaults import checked as translated_check
 from holdfast.engine.sql.views import HEAD, Related, rows_select, rows_view, unique_query, version_columns
 from holdfast.errors import ConstraintFailed
 
 
-class ConstraintChecks(Searching):
+class ConstraintChecks(Collecting):
     """What a snapshot can tell of constraints on the line that is being written."""
 
     def __init__(self, database: Database, names: Names) -> None:
@@ -99,7 +99,7 @@ class ConstraintChecks(Searching):
 
     def _refuse_broken_on(self, branch: str, vector: dict[int, int], demand: Demand) -> None:
         rows, parents = (
-            f"({rows_select(table, vector, self._stored(vector), versioned=True)})" if table else ""
+            f"({rows_select(table, vector, self._stored(vector), versioned=True, sealed=self._any_sealed)})" if table else ""
             for table in (demand.table, demand.parent)
         )
         found = self._db.rows(demand.query(rows, parents))

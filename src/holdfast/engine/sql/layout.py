@@ -9,7 +9,7 @@ from holdfast.core.schema import Column, Index, IndexKind, Table
 from holdfast.core.types import Kind
 from holdfast.errors import Unsupported
 
-FORMAT = 1
+FORMAT = 2
 """The version of this layout. A store of a newer one is refused untouched."""
 
 CHANGED_TABLES = "changed tables"
@@ -21,6 +21,12 @@ FEATURES = frozenset({CHANGED_TABLES})
 APPLICATION_ID = 0x486C6466
 """Marks an SQLite file as a Holdfast store: "Hldf"."""
 
+_SINCE_FORMAT_2 = (
+    """CREATE TABLE hf_pin (token TEXT PRIMARY KEY, line INTEGER NOT NULL, n INTEGER NOT NULL,
+        until INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX hf_line_trunk ON hf_line (trunk, trunk_n) WHERE trunk IS NOT NULL",
+)
+
 SYSTEM_TABLES: tuple[str, ...] = (
     "CREATE TABLE hf_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
     """CREATE TABLE hf_line (id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, parent INTEGER, fork_n INTEGER,
@@ -30,14 +36,20 @@ SYSTEM_TABLES: tuple[str, ...] = (
         PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE hf_commit (line INTEGER NOT NULL, n INTEGER NOT NULL, hash BLOB NOT NULL, parent BLOB, parent2 BLOB,
         at INTEGER NOT NULL, message TEXT NOT NULL, metadata TEXT, schema INTEGER NOT NULL, salt BLOB,
-        changes BLOB NOT NULL, PRIMARY KEY (line, n)) STRICT, WITHOUT ROWID""",
+        changes BLOB NOT NULL, pruned INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (line, n)) STRICT, WITHOUT ROWID""",
     "CREATE UNIQUE INDEX hf_commit_hash ON hf_commit (hash)",
     """CREATE TABLE hf_merge (line INTEGER NOT NULL, n INTEGER NOT NULL, src INTEGER NOT NULL, hi INTEGER NOT NULL,
         PRIMARY KEY (line, n, src)) STRICT, WITHOUT ROWID""",
     "CREATE TABLE hf_schema (version INTEGER PRIMARY KEY, hash BLOB NOT NULL, tables TEXT NOT NULL) STRICT",
     """CREATE TABLE hf_leaf (line INTEGER NOT NULL, n INTEGER NOT NULL, tbl INTEGER NOT NULL, rid BLOB NOT NULL,
         mark BLOB NOT NULL, salt BLOB, PRIMARY KEY (line, n, tbl, rid)) STRICT, WITHOUT ROWID""",
+    *_SINCE_FORMAT_2,
 )
+
+UPGRADES: dict[int, tuple[str, ...]] = {
+    1: ("ALTER TABLE hf_commit ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0", *_SINCE_FORMAT_2),
+}
+"""Format -> what makes a store of it one of the next."""
 
 DECIMAL_COLLATION = "hf_decimal"
 

@@ -18,8 +18,8 @@ VECTORS_MAX = 64
 SHARED_VECTORS_MAX = 1024
 """The same on a connection that writes for many branches, where all vectors stand in the table."""
 
-LineRow = tuple[int, str, int | None, int | None]
-"""id, uid, parent id, n of the fork."""
+LineRow = tuple[int, str, int | None, int | None, int | None, int | None]
+"""id, uid, parent id, n of the fork; trunk id and n, if it was sealed when it was read."""
 
 
 class Names:
@@ -105,5 +105,15 @@ class Names:
 
     def fork_of(self, line: int) -> tuple[int | None, int]:
         """Return the line that this one was forked from, and where; (None, 0) for the first."""
-        _, _, parent, fork_n = self._by_id.get(line) or self._line("id", line)
+        _, _, parent, fork_n, *_ = self._by_id.get(line) or self._line("id", line)
         return parent, fork_n or 0
+
+    def trunk_of(self, line: int) -> tuple[int, int] | None:
+        """Return the commit that implies all of a line, if it is sealed.
+
+        A line that was not sealed when it was read is looked at again: the answer must fit every view made before.
+        """
+        *_, trunk, trunk_n = self._by_id.get(line) or self._line("id", line)
+        if trunk is None:
+            *_, trunk, trunk_n = self._line("id", line)
+        return None if trunk is None or trunk_n is None else (trunk, trunk_n)

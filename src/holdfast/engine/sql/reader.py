@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, Rid, VersionVector, beyond
+from holdfast.core.retention import Pruned
 from holdfast.core.rows import Change, Row, Touch, key_of
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract import Commit, Erasure, Line
@@ -17,7 +18,7 @@ from holdfast.engine.sql.refs import damage_of_refs
 from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, rows_query, select_view, version_columns
 from holdfast.errors import NotFound, StoreCorrupt
 
-_COMMITS = "SELECT line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes FROM hf_commit"
+_COMMITS = "SELECT line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes, pruned FROM hf_commit"
 _LINES = (
     "SELECT l.uid, p.uid, l.fork_n, l.head_n, l.head_hash, l.epoch FROM hf_line AS l"
     " LEFT JOIN hf_line AS p ON p.id = l.parent"
@@ -56,6 +57,7 @@ class SqlSnapshot:
         self._names = names
         self._last_line: Line | None = None
         self._schema: int | None = None  # the version of now: it cannot change in a snapshot
+        self._sealed: bool | None = None
 
     # Names and lines
 
@@ -116,9 +118,30 @@ class SqlSnapshot:
 
     def vector(self, point: Point) -> dict[str, int]:
         """Return what `point` sees."""
-        return {self._names.uid_of(line): n for line, n in self._local_vector(point).items()}
+        listed = self._local_vector(point)
+        sql = "SELECT id, head_n FROM hf_line WHERE trunk = ? AND trunk_n <= ?"
+        implied = (pair for line in listed.items() for pair in self._db.rows(sql, line)) if self._any_sealed else ()
+        return {self._names.uid_of(line): n for line, n in (*listed.items(), *implied)}
+
+    @property
+    def _any_sealed(self) -> bool:
+        """Whether vectors of this snapshot may leave lines out because their trunks imply them (docs/format.md)."""
+        if self._sealed is None:
+            self._sealed = bool(self._db.rows("SELECT 1 FROM hf_line WHERE trunk IS NOT NULL LIMIT 1"))
+        return self._sealed
+
+    def _listed(self, vector: Mapping[int, int]) -> dict[int, int]:
+        """Return a vector without the lines that its trunks imply."""
+        if not self._any_sealed:
+            return dict(vector)
+        trunks = {line: self._names.trunk_of(line) for line in vector}
+        return {line: n for line, n in vector.items() if not _implies(vector, trunks[line])}
 
     def _local_vector(self, point: Point) -> dict[int, int]:
+        """Return what `point` sees, without the lines that their trunks imply."""
+        return self._listed(self._walked(point))
+
+    def _walked(self, point: Point) -> dict[int, int]:
         """Walk the forks upwards; every line on the way adds itself and what it had merged by then."""
         seen: dict[int, int] = {}
         line: int | None = self._names.id_of(point.line)
@@ -135,9 +158,10 @@ class SqlSnapshot:
         return Point(self._names.uid_of(line), n)
 
     def _commit(self, row: tuple[Any, ...]) -> Commit:
-        line, n, digest, parent, parent2, *rest = row
+        line, n, digest, parent, parent2, at_us, message, metadata, schema, salt, changes, pruned = row
         parents = tuple(hash_ for hash_ in (parent, parent2) if hash_ is not None)
-        return Commit(self._point_of(line, n), digest, parents, *rest)
+        texts = at_us, message, metadata
+        return Commit(self._point_of(line, n), digest, parents, *texts, schema, salt, changes, Pruned(pruned))
 
     # Tables and rows
 
@@ -161,8 +185,8 @@ class SqlSnapshot:
 
     def rows(self, table: Table, vector: VersionVector, keys: Iterable[Key] | None = None) -> Iterator[Row]:
         """Yield the rows that `vector` sees, of these keys or all."""
-        local = {self._names.id_of(line): n for line, n in vector.items()}
-        sql = rows_query(table, local, self._stored(local), by_key=keys is not None)
+        local = self._listed({self._names.id_of(line): n for line, n in vector.items()})
+        sql = rows_query(table, local, self._stored(local), by_key=keys is not None, sealed=self._any_sealed)
         if keys is None:
             yield from map(self._row, self._db.rows(sql))
             return
@@ -195,11 +219,13 @@ class SqlSnapshot:
         return changes
 
     def _kept(self, table: Table, ended: Row, point: Point) -> Point | None:
-        """Return the birth of the version of the same row that a merge let stay, if any."""
-        for row in self.rows(table, self.vector(point), [key_of(table, ended)]):
-            if row.rid == ended.rid:
-                return row.born
-        return None
+        row = self._kept_row(table, ended, point)
+        return None if row is None else row.born
+
+    def _kept_row(self, table: Table, ended: Row, point: Point) -> Row | None:
+        """Return the version of the same row that a merge let stay, if any."""
+        same = (row for row in self.rows(table, self.vector(point), [key_of(table, ended)]) if row.rid == ended.rid)
+        return next(same, None)
 
     def _born(self, table: Table, line: int, low: int, high: int) -> list[Row]:
         columns = version_columns(table)
@@ -219,7 +245,7 @@ class SqlSnapshot:
         return Row(Rid(uid_of(rline), rn, rord), Point(uid_of(line), n), row[6:], vid)
 
     def erasures(self, point: Point) -> dict[tuple[int, bytes], Erasure]:
-        """Return what is left of the changes of a commit that lost its salt."""
+        """Return what was kept of changes of a commit that were erased or removed."""
         sql = "SELECT tbl, rid, mark, salt FROM hf_leaf WHERE line = ? AND n = ?"
         found = self._db.rows(sql, (self._names.id_of(point.line), point.n))
         return {(tbl, rid): Erasure(Leaf(tbl, rid, mark), salt) for tbl, rid, mark, salt in found}
@@ -230,6 +256,12 @@ class SqlSnapshot:
             if finding != "ok":
                 yield str(finding)
         yield from damage_of_refs(self._db)
+        sql = (
+            "SELECT l.uid FROM hf_line AS l LEFT JOIN hf_commit AS c ON c.line = l.trunk AND c.n = l.trunk_n"
+            " WHERE l.trunk IS NOT NULL AND c.parent2 IS NOT l.head_hash"
+        )
+        for (uid,) in self._db.rows(sql):
+            yield f"line {uid} is sealed by a commit that did not merge its head"
         for table in self.catalogue().tables:
             # Nothing but this flag makes a reader look for the tombstone.
             sql = (
@@ -254,7 +286,8 @@ class SqlSnapshot:
             return
         # The open commit counts as seen from the head, and so does what it has merged.
         vector = self._local_vector(Point(at.uid, HEAD) if isinstance(at, Line) else at)
-        self._replace_view(alias, [select_view(alias, table, vector, self._stored(vector), versioned=versioned)])
+        stored, sealed = self._stored(vector), self._any_sealed
+        self._replace_view(alias, [select_view(alias, table, vector, stored, versioned=versioned, sealed=sealed)])
         self._names.keep(self._names.views, alias, signature)
 
     def _replace_view(self, name: str, statements: list[str]) -> None:
@@ -284,6 +317,10 @@ class SqlSnapshot:
     def query(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         """Run a statement that reads; return its rows."""
         return self._db.rows(sql, parameters)
+
+
+def _implies(vector: Mapping[int, int], trunk: tuple[int, int] | None) -> bool:
+    return trunk is not None and vector.get(trunk[0], 0) >= trunk[1]
 
 
 def _line(row: Sequence[Any]) -> Line:

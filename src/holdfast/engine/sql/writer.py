@@ -223,9 +223,11 @@ class SqlChanges(ConstraintChecks):
             super().show(table, alias, at, versioned=versioned)
             return
         self._stand_here()
-        signature = (table, versioned, _HERE)
+        sealed = self._any_sealed
+        signature = (table, versioned, sealed, _HERE)
         if self._names.views.get(alias) != signature:
-            self._replace_view(alias, [select_view(alias, table, {}, HERE_VECTOR, versioned=versioned)])
+            view = select_view(alias, table, {}, HERE_VECTOR, versioned=versioned, sealed=sealed)
+            self._replace_view(alias, [view])
             self._names.keep(self._names.views, alias, signature)
 
     def _stand_here(self) -> None:
@@ -385,7 +387,8 @@ class SqlChanges(ConstraintChecks):
         commit = Commit(point, header.hash(), parents, at_us, message, metadata, catalogue.version, salt, digest)
         line_id = self._names.id_of(point.line)
         self._db.rows(
-            "INSERT INTO hf_commit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO hf_commit (line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 line_id,
                 point.n,

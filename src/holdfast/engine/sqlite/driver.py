@@ -68,7 +68,7 @@ def _line_reader(driver: SqliteDriver) -> Callable[[str, int | str], list[LineRo
     def read(by: str, value: int | str) -> list[LineRow]:
         here = known()
         assert here is not None, "who asks has it"
-        return here.rows(f"SELECT id, uid, parent, fork_n FROM hf_line WHERE {by} = ?", (value,))
+        return here.rows(f"SELECT id, uid, parent, fork_n, trunk, trunk_n FROM hf_line WHERE {by} = ?", (value,))
 
     return read
 

@@ -17,7 +17,7 @@ from holdfast.core.canonical import json_value
 from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
 from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Durability
-from holdfast.engine.sql.layout import APPLICATION_ID, FEATURES, FORMAT, SYSTEM_TABLES
+from holdfast.engine.sql.layout import APPLICATION_ID, FEATURES, FORMAT, SYSTEM_TABLES, UPGRADES
 from holdfast.engine.sql.searches import Memory
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite.driver import TIMEOUT_SECONDS, Options, SqliteDriver
@@ -191,6 +191,24 @@ class SqliteEngine:
         unknown = set(json_value(found[0][0], "features")) - FEATURES
         if unknown:
             raise Unsupported(f"{str(self._path)!r} needs features this Holdfast does not know: {unknown}; update it")
+        if version < FORMAT and not self._options.read_only:
+            _upgrade(driver)
+
+
+def _upgrade(driver: SqliteDriver) -> None:
+    """Make a store of an older format one of this format, in one transaction: it is wholly the one or the other."""
+    driver.rows("BEGIN IMMEDIATE")
+    try:
+        ((version,),) = driver.rows("PRAGMA user_version")  # another process may have been quicker
+        for step in range(version, FORMAT):
+            for statement in UPGRADES[step]:
+                driver.rows(statement)
+        driver.rows(f"PRAGMA user_version = {max(version, FORMAT)}")
+        driver.rows("COMMIT")
+    except BaseException:
+        if driver.connection.in_transaction:
+            driver.rows("ROLLBACK")
+        raise
 
 
 def is_unchanging(path: Path) -> bool:

@@ -17,11 +17,19 @@ from holdfast.engine.functions import AGGREGATES, FUNCTIONS, compare_decimals
 from holdfast.engine.functions.aggregates import Gathered
 from holdfast.engine.functions.vectors import phrase_frequency
 from holdfast.engine.sql.layout import DECIMAL_COLLATION
-from holdfast.engine.sql.searching import Searching
+from holdfast.engine.sql.survey import Survey
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite.driver import Options, SqliteDriver
 from holdfast.engine.sqlite.queue import Caller, Stage, WriteQueue
-from holdfast.errors import HoldfastError, ReadOnly, StoreClosed, StoreError, StoreUnavailable, TransactionOpen
+from holdfast.errors import (
+    HoldfastError,
+    ReadOnly,
+    StoreClosed,
+    StoreError,
+    StoreUnavailable,
+    Timeout,
+    TransactionOpen,
+)
 
 _TIMESTAMP = ColumnType(Kind.TIMESTAMP)
 
@@ -33,7 +41,7 @@ class Moment:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._text: str | None = None
 
     def begin(self) -> None:
@@ -43,7 +51,7 @@ class Moment:
     def now(self) -> str:
         """Return the moment as a stored TIMESTAMP."""
         if self._text is None:
-            self._text = timestamp_text(self._clock.now_us())
+            self._text = timestamp_text(self.clock.now_us())
         return self._text
 
 
@@ -75,7 +83,7 @@ class SqliteSession:
         self._driver = driver
         self._queue = queue
         self._options = options
-        self._clock = clock
+        self.clock = clock
         self._ids = ids
         self._shared = shared
         self._group = (options.level, options.size_limit, options.statement_timeout, clock, ids)
@@ -85,7 +93,7 @@ class SqliteSession:
         self._active = False
         self._closed = False
         self._pid = os.getpid()
-        self._snapshot: Searching | None = None
+        self._snapshot: Survey | None = None
         self._open: SqlChanges | None = None
         self._register("hf_ordinal", self._counter.next_ordinal, 0)
         self._register("hf_count", self._counter.count, 1)
@@ -105,7 +113,7 @@ class SqliteSession:
         self._driver.connection.create_scalar_function(name, function, arguments)
 
     @contextlib.contextmanager
-    def read(self) -> Generator[Searching]:
+    def read(self) -> Generator[Survey]:
         """Return a consistent snapshot, for the length of the block; inside another block, that one's."""
         within = self._open or self._snapshot
         if within is not None:
@@ -113,7 +121,7 @@ class SqliteSession:
             return
         self._check_usable()
         with self._using, self._transaction("BEGIN"):
-            self._snapshot = Searching(self._driver, self._driver.names)
+            self._snapshot = Survey(self._driver, self._driver.names)
             try:
                 yield self._snapshot
             finally:
@@ -176,7 +184,7 @@ class SqliteSession:
             raise ReadOnly("the store was opened with read_only=True; connect again without it to write")
 
     def _changes(self) -> SqlChanges:
-        return SqlChanges(self._driver, self._driver.names, self._counter, self._clock, self._ids)
+        return SqlChanges(self._driver, self._driver.names, self._counter, self.clock, self._ids)
 
     def _lead(self, caller: Caller, until: float) -> None:
         """Do the work of a caller whose turn it is, and of those behind it."""
@@ -261,6 +269,30 @@ class SqliteSession:
             driver.writing = self._active = False
             if self._closed:  # meanwhile, by another thread
                 driver.connection.close()
+
+    def scrub(self) -> None:
+        """Rewrite the file and empty its log, so that nothing of what was removed is left in them.
+
+        Zeroing what is deleted (`PRAGMA secure_delete`) is not enough: pages that were split or joined keep copies.
+
+        Raises:
+            TransactionOpen: inside a `read` or `write` block.
+            Timeout: others wrote, or kept on reading what was before, for as long as this session is willing to wait.
+        """
+        if self._active:
+            raise TransactionOpen("the file cannot be rewritten inside a transaction; do it after")
+        self._check_writable()
+        driver = self._driver
+        with self._queue.taken(self._options.timeout), self._using:
+            driver.rows("PRAGMA temp_store = FILE")  # the copy may not fit into memory; this drops temporary views
+            driver.names.forget()
+            try:
+                driver.rows("VACUUM")
+                ((busy, _, _),) = driver.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                driver.rows("PRAGMA temp_store = MEMORY")
+        if busy:
+            raise Timeout("somebody reads what was there before, so the log cannot be emptied yet; do it again later")
 
     def close(self) -> None:
         """Close the connection, or let its transaction do so at its end. Idempotent.

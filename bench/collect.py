@@ -1,0 +1,90 @@
+"""0007: what merged and deleted branches cost a reader of main, before gc and after it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import apsw
+
+import holdfast
+from bench.measure import Row, Step, interleaved, print_table, seconds
+
+ROWS = 20_000
+LAST = "SELECT step, x FROM t WHERE run_id = 'q' ORDER BY step DESC LIMIT 1"
+SCAN = "SELECT count(*), sum(length(x)) FROM t"
+
+
+def measure(merged: int, folder: Path) -> list[Row]:
+    db = holdfast.connect(folder / f"{merged}.db", durability="process")
+    plain = apsw.Connection(str(folder / f"plain-{merged}.db"))
+    for execute in (db.execute, plain.execute):
+        execute("CREATE TABLE t (run_id TEXT, step INT, x TEXT, PRIMARY KEY (run_id, step))")  # type: ignore[operator]
+    own = max(ROWS - merged, 0)
+    db.executemany("INSERT INTO t VALUES ('q', %s, %s)", ([step, "z" * 50] for step in range(own)))
+    with plain:
+        rows = [("q", step) for step in range(own)] + [(f"r{number}", 1) for number in range(merged)]
+        plain.executemany("INSERT INTO t VALUES (?, ?, ?)", ((*row, "z" * 50) for row in rows))
+    db.close()
+    branches_off(folder / f"{merged}.db", merged)
+    db = holdfast.connect(folder / f"{merged}.db", durability="process")
+    before = reads(db, plain, f"{merged} merged branches")
+    took = seconds(lambda _: db.gc(), 0)
+    db.close()
+    db = holdfast.connect(folder / f"{merged}.db", durability="process")
+    found = [*before, *reads(db, plain, f"{merged} after gc")]
+    print(f"gc took {took:.1f} s")
+    db.close()
+    return found
+
+
+def branches_off(path: Path, merged: int) -> None:
+    """Write what merging and deleting branches of one row each leaves behind, but for hashes that would verify.
+
+    Through the store it would take hours: without gc in between, each merge costs what there were before.
+    """
+    raw = apsw.Connection(str(path))
+    raw.execute("PRAGMA synchronous = OFF")
+    with raw:
+        ((line, head, schema),) = raw.execute(
+            "SELECT l.id, l.head_n, c.schema FROM hf_line AS l JOIN hf_commit AS c ON c.line = l.id AND c.n = l.head_n"
+        ).fetchall()
+        for number in range(1, merged + 1):
+            branch, merge = os.urandom(32), os.urandom(32)
+            at = head + number
+            raw.execute(
+                "INSERT INTO hf_line VALUES (?, ?, ?, ?, 1, ?, 0, NULL, NULL)",
+                (line + number, os.urandom(16).hex(), line, at - 1, branch),
+            )
+            commit = "INSERT INTO hf_commit VALUES (?, ?, ?, x'', ?, 0, '', NULL, ?, x'', x'', 0)"
+            raw.execute(commit, (line + number, 1, branch, None, schema))
+            raw.execute(commit, (line, at, merge, branch, schema))
+            raw.execute("INSERT INTO hf_merge VALUES (?, ?, ?, 1)", (line, at, line + number))
+            row = (line + number, line + number, f"r{number}", "z" * 50)
+            raw.execute("INSERT INTO hf_v1 (rline, rn, rord, line, n, c1, c2, c3) VALUES (?, 1, 1, ?, 1, ?, 1, ?)", row)
+        raw.execute("UPDATE hf_line SET head_n = ?, head_hash = ?, epoch = 9 WHERE id = ?", (at, merge, line))
+
+
+def reads(db: holdfast.Store, plain: apsw.Connection, what: str) -> list[Row]:
+    opened = seconds(lambda _: db.checkout("main").execute(LAST).fetchone(), 0)
+    first = seconds(lambda _: plain.execute(LAST).fetchone(), 0)
+    return [
+        Row(f"first read of a connection, {what}", opened * 1e6, "plain", first * 1e6),
+        interleaved(f"last step, {what}", lambda _: db.execute(LAST).fetchone(), "plain",
+                    lambda _: plain.execute(LAST).fetchone(), 300),
+        Row(f"scan (best of 15), {what}", best(lambda _: db.execute(SCAN).fetchone()), "plain",
+            best(lambda _: plain.execute(SCAN).fetchone())),
+    ]  # fmt: skip
+
+
+def best(step: Step) -> float:
+    """Return the microseconds of the quickest of several calls: what is long is interrupted by others too often."""
+    return min(seconds(step, number) for number in range(15)) * 1e6
+
+
+def main() -> None:
+    counts = (1_000, 10_000, 100_000) if os.environ.get("HOLDFAST_BENCH_LONG") else (1_000, 10_000)
+    with tempfile.TemporaryDirectory(dir=os.environ.get("HOLDFAST_BENCH_FOLDER")) as folder:
+        for merged in counts:
+            print_table(f"0007: {merged} merged and deleted branches", measure(merged, Path(folder)))

@@ -1,0 +1,300 @@
+"""Removing what gc and erasure name, so that every hash still verifies.
+
+A commit's hash covers a mark for each of its changes. The marks of changes whose rows go are kept in hf_leaf, until
+nothing is left of a pruned commit's changes: then its digest alone stands for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from holdfast.core.canonical import row_bytes
+from holdfast.core.hashing import (
+    DELETED,
+    after_mark,
+    derive_salt,
+    kept_mark,
+    leaf_of,
+    rid_bytes,
+    texts_digest,
+    texts_salt,
+)
+from holdfast.core.points import Point, Rid
+from holdfast.core.retention import Pruned
+from holdfast.core.rows import Row, key_of
+from holdfast.core.schema import Table
+from holdfast.engine.contract import Commit, Removal
+from holdfast.engine.sql.layout import cells, key_cells, tombstones, versions
+from holdfast.engine.sql.names import Names
+from holdfast.engine.sql.reader import Database
+from holdfast.engine.sql.survey import SEALABLE, UNUSED_LINE, Survey
+from holdfast.engine.sql.views import version_columns
+
+SQUASHED = b""
+"""The salt of a mark whose row gc removed; NULL is that of one that was erased."""
+
+TEXTS = (0, b"")
+"""The place in hf_leaf of a commit's message and metadata."""
+
+
+class Collecting(Survey):
+    """What a writer can remove."""
+
+    def __init__(self, database: Database, names: Names) -> None:
+        super().__init__(database, names)
+        self._commits: dict[Point, Commit] = {}
+        self._born_rids: dict[tuple[int, Point], set[tuple[int, int, int]]] = {}
+
+    def prune(self, points: Iterable[Point]) -> None:
+        """Let commits be no points any more that can be checked out."""
+        places = ((self._names.id_of(line), n) for line, n in points)
+        self._db.many(f"UPDATE hf_commit SET pruned = {Pruned.PRUNED:d} WHERE line = ? AND n = ?", places)
+
+    def _collects(self) -> None:
+        """Let what is remembered of committed versions end, once in a transaction that removes, seals or erases any."""
+        if not self._names.searches.collecting:
+            self._count_collection()
+
+    # Leases
+
+    def pin(self, token: str, point: Point, until_us: int) -> None:
+        """Lease a point: gc spares it until then."""
+        place = (token, self._names.id_of(point.line), point.n, until_us)
+        self._db.rows("INSERT OR REPLACE INTO hf_pin VALUES (?, ?, ?, ?)", place)
+
+    def unpin(self, token: str) -> None:
+        """End a lease."""
+        self._db.rows("DELETE FROM hf_pin WHERE token = ?", (token,))
+
+    def unpin_expired(self, now_us: int) -> None:
+        """Forget the leases that have ended."""
+        self._db.rows("DELETE FROM hf_pin WHERE until <= ?", (now_us,))
+
+    # Versions that nobody needs
+
+    def commits_of(self, table: Table, handles: Sequence[int]) -> set[Point]:
+        """Return the commits that made or ended these versions."""
+        found: set[Point] = set()
+        for vid in handles:
+            found.update(self._points(f"SELECT line, n FROM {versions(table)} WHERE vid = ?", (vid,)))
+            found.update(self._ends(table, vid))
+        return found
+
+    def squash(self, table: Table, handles: Sequence[int], kept: Mapping[int, list[Point]], *, erase: bool) -> Removal:
+        """Remove versions together with their ends; the marks of the changes that go are kept."""
+        self._collects()
+        newest = self._newest_vid(table)
+        touched: set[Point] = set()
+        rows = size = 0
+        for vid in handles:
+            born = self._points(f"SELECT line, n FROM {versions(table)} WHERE vid = ?", (vid,))
+            if not born:
+                continue
+            then = self._table_at(table, born[0])
+            row = self._version(then, vid)
+            rows, size = rows + 1, size + len(row_bytes(row.values))
+            if erase:
+                self._drop_salt(row.born)
+            touched.add(row.born)
+            touched.update(self._keep_marks(then, row, kept.get(vid, ()), None if erase else SQUASHED))
+            self._db.rows(f"DELETE FROM {tombstones(table)} WHERE vid = ?", (vid,))
+            self._db.rows(f"DELETE FROM {versions(table)} WHERE vid = ?", (vid,))
+        self._never_again(table, newest)
+        for point in touched:
+            self._bare(point)
+        return Removal(rows, size)
+
+    def _version(self, table: Table, vid: int) -> Row:
+        sql = f"SELECT {version_columns(table)} FROM main.{versions(table)} AS v WHERE v.vid = ?"
+        (row,) = self._db.rows(sql, (vid,))
+        return self._row(row)
+
+    def _keep_marks(self, table: Table, row: Row, merges: Iterable[Point], salt: bytes | None) -> list[Point]:
+        """Keep the marks that follow from a version: where it was made, where it ended, where a merge let it stay."""
+        ends = self._ends(table, row.handle)
+        self._keep(row.born, table, row.rid, self._mark(table, row), salt)
+        for end in ends:
+            if not self._goes_on(table, row, end):
+                self._keep(end, table, row.rid, self._end_mark(table, row, end), salt)
+        staying = [merge for merge in merges if self._at(merge).pruned is not Pruned.BARE]
+        for merge in staying:
+            self._keep(merge, table, row.rid, kept_mark(row.born), salt)
+        return [*ends, *staying]
+
+    def _ends(self, table: Table, vid: int) -> list[Point]:
+        return self._points(f"SELECT line, n FROM {tombstones(table)} WHERE vid = ?", (vid,))
+
+    def _mark(self, table: Table, row: Row) -> bytes:
+        """Return the mark of a row where it was made; of a commit without its salt the mark is there already."""
+        salt, rid = self._at(row.born).salt, rid_bytes(row.rid)
+        return b"" if salt is None else after_mark(derive_salt(salt, table.id, rid), row.values)
+
+    def _end_mark(self, table: Table, row: Row, end: Point) -> bytes:
+        stays = self._kept(table, row, end) if len(self._at(end).parents) == 2 else None
+        return DELETED if stays is None else kept_mark(stays)
+
+    def _goes_on(self, table: Table, row: Row, end: Point) -> bool:
+        """Tell whether the commit that ended a version made another of the same row: then that one has the mark."""
+        place = (self._names.id_of(end.line), end.n)
+        rid = (self._names.id_of(row.rid.line), row.rid.n, row.rid.ordinal)
+        key = key_of(table, row) if table.primary_key else rid
+        same = " AND ".join(f"{cell} = ?" for cell in key_cells(table))
+        sql = f"SELECT rline, rn, rord FROM {versions(table)} WHERE {same} AND line = ? AND n = ?"
+        if (rid,) == tuple(self._db.rows(sql, (*key, *place))):
+            return True
+        if not table.primary_key:
+            return False
+        if (table.id, end) not in self._born_rids:  # under another key: those are few, but have no index
+            sql = f"SELECT rline, rn, rord FROM {versions(table)} WHERE line = ? AND n = ?"
+            self._born_rids[table.id, end] = {(line, n, ordinal) for line, n, ordinal in self._db.rows(sql, place)}
+        return rid in self._born_rids[table.id, end]
+
+    def _keep(self, point: Point, table: Table, rid: Rid, mark: bytes, salt: bytes | None) -> None:
+        """Keep the mark of a change, unless one is kept: a change has one mark, whichever of its rows goes first."""
+        sql = (
+            "INSERT INTO hf_leaf VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (line, n, tbl, rid)"
+            " DO UPDATE SET salt = excluded.salt WHERE salt IS NOT NULL"
+        )
+        place = (self._names.id_of(point.line), point.n, table.id, rid_bytes(rid))
+        self._db.rows(sql, (*place, mark, salt))
+
+    def _bare(self, point: Point) -> None:
+        """Note that nothing is left of a pruned commit's changes; then their marks are needed no more."""
+        if self._at(point).pruned is not Pruned.PRUNED or self._has_changes(point):
+            return
+        place = (self._names.id_of(point.line), point.n)
+        self._db.rows(f"UPDATE hf_commit SET pruned = {Pruned.BARE:d} WHERE line = ? AND n = ?", place)
+        self._db.rows("DELETE FROM hf_leaf WHERE line = ? AND n = ? AND tbl <> 0", place)
+
+    def _has_changes(self, point: Point) -> bool:
+        place = (self._names.id_of(point.line), point.n)
+        found = (
+            self._db.rows(f"SELECT 1 FROM {name} WHERE line = ? AND n = ? LIMIT 1", place)
+            for table in self._ever()
+            for name in (versions(table), tombstones(table))
+        )
+        return any(found)
+
+    # Erasure
+
+    def erase_texts(self, points: Iterable[Point]) -> None:
+        """Remove the message and the metadata of commits."""
+        for point in points:
+            self._drop_salt(point)
+            place = (self._names.id_of(point.line), point.n)
+            self._db.rows("UPDATE hf_commit SET message = '', metadata = NULL WHERE line = ? AND n = ?", place)
+            self._db.rows("UPDATE hf_leaf SET salt = NULL WHERE line = ? AND n = ? AND tbl = 0", place)
+
+    def _drop_salt(self, point: Point) -> None:
+        """Replace a commit's salt by those that were derived from it, so that each can go by itself."""
+        commit = self._at(point)
+        if commit.salt is None:
+            return
+        place = (self._names.id_of(point.line), point.n)
+        texts = texts_salt(commit.salt)
+        rows: list[tuple[object, ...]] = [
+            (*place, *TEXTS, texts_digest(texts, commit.message, commit.metadata), texts),
+        ]
+        for change in self.changes(point):
+            leaf = leaf_of(change, commit.salt)
+            rows.append((*place, *leaf, derive_salt(commit.salt, leaf.table_id, leaf.rid)))
+        self._db.many("INSERT OR IGNORE INTO hf_leaf VALUES (?, ?, ?, ?, ?, ?)", rows)  # what is gone has its mark
+        self._db.rows("UPDATE hf_commit SET salt = NULL WHERE line = ? AND n = ?", place)
+        del self._commits[point]
+
+    # Commits that nobody can see
+
+    def remove(self, point: Point, rows_max: int) -> Removal:
+        """Remove the newest commit of a line that nobody sees, with all that it did; or up to `rows_max` rows of it."""
+        self._collects()
+        place = (self._names.id_of(point.line), point.n)
+        rows = size = 0
+        for table in self._ever():
+            ends = self._remove_ends(table, place, rows_max - rows)
+            made, bytes_ = self._remove_versions(table, place, rows_max - rows - ends)
+            rows, size = rows + ends + made, size + bytes_
+        if rows >= rows_max:
+            self._db.rows(f"UPDATE hf_commit SET pruned = {Pruned.LEAVING:d} WHERE line = ? AND n = ?", place)
+            return Removal(rows, size, done=False)
+        for name in ("hf_leaf", "hf_merge", "hf_commit"):
+            self._db.rows(f"DELETE FROM {name} WHERE line = ? AND n = ?", place)
+        self._db.rows("UPDATE hf_line SET trunk = NULL, trunk_n = NULL WHERE trunk = ? AND trunk_n = ?", place)
+        before = self.commit(Point(point.line, point.n - 1)).hash
+        self._db.rows("UPDATE hf_line SET head_n = ?, head_hash = ? WHERE id = ?", (point.n - 1, before, place[0]))
+        return Removal(rows, size)
+
+    def _remove_ends(self, table: Table, place: tuple[int, int], rows_max: int) -> int:
+        k = tombstones(table)
+        vids = self._db.rows(f"SELECT vid FROM {k} WHERE line = ? AND n = ? LIMIT ?", (*place, rows_max))
+        self._db.many(f"DELETE FROM {k} WHERE vid = ? AND line = ?", ((vid, place[0]) for (vid,) in vids))
+        alive = f"NOT EXISTS (SELECT 1 FROM {k} AS k WHERE k.vid = {versions(table)}.vid)"
+        self._db.many(f"UPDATE {versions(table)} SET dead = 0 WHERE vid = ? AND {alive}", vids)
+        return len(vids)
+
+    def _remove_versions(self, table: Table, place: tuple[int, int], rows_max: int) -> tuple[int, int]:
+        newest = self._newest_vid(table)
+        size = " + ".join([f"coalesce(octet_length({cell}), 1)" for cell in cells(table)])
+        sql = f"SELECT vid, {size} FROM {versions(table)} WHERE line = ? AND n = ? LIMIT ?"
+        found = self._db.rows(sql, (*place, rows_max))
+        self._db.many(f"DELETE FROM {versions(table)} WHERE vid = ?", ((vid,) for vid, _ in found))
+        self._never_again(table, newest)
+        return len(found), sum(bytes_ for _, bytes_ in found)
+
+    def remove_lines(self, lines: Iterable[str]) -> None:
+        """Remove those of these `empty_lines` that still have no commits and no names."""
+        self._db.many(f"DELETE FROM hf_line WHERE uid = ? AND {UNUSED_LINE}", ((uid,) for uid in lines))
+
+    def seal_lines(self, seals: Iterable[tuple[str, Point]]) -> int:
+        """Note of finished lines which commit implies all of them, and forget that it merged them; return how many."""
+        self._collects()
+        sealed = 0
+        trunks: set[int] = set()
+        for uid, at in seals:
+            line, trunk = self._names.id_of(uid), self._names.id_of(at.line)
+            condition = SEALABLE.format(line="hf_line", trunk=trunk)
+            sql = f"UPDATE hf_line SET trunk = ?, trunk_n = ? WHERE id = ? AND {condition} RETURNING id"
+            if self._db.rows(sql, (trunk, at.n, line)):
+                self._db.rows("DELETE FROM hf_merge WHERE line = ? AND n >= ? AND src = ?", (trunk, at.n, line))
+                trunks.add(trunk)
+                sealed += 1
+        self._db.many("UPDATE hf_line SET epoch = epoch + 1 WHERE id = ?", ((trunk,) for trunk in trunks))
+        return sealed
+
+    # What is looked up again and again
+
+    def _at(self, point: Point) -> Commit:
+        known = self._commits.get(point)
+        if known is None:
+            known = self._commits[point] = self.commit(point)
+        return known
+
+    def _table_at(self, table: Table, point: Point) -> Table:
+        then = self.catalogue(self._at(point).schema).table(table.id)
+        assert then is not None
+        return then
+
+    def _ever(self) -> list[Table]:
+        if self._tables_ever is None:
+            self._tables_ever = self.tables_ever()
+        return self._tables_ever
+
+    _tables_ever: list[Table] | None = None
+
+    # Numbers of versions
+
+    def _newest_vid(self, table: Table) -> int | None:
+        ((newest,),) = self._db.rows(f"SELECT max(vid) FROM {versions(table)}")
+        return None if newest is None else int(newest)
+
+    def _never_again(self, table: Table, newest: int | None) -> None:
+        """Keep the highest number of a version taken, by a row on line 0, which there is not.
+
+        SQLite would give it to the next version, and who remembers versions by their numbers would take one for the
+        other.
+        """
+        if newest == self._newest_vid(table):
+            return
+        v = versions(table)
+        self._db.rows(f"DELETE FROM {v} WHERE line = 0")
+        row = (newest, 0, 0, newest, 0, 0, 1)
+        self._db.rows(f"INSERT INTO {v} (vid, rline, rn, rord, line, n, dead) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
