@@ -2,7 +2,7 @@
 
 PostgreSQL's answer is the measure. Floats are compared with a tolerance. A `numeric` that PostgreSQL computed may be an
 int, a float or a Decimal here, as long as it is the same number; the values of a NUMERIC column are Decimals. A bool is
-no number. A moment without a time zone is UTC.
+no number.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -114,7 +114,7 @@ def _equal(wanted: Any, found: Any) -> bool:
     if isinstance(wanted, float):
         return _near(wanted, found)
     if isinstance(wanted, datetime):
-        return found.tzinfo is not None and _aware(wanted) == found
+        return found.tzinfo is not None and bool(wanted == found)
     if isinstance(wanted, numpy.ndarray):
         return wanted.shape == found.shape and numpy.allclose(wanted, found)
     return bool(wanted == found)
@@ -136,10 +136,6 @@ def _same_json(wanted: Any, found: Any) -> bool:
 
 def _near(wanted: Any, found: Any) -> bool:
     return math.isclose(float(wanted), float(found), rel_tol=1e-6, abs_tol=1e-9)
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy
@@ -13,7 +14,7 @@ import psycopg
 from psycopg.adapt import Loader
 from psycopg.types.json import Jsonb
 
-from tests.sql.corpus.answers import Answer
+from tests.sql.corpus.answers import Answer, Rows
 from tests.sql.corpus.rows import ROWS
 from tests.sql.corpus.schema import LAST_NUMBER, NOW, NUMBERED, SCHEMA
 from tests.sql.corpus.statement import Json, Parameters, Statement, Vector
@@ -45,8 +46,11 @@ class Plain:
                 return Answer(error=error)
             if not statement.writes:
                 return answer
-            contents = {table: self._connection.execute(f"SELECT * FROM {table}").fetchall() for table in SCHEMA}
+            contents = {table: self._rows(table) for table in SCHEMA}
             return Answer(answer.columns, answer.rows, answer.count, answer.exact, contents)
+
+    def _rows(self, table: str) -> Rows:
+        return [tuple(map(_aware, row)) for row in self._connection.execute(f"SELECT * FROM {table}")]
 
     def _answer(self, statement: Statement) -> Answer:
         for table in NUMBERED if statement.writes else ():
@@ -59,7 +63,13 @@ class Plain:
         columns = range(found.nfields)
         exact = frozenset(at for at in columns if (found.ftable(at), found.ftablecol(at)) in self._numeric)
         names = _distinct([column.name for column in cursor.description])
-        return Answer(names, cursor.fetchall(), cursor.rowcount, exact)
+        rows = [tuple(map(_aware, row)) for row in cursor]
+        return Answer(names, rows, cursor.rowcount, exact)
+
+
+def _aware(value: Any) -> Any:
+    """Return a moment without a time zone as the one in UTC, which it is here."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
 def _distinct(names: list[str]) -> tuple[str, ...]:
@@ -85,9 +95,10 @@ def _value(value: Any) -> Any:
 
 
 @contextmanager
-def filled(server: str) -> Iterator[Plain]:
+def filled(server: str, *, backwards: bool = False) -> Iterator[Plain]:
     """Make a database on a server, with all tables and rows, and remove it at the end.
 
+    Backwards, the last rows are written first: what no ORDER BY decides may come out otherwise.
     NOW() is a function of its own, found before PostgreSQL's, that always says the same.
     """
     name = f"corpus_{next(_databases)}"
@@ -100,12 +111,13 @@ def filled(server: str) -> Iterator[Plain]:
             "CREATE FUNCTION frozen.now() RETURNS timestamptz LANGUAGE sql STABLE"
             f" AS $$ SELECT timestamptz '{NOW.isoformat()}' $$"
         )
-        connection.execute("SET search_path = frozen, public, pg_catalog")
+        connection.execute("SET search_path = public, frozen, pg_catalog")
         (oid,) = connection.execute("SELECT 'vector'::regtype::oid").fetchone() or (0,)
         connection.adapters.register_loader(oid, _VectorLoader)
         for made in SCHEMA.values():
             connection.execute(made)
-        for table, rows in ROWS.items():
+        for table, forwards in ROWS.items():
+            rows = forwards[::-1] if backwards else forwards
             places = ", ".join(["%s"] * len(rows[0]))
             with connection.cursor() as cursor:
                 cursor.executemany(f"INSERT INTO {table} VALUES ({places})", [converted(row) for row in rows])

@@ -25,7 +25,7 @@ def plain(days: float = 0, hours: float = 0, minutes: float = 0, seconds: float 
 
 def call_id(number: int) -> uuid.UUID:
     """Return the id of a tool call."""
-    return uuid.UUID(int=0xA11CE << 100 | number)
+    return uuid.UUID(int=0xA11CE << 108 | number)
 
 
 RUNS: list[Row] = [
