@@ -1,23 +1,23 @@
-"""`python -m tests.sql.corpus [word …]` prints what each statement whose label has one of the words came to.
+"""`python -m tests.sql.corpus [word …]` prints what each statement whose label has one of the words comes to.
 
-Statements that are equal take one line; for the others both answers or the message follow. At the end stand the counts
-of each topic. With `--all` the equal ones are listed, too.
+Only what is not equal is listed, with both answers or the message; with --all the rest, too. At the end stand the
+counts of each topic. With --write, and without words, what is not equal is written down in standing.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests import postgresql
+from tests.sql.corpus import standing
 from tests.sql.corpus.places import all_places
 from tests.sql.corpus.plain import filled
 from tests.sql.corpus.statement import Statement
 from tests.sql.corpus.topics import CORPUS
-from tests.sql.corpus.trial import Outcome, Verdict, tried
+from tests.sql.corpus.trial import Outcome, Verdict, counted, told, tried
 
 
 def outcomes(statements: Sequence[Statement]) -> Iterator[Outcome]:
@@ -29,32 +29,7 @@ def outcomes(statements: Sequence[Statement]) -> Iterator[Outcome]:
         all_places(Path(folder)) as places,
     ):
         for statement in statements:
-            yield tried(statement, plain, places)
-
-
-def told(outcome: Outcome) -> str:
-    """Return an outcome as text."""
-    statement = outcome.statement
-    if outcome.verdict is Verdict.EQUAL:
-        return f"{outcome.verdict:<9} {statement.label}"
-    lines = [f"{outcome.verdict:<9} {statement.label}   (on {outcome.place})", " ".join(statement.sql.split())]
-    if statement.parameters is not None:
-        lines.append(f"with {statement.parameters}")
-    return "\n    ".join([*lines, *outcome.detail.splitlines()])
-
-
-def table(found: Sequence[Outcome]) -> str:
-    """Return the counts of each topic as text."""
-    counts: dict[str, Counter[Verdict]] = {}
-    for outcome in found:
-        counts.setdefault(outcome.statement.topic, Counter())[outcome.verdict] += 1
-    counts["all"] = sum(counts.values(), Counter())
-    head = f"{'':<14}{'all':>7}" + "".join(f"{verdict:>11}" for verdict in Verdict)
-    rows = [
-        f"{topic:<14}{count.total():>7}" + "".join(f"{count[verdict] or '':>11}" for verdict in Verdict)
-        for topic, count in counts.items()
-    ]
-    return "\n".join([head, *rows])
+            yield tried(statement, plain.answer(statement), places)
 
 
 def main() -> None:
@@ -62,18 +37,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.sql.corpus", description=__doc__)
     parser.add_argument("words", nargs="*", help="only statements whose label has one of these")
     parser.add_argument("--all", action="store_true", help="list what is equal, too")
+    parser.add_argument("--write", action="store_true", help="write down what is not equal")
     arguments = parser.parse_args()
-    chosen = [
-        statement
-        for statement in CORPUS
-        if not arguments.words or any(word in statement.label for word in arguments.words)
-    ]
-    found = []
+    words: list[str] = arguments.words or [""]
+    chosen = [statement for statement in CORPUS if any(word in statement.label for word in words)]
+    found: list[Outcome] = []
     for outcome in outcomes(chosen):
         found.append(outcome)
         if arguments.all or outcome.verdict is not Verdict.EQUAL:
             print(told(outcome))
-    print(table(found))
+    print(counted(chosen, {outcome.statement.label: outcome.verdict for outcome in found}))
+    if arguments.write and not arguments.words:
+        standing.write(found)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import holdfast
 from tests.sql.corpus.answers import Answer, difference, shown
 from tests.sql.corpus.places import Place
-from tests.sql.corpus.plain import Plain
 from tests.sql.corpus.statement import Statement
 
 
@@ -38,9 +38,8 @@ class Outcome:
 _WORST = list(Verdict)
 
 
-def tried(statement: Statement, plain: Plain, places: Sequence[Place]) -> Outcome:
-    """Run a statement on PostgreSQL and in every place that can run it."""
-    expected = plain.answer(statement)
+def tried(statement: Statement, expected: Answer, places: Sequence[Place]) -> Outcome:
+    """Run a statement in every place that can run it, and return what it came to where it went worst."""
     outcomes = [_compared(statement, expected, place) for place in places if place.writable or not statement.writes]
     return max(outcomes, key=lambda outcome: _WORST.index(outcome.verdict))
 
@@ -69,3 +68,28 @@ def _verdict(statement: Statement, expected: Answer, got: Answer) -> tuple[Verdi
 
 def _line(error: Exception) -> str:
     return str(error).splitlines()[0]
+
+
+def told(outcome: Outcome) -> str:
+    """Return an outcome as text: a line if it is equal, else the statement and what differs."""
+    statement = outcome.statement
+    if outcome.verdict is Verdict.EQUAL:
+        return f"{outcome.verdict:<9} {statement.label}"
+    lines = [f"{outcome.verdict:<9} {statement.label}   (on {outcome.place})", " ".join(statement.sql.split())]
+    if statement.parameters is not None:
+        lines.append(f"with {statement.parameters}")
+    return "\n    ".join([*lines, *outcome.detail.splitlines()])
+
+
+def counted(statements: Sequence[Statement], verdicts: Mapping[str, Verdict]) -> str:
+    """Return a table of how many statements of each topic came to what. What has no verdict is equal."""
+    counts: dict[str, Counter[Verdict]] = {}
+    for statement in statements:
+        counts.setdefault(statement.topic, Counter())[verdicts.get(statement.label, Verdict.EQUAL)] += 1
+    counts["all"] = sum(counts.values(), Counter())
+    head = f"{'':<14}{'all':>7}" + "".join(f"{verdict:>11}" for verdict in Verdict)
+    rows = [
+        f"{topic:<14}{count.total():>7}" + "".join(f"{count[verdict] or '':>11}" for verdict in Verdict)
+        for topic, count in counts.items()
+    ]
+    return "\n".join([head, *rows])
