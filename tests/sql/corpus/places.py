@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,16 +171,16 @@ _copies = itertools.count(1)
 
 
 class Place:
-    """A store with the rows of the corpus at one ref. Every statement that writes finds a copy of it."""
+    """A store with tables and rows at one ref. Every statement that writes finds a copy of it."""
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(
+        self, name: str, path: Path, build: Callable[[holdfast.Store], Built], tables: Collection[str]
+    ) -> None:
         self.name = name
+        self.tables = tables
         self._path = path
         with connected(path) as db:
-            for made in SCHEMA.values():
-                db.execute(made)
-            self.ref, self.writable = BUILDERS[name](db)
-            numbered_elsewhere(db)
+            self.ref, self.writable = build(db)
         self._db = connected(path)
         self.reader = self._db.checkout(self.ref)
 
@@ -196,7 +198,7 @@ class Place:
             answer = _answer(db, statement)
             if answer.error is not None and db.head != before:
                 raise AssertionError(f"{statement.label} was refused and changed the head") from answer.error
-            return Answer(answer.columns, answer.rows, answer.count, contents=contents_of(db), error=answer.error)
+            return replace(answer, contents=contents_of(db, self.tables))
 
     @contextmanager
     def _copied(self) -> Iterator[holdfast.Store]:
@@ -210,9 +212,9 @@ class Place:
                 part.unlink()
 
 
-def contents_of(db: holdfast.Store) -> Contents:
-    """Return the rows of every table."""
-    return {table: [tuple(row.values()) for row in db.execute(f"SELECT * FROM {table}")] for table in SCHEMA}
+def contents_of(db: holdfast.Store, tables: Collection[str] = SCHEMA) -> Contents:
+    """Return the rows of tables."""
+    return {table: [tuple(row.values()) for row in db.execute(f"SELECT * FROM {table}")] for table in tables}
 
 
 def _answer(db: holdfast.Store, statement: Statement) -> Answer:
@@ -227,7 +229,18 @@ def _answer(db: holdfast.Store, statement: Statement) -> Answer:
 @contextmanager
 def all_places(folder: Path) -> Iterator[list[Place]]:
     """Make the places in a folder, and close them at the end."""
-    places = [Place(name, folder / f"{name.replace(' ', '-')}.db") for name in BUILDERS]
+
+    def build(name: str, db: holdfast.Store) -> Built:
+        for made in SCHEMA.values():
+            db.execute(made)
+        built = BUILDERS[name](db)
+        numbered_elsewhere(db)
+        return built
+
+    places = [
+        Place(name, folder / f"{name.replace(' ', '-')}.db", functools.partial(build, name), SCHEMA)
+        for name in BUILDERS
+    ]
     try:
         yield places
     finally:

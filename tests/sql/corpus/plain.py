@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -28,10 +28,14 @@ class _VectorLoader(Loader):
 
 
 class Plain:
-    """A database with the tables and rows of the corpus. Every statement finds it as it was made."""
+    """A database with tables and rows. Every statement finds it as it was made."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any], tables: Collection[str], *, numbered: Collection[str] = ()
+    ) -> None:
         self._connection = connection
+        self._tables = tables
+        self._numbered = numbered
         self._numeric = connection.execute(
             "SELECT attrelid, attnum FROM pg_attribute WHERE atttypid = 'numeric'::regtype AND attnum > 0"
         ).fetchall()
@@ -46,14 +50,14 @@ class Plain:
                 return Answer(error=error)
             if not statement.writes:
                 return answer
-            contents = {table: self._rows(table) for table in SCHEMA}
+            contents = {table: self._rows(table) for table in self._tables}
             return Answer(answer.columns, answer.rows, answer.count, answer.exact, contents)
 
     def _rows(self, table: str) -> Rows:
         return [tuple(map(_aware, row)) for row in self._connection.execute(f"SELECT * FROM {table}")]
 
     def _answer(self, statement: Statement) -> Answer:
-        for table in NUMBERED if statement.writes else ():
+        for table in self._numbered if statement.writes else ():
             self._connection.execute(f"SELECT setval('{table}_id_seq', {LAST_NUMBER})")
         cursor = self._connection.execute(statement.sql, converted(statement.parameters))
         if cursor.description is None:
@@ -95,10 +99,9 @@ def _value(value: Any) -> Any:
 
 
 @contextmanager
-def filled(server: str, *, backwards: bool = False) -> Iterator[Plain]:
-    """Make a database on a server, with all tables and rows, and remove it at the end.
+def database(server: str) -> Iterator[psycopg.Connection[Any]]:
+    """Make a database on a server, with vectors and a clock that stands still, and remove it at the end.
 
-    Backwards, the last rows are written first: what no ORDER BY decides may come out otherwise.
     NOW() is a function of its own, found before PostgreSQL's, that always says the same.
     """
     name = f"corpus_{next(_databases)}"
@@ -114,6 +117,27 @@ def filled(server: str, *, backwards: bool = False) -> Iterator[Plain]:
         connection.execute("SET search_path = public, frozen, pg_catalog")
         (oid,) = connection.execute("SELECT 'vector'::regtype::oid").fetchone() or (0,)
         connection.adapters.register_loader(oid, _VectorLoader)
+        yield connection
+    with psycopg.connect(server, autocommit=True) as owner:
+        owner.execute(f"DROP DATABASE {name}")
+
+
+@contextmanager
+def made(server: str, statements: Sequence[str], tables: Collection[str]) -> Iterator[Plain]:
+    """Make a database by statements."""
+    with database(server) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+        yield Plain(connection, tables)
+
+
+@contextmanager
+def filled(server: str, *, backwards: bool = False) -> Iterator[Plain]:
+    """Make a database with the tables and rows of the corpus.
+
+    Backwards, the last rows are written first: what no ORDER BY decides may come out otherwise.
+    """
+    with database(server) as connection:
         for made in SCHEMA.values():
             connection.execute(made)
         for table, forwards in ROWS.items():
@@ -121,6 +145,4 @@ def filled(server: str, *, backwards: bool = False) -> Iterator[Plain]:
             places = ", ".join(["%s"] * len(rows[0]))
             with connection.cursor() as cursor:
                 cursor.executemany(f"INSERT INTO {table} VALUES ({places})", [converted(row) for row in rows])
-        yield Plain(connection)
-    with psycopg.connect(server, autocommit=True) as owner:
-        owner.execute(f"DROP DATABASE {name}")
+        yield Plain(connection, SCHEMA, numbered=NUMBERED)
