@@ -19,7 +19,7 @@ from typing import Any
 
 import holdfast
 from holdfast.testing.stand_ins import FakeClock
-from tests.sql.corpus.answers import Answer, Contents
+from tests.sql.corpus.answers import Answer, Contents, difference
 from tests.sql.corpus.rows import ROWS, Row
 from tests.sql.corpus.schema import KEYS, LAST_NUMBER, NOW, NUMBERED, SCHEMA, UNIQUE
 from tests.sql.corpus.statement import Json, Parameters, Statement, Vector
@@ -192,13 +192,20 @@ class Place:
     def answer(self, statement: Statement) -> Answer:
         """Run a statement: one that reads on the store, one that writes on a copy of it."""
         if not statement.writes:
-            return _answer(self.reader, statement)
+            return self._read(statement)
         with self._copied() as db:
             before = db.head
             answer = _answer(db, statement)
             if answer.error is not None and db.head != before:
                 raise AssertionError(f"{statement.label} was refused and changed the head") from answer.error
             return replace(answer, contents=contents_of(db, self.tables))
+
+    def _read(self, statement: Statement) -> Answer:
+        """Run a statement, and once more now that it is known."""
+        first, again = _answer(self.reader, statement), _answer(self.reader, statement)
+        if repr(first.error) != repr(again.error) or difference(first, again, in_order=statement.ordered):
+            raise AssertionError(f"{statement.label} answers otherwise the second time: {first}, {again}")
+        return again
 
     @contextmanager
     def _copied(self) -> Iterator[holdfast.Store]:
