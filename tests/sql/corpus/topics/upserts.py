@@ -9,7 +9,7 @@ STATEMENTS = [
     write("do nothing, new", "INSERT INTO runs (run_id, agent) VALUES (%s, %s) ON CONFLICT (run_id) DO NOTHING RETURNING run_id", ["run-40", "new"]),
     write("do nothing returns only what is new", "INSERT INTO runs (run_id, agent) VALUES ('run-1', 'a'), ('run-41', 'b'), ('run-2', 'c') ON CONFLICT (run_id) DO NOTHING RETURNING run_id, status"),
     write("do nothing on two keys", "INSERT INTO iterations (run_id, step, action) VALUES (%s, %s, %s) ON CONFLICT (run_id, step) DO NOTHING", ["run-1", 2, "again"], empty=True),
-    write("do nothing on UNIQUE", "INSERT INTO conversations (user_id, title) VALUES ('cy', 'Trip to Oslo'), ('cy', 'Bergen') ON CONFLICT (user_id, title) DO NOTHING RETURNING user_id, title"),
+    write("do nothing on UNIQUE", "INSERT INTO conversations (user_id, title) VALUES ('cy', 'Bergen'), ('cy', 'Trip to Oslo') ON CONFLICT (user_id, title) DO NOTHING RETURNING user_id, title"),
     write("do nothing whatever conflicts", "INSERT INTO documents (id, source, chunk, body) VALUES (1, 'x', 0, 'x'), (500, 'faq', 1, 'x'), (501, 'y', 0, 'y') ON CONFLICT DO NOTHING RETURNING id"),
     write("do nothing with a repeated key among the values", "INSERT INTO jobs (id, queue) VALUES (50, 'first'), (50, 'second') ON CONFLICT (id) DO NOTHING RETURNING queue"),
     write("update with excluded", "INSERT INTO metrics (name, day, value) VALUES (%s, %s, %s) ON CONFLICT (name, day) DO UPDATE SET value = EXCLUDED.value", _METRIC),

@@ -6,7 +6,7 @@ _Q = Vector((1.0, 0.25, 0.0, 0.0))
 _P = Vector((0.5, 1.0, -1.0))
 
 STATEMENTS = [
-    read("the nearest by L2", "SELECT id, title FROM documents WHERE embedding IS NOT NULL ORDER BY embedding <-> %s LIMIT 5", [_Q]),
+    read("the nearest by L2", "SELECT id, title FROM documents WHERE embedding IS NOT NULL ORDER BY embedding <-> %s LIMIT 4", [_Q]),
     read("the nearest by cosine", "SELECT id FROM documents WHERE id NOT IN (1, 9) ORDER BY embedding <=> %s::vector, id LIMIT 4", [_Q]),
     read("the nearest by inner product", "SELECT id FROM documents WHERE embedding IS NOT NULL ORDER BY embedding <#> %s LIMIT 3", [_Q]),
     read("the distance beside the row", "SELECT id, embedding <-> %s AS distance FROM documents ORDER BY distance, id", [_Q]),
