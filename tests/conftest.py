@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from tests import postgresql as server
 
 SOAK = os.environ.get("HOLDFAST_SOAK") == "1"
 
@@ -37,6 +40,18 @@ def traces(root: Path) -> Path:
 def soak() -> bool:
     """Tell whether tests run in their long form (`make soak`)."""
     return SOAK
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Yield what to connect to a PostgreSQL server with, one for each process of the run.
+
+    Where none is installed tests are skipped aloud, but in CI they fail: there it must be.
+    """
+    if not server.installed():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(server.MISSING)
+    with server.running() as connection:
+        yield connection
 
 
 class Suites:

@@ -1,0 +1,36 @@
+"""ORDER BY, LIMIT, OFFSET, FETCH."""
+
+from tests.sql.corpus.statement import read, wrong
+
+STATEMENTS = [
+    read("NULLs come last", "SELECT run_id, budget FROM runs ORDER BY budget, run_id"),
+    read("NULLs come first when descending", "SELECT run_id, budget FROM runs ORDER BY budget DESC, run_id"),
+    read("NULLs first", "SELECT run_id, finished_at FROM runs ORDER BY finished_at NULLS FIRST, run_id"),
+    read("NULLs last when descending", "SELECT run_id, finished_at FROM runs ORDER BY finished_at DESC NULLS LAST, run_id"),
+    read("text by code point", "SELECT agent FROM runs ORDER BY agent"),
+    read("text by code point, descending", "SELECT user_id, title FROM conversations ORDER BY title DESC, user_id"),
+    read("booleans: false first", "SELECT id, archived FROM conversations ORDER BY archived, id"),
+    read("by a result's name", "SELECT run_id, tokens_used * 2 AS twice FROM iterations ORDER BY twice DESC NULLS LAST, run_id, step LIMIT 6"),
+    read("by ordinals", "SELECT agent, status, run_id FROM runs ORDER BY 2, 1 DESC, 3"),
+    read("by an expression", "SELECT run_id FROM runs ORDER BY length(agent) DESC, lower(agent), run_id"),
+    read("by what is not shown", "SELECT action FROM iterations WHERE run_id = 'run-1' ORDER BY step DESC"),
+    read("by numbers, not text", 'SELECT "id", "score" FROM "EvalResults" ORDER BY "score", "id"'),
+    read("by dates", "SELECT id FROM documents ORDER BY added_on DESC, id"),
+    read("limit and offset", "SELECT id FROM messages ORDER BY id LIMIT 5 OFFSET 10"),
+    read("limit and offset by parameters", "SELECT id FROM messages ORDER BY created_at DESC, id DESC LIMIT %s OFFSET %s", [4, 8]),
+    read("offset alone", "SELECT id FROM messages ORDER BY id OFFSET 29"),
+    read("offset before limit", "SELECT id FROM messages ORDER BY id OFFSET 2 LIMIT 2"),
+    read("limit all", "SELECT id FROM jobs ORDER BY id LIMIT ALL"),
+    read("limit NULL", "SELECT id FROM jobs ORDER BY id LIMIT %s", [None]),
+    read("limit 0", "SELECT id, queue FROM jobs LIMIT 0", empty=True),
+    read("fetch first", "SELECT run_id FROM runs ORDER BY run_id FETCH FIRST 3 ROWS ONLY"),
+    read("offset and fetch next", "SELECT run_id FROM runs ORDER BY run_id OFFSET 2 ROWS FETCH NEXT 1 ROW ONLY"),
+    read("with ties", "SELECT count(*) FROM (SELECT id FROM jobs ORDER BY priority DESC FETCH FIRST 2 ROWS WITH TIES) t"),
+    read("using an operator", "SELECT id FROM jobs ORDER BY id USING >"),
+    read("collate C", 'SELECT agent FROM runs ORDER BY agent COLLATE "C"'),
+    read("limit of an expression", "SELECT id FROM jobs ORDER BY id LIMIT 1 + 1"),
+    read("an inner order decides what is left", "SELECT max(id) FROM (SELECT id FROM messages ORDER BY id LIMIT 7) t"),
+    wrong("an ordinal that is not there", "SELECT run_id FROM runs ORDER BY 2"),
+    wrong("a negative limit", "SELECT run_id FROM runs LIMIT -1"),
+    wrong("order of JSON's operators is unknown", "SELECT run_id FROM runs ORDER BY walks"),
+]
