@@ -1,6 +1,6 @@
 """Holdfast keeps the state of an agent loop: every step a durable, branchable, queryable commit."""
 
-from typing import TYPE_CHECKING
+import typing
 
 from holdfast.errors import (
     AlreadyExists,
@@ -27,7 +27,7 @@ from holdfast.store.store import Store, connect
 from holdfast.tables.cursor import Cursor
 from holdfast.versions.results import Branch, Collected, CommitInfo, Erased, Merge, RowChange, Tag, Verification
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from holdfast import aio
 
 __all__ = [

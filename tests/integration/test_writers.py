@@ -199,6 +199,23 @@ class TestGroups:
             assert rows(db) == [0, 1, 2, 4, 5]
             db.verify()
 
+    def test_one_that_takes_the_transaction_with_it_fails_alone(self, db: Store, path: Path) -> None:
+        """SQLite takes back the whole transaction of a write that is stopped. The others do theirs again."""
+        forever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+        with holdfast.connect(path, statement_timeout=0.2) as hasty:
+            calls = inserts([hasty] * 6)
+            for culprit in (0, 3, 5):
+                slow = [*calls]
+                slow[culprit] = lambda: hasty.execute(f"UPDATE steps SET note = 'x' WHERE step < ({forever})")
+                done = together(hasty, slow)
+                assert [type(future.exception()) for future in done] == [
+                    holdfast.Timeout if n == culprit else type(None) for n in range(6)
+                ]
+                assert rows(db) == [n for n in range(6) if n != culprit]
+                db.execute("DELETE FROM steps WHERE run_id = 't'")
+            assert len(db.execute("SELECT 1 FROM steps WHERE note = 'x'").fetchall()) == 0
+        db.verify()
+
     def test_what_users_wrote_in_python_runs_on_their_own_thread_and_alone(self, db: Store) -> None:
         threads: list[int] = []
 
