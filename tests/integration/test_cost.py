@@ -107,7 +107,7 @@ def test_d13_a_write_is_one_transaction(tmp_path: Path) -> None:
         with counted(db) as counter:
             WORK["last step"](db)
             WORK["last step"](db)
-        assert counter.statements <= 12
+        assert counter.statements <= 14  # the first one makes the view, and asks whether lines are sealed
 
 
 def test_w1_a_growing_table_writes_what_is_new(tmp_path: Path) -> None:

@@ -121,4 +121,4 @@ def test_a_list_can_be_one_parameter(moments: holdfast.Store, condition: str) ->
     ],
 )
 def test_results_come_back_as_values_of_their_type(moments: holdfast.Store, expression: str, value: Any) -> None:
-    assert moments.execute(f"SELECT {expression} FROM s LIMIT 1").fetchone() == {expression: value}
+    assert moments.execute(f"SELECT {expression} AS found FROM s LIMIT 1").fetchone() == {"found": value}

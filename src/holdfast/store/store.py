@@ -242,7 +242,7 @@ class Store:
         """
         statement = parse(sql)
         if statement.verb in (Verb.SELECT, Verb.SCHEMA):
-            word = statement.tokens[statement.start].text.upper()
+            word = statement.summary.split(" ", 1)[0] or "SELECT"
             raise Unsupported(f"executemany() takes INSERT, UPDATE or DELETE, not {word}; use execute()")
         return self._run(statement, parameters)
 

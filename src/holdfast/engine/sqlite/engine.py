@@ -191,7 +191,12 @@ class SqliteEngine:
         unknown = set(json_value(found[0][0], "features")) - FEATURES
         if unknown:
             raise Unsupported(f"{str(self._path)!r} needs features this Holdfast does not know: {unknown}; update it")
-        if version < FORMAT and not self._options.read_only:
+        if version < FORMAT and self._options.read_only:
+            raise Unsupported(
+                f"{str(self._path)!r} is a store of format {version}, which has to be upgraded to be read: connect once"
+                " without read_only"
+            )
+        if version < FORMAT:
             _upgrade(driver)
 
 
