@@ -464,6 +464,10 @@ class SqlWriter(SqlReader, Writer, Protocol):
         """
         ...
 
+    def prepare(self, table: Table) -> None:
+        """Let the statements that follow read `hf_rows_<id>` of a table that is going to be written."""
+        ...
+
     def gather(
         self, table: Table, sql: str, parameters: Sequence[object], command: Command | None = None
     ) -> list[int]:

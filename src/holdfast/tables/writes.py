@@ -28,7 +28,8 @@ class Write:
         table: the table that it writes.
         sql: an INSERT into a command view, or (with RETURNING) of a DELETE the query for the versions to delete.
         command: a command view of the statement's own, which has to be made first.
-        returning: the query for RETURNING; its last parameter is the list of the versions touched.
+        returning: the query for RETURNING.
+        touched: its parameter that takes the list of the versions that were written.
         fields: the columns that RETURNING gives.
     """
 
@@ -38,6 +39,7 @@ class Write:
     returning: str | None = None
     fields: list[Field] | None = None
     deletes: bool = False
+    touched: int = 0
 
 
 def written(
@@ -132,8 +134,7 @@ class Translation:
         for item in items:
             if contains(item.expression, _aggregates):
                 raise SqlError("RETURNING has no aggregates; it gives a row for each that was written")
-        self.context.places.append(Place())
-        number = len(self.context.places)
+        number = write.touched = self.context.another_parameter()
         touched = f'(SELECT key AS "hf:key", value AS "hf:value" FROM json_each(?{number}))'
         write.returning = (
             f"SELECT {', '.join(sql for sql, _ in found)} FROM {touched} CROSS JOIN {self.rows}"

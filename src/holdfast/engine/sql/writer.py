@@ -161,6 +161,10 @@ class SqlChanges(ConstraintChecks):
             raise ValueTooLarge(f"a commit touches more than {COMMIT_ROWS_MAX} rows; make several of it")
         return self._counter.touched
 
+    def prepare(self, table: Table) -> None:
+        """Make the views that writes of a table, and what they read of it, go by."""
+        self._accept(table)
+
     def gather(self, table: Table, sql: str, parameters: Parameters, command: Command | None = None) -> list[int]:
         """Run an INSERT into a command view once; return the versions that are there now, in the order of touching."""
         self._counter.gathered = gathered = []

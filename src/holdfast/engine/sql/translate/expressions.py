@@ -125,7 +125,9 @@ class Expressions:
         """Translate a chain such as a + b + c + ... from its left end, without going as deep as it is long."""
         chain: list[nodes.Binary] = []
         at: Node = node
-        while isinstance(at, nodes.Binary):
+        if node.operator == "@@":
+            return search_condition(node, scope)
+        while isinstance(at, nodes.Binary) and at.operator != "@@":
             chain.append(at)
             at = at.left
         left = self.translate(at, scope)
@@ -139,8 +141,6 @@ class Expressions:
             mine = adapt(left, BOOLEAN, places, "a condition").sql
             other = self.condition(node.right, scope)
             return Typed(f"({mine} {node.operator.upper()} {other})", BOOLEAN, node)
-        if node.operator == "@@":
-            return search_condition(node, scope)
         if isinstance(node.right, nodes.Interval):
             right = Typed(str(node.right.us), INTERVAL, node.right)
         else:

@@ -134,7 +134,7 @@ class Queries:
     def _select(self, node: nodes.Select, query: nodes.Query, scope: Scope) -> tuple[str, list[Field]]:
         found = nearest(self, node, query, scope)
         if found is not None:
-            node, query = found.select, found.query
+            node = found.select
         versioned = found is not None or _any(node, query, is_search)
         source = ""
         if node.source is not None:
@@ -150,7 +150,8 @@ class Queries:
         typed_items = [typed for _, _, typed in items]
         order = self._order(query, node, scope, typed_items)
         if found is not None:
-            order = found.order
+            others = self.expressions.order(found.order, scope, typed_items)
+            order = f"{found.score}{f', {others}' if others else ''}"
         listed = ", ".join(sql for sql, _, _ in items)
         head = f"SELECT {'DISTINCT ' * node.distinct}{listed}{source}"
         sql = f"{head}{clauses}{group}{_after(order, self._limits(query, scope))}"

@@ -31,6 +31,8 @@ class Source:
     fields: list[Field]
     table: Table | None = None
     view: str = ""
+    query: nodes.Node | None = None
+    """Of `plainto_tsquery('words') AS query` in FROM: what the name stands for."""
     written: str = ""
     """The name as the statement has it, of a table at a ref: there the case of letters counts."""
     merged: frozenset[str] = frozenset()
@@ -74,13 +76,15 @@ class Shown:
 class Search:
     """Rows to find before the statement runs, by distance or by words; it joins what was found (engine/contract.py).
 
-    Args:
+    Attributes:
         shown: the table, as the statement sees it.
         column: the name of the column.
         operator: `<->`, `<=>`, `<#>`, or `@@` for words.
-        query: the parameter (from 1) or the stored value to look for.
-        limit: how many of the nearest, as a parameter or a number; None: all that match.
-        among: a query for the versions to look at, if not all, and the parameters in it.
+        query: the parameter or the string to look for.
+        syntax, language: of a search for words: how they are written, and in which language they are taken.
+        limit, offset: of the nearest rows: how many there are to be, and to be passed over.
+        among: a query for the versions to look at, if not all.
+        whole: whether rows without a vector would come, too, where there are too few with one.
         number: the parameter that takes the number of the search.
     """
 
@@ -88,10 +92,13 @@ class Search:
     column: str
     operator: str
     query: nodes.Node
-    syntax: str
-    limit: nodes.Node | None
-    among: str | None
-    number: int
+    syntax: str = ""
+    language: str | None = None
+    limit: nodes.Node | None = None
+    offset: nodes.Node | None = None
+    among: str | None = None
+    whole: bool = False
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -107,6 +114,8 @@ class Context:
     places: list[Place]
     shown: dict[str, Shown] = field(default_factory=dict)
     searches: list[Search] = field(default_factory=list)
+    searches_nearest: bool = True
+    """Whether the nearest rows are found before the statement runs."""
     hoisted: list[tuple[str, int]] | None = None
     """Inside a trigger, which takes no parameters: the columns of NEW that hold them, with their numbers."""
 
@@ -118,6 +127,11 @@ class Context:
         if (name, number) not in self.hoisted:
             self.hoisted.append((name, number))
         return f"NEW.{quoted(name)}"
+
+    def another_parameter(self) -> int:
+        """Return the number of another parameter, which is filled in when the statement runs."""
+        self.places.append(Place())
+        return len(self.places)
 
     def is_table(self, name: str) -> bool:
         """Tell whether there is a table of that name."""
@@ -212,6 +226,16 @@ class Scope:
                     found = source.find(node.name)
                     if found is not None:
                         return found
+            scope = scope.parent
+        return None
+
+    def query_named(self, name: str) -> nodes.Node | None:
+        """Return what a name in FROM asks to be searched for, or None."""
+        scope: Scope | None = self
+        while scope is not None:
+            for source in scope.sources:
+                if source.query is not None and source.is_called(name):
+                    return source.query
             scope = scope.parent
         return None
 

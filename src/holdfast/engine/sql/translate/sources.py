@@ -9,6 +9,7 @@ from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import quoted
 from holdfast.engine.sql.nodes import Node
 from holdfast.engine.sql.translate.scope import Field, Scope, Source, distinct_fields, table_source
+from holdfast.engine.sql.translate.searches import SYNTAXES
 from holdfast.engine.sql.translate.typed import (
     INTEGER,
     INTERVAL,
@@ -141,8 +142,11 @@ class Sources:
 
     def _function(self, node: nodes.TableCall, scope: Scope) -> str:
         name = node.call.name.lower()
-        arguments = self._queries.expressions.all(node.call.arguments, scope)
+        arguments = [] if name in SYNTAXES else self._queries.expressions.all(node.call.arguments, scope)
         alias = node.alias or name
+        if name in SYNTAXES:  # what is searched for has a name, and is no table
+            scope.sources.append(Source(alias, [], query=node.call))
+            return f"(SELECT 1) AS {quoted(alias)}"
         if name == "generate_series":
             return self._series(node, arguments, alias, scope)
         if name in ("json_each", "json_tree"):
