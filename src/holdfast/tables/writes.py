@@ -9,9 +9,9 @@ from holdfast.core.schema import Column, Table
 from holdfast.core.types import encode
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import VID, quoted
-from holdfast.engine.sql.nodes import Node
-from holdfast.engine.sql.translate.calls import contains, is_aggregate
+from holdfast.engine.sql.nodes import Node, contains
 from holdfast.engine.sql.translate.defaults import default_value
+from holdfast.engine.sql.translate.functions.aggregates import is_aggregate
 from holdfast.engine.sql.translate.queries import Queries
 from holdfast.engine.sql.translate.scope import Context, Field, Scope, Shown, Source, table_source
 from holdfast.engine.sql.translate.stored import converted, needs_conversion

@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def _read(text: Any) -> datetime:  # noqa: ANN401
+def _read(text: Any) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except (ValueError, TypeError) as error:
@@ -112,7 +112,7 @@ def _rest(us: int, unit: int) -> int:
     return us - int(us / unit) * unit
 
 
-def _named(field: str, parts: dict[str, Any]) -> Any:  # noqa: ANN401
+def _named(field: str, parts: dict[str, Any]) -> Any:
     name = field.lower() if field.lower() in parts else unit_named(field)
     if name not in parts:
         raise InvalidValue(f"EXTRACT: {field!r} is no part; there are {', '.join(parts)}")

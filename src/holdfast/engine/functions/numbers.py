@@ -18,7 +18,7 @@ _QUOTIENT_DIGITS = 20
 """The least decimals of a quotient; PostgreSQL shows at least 16 significant digits."""
 
 
-def divisor(value: Any) -> Any:  # noqa: ANN401
+def divisor(value: Any) -> Any:
     """hf_divisor: return a divisor. Raises InvalidValue if it is zero."""
     if value == 0:
         raise InvalidValue("division by zero; write NULLIF(divisor, 0) to have NULL instead")
@@ -44,19 +44,19 @@ _OPERATORS: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
 }
 
 
-def numeric(operator: str, a: Any, b: Any) -> str:  # noqa: ANN401
+def numeric(operator: str, a: Any, b: Any) -> str:
     """hf_numeric: return what two decimals make."""
     return stored(_OPERATORS[operator](Decimal(str(a)), Decimal(str(b))))
 
 
 def _rounded(rounding: str) -> Callable[..., str]:
-    def rounded(value: Any, places: int = 0) -> str:  # noqa: ANN401
+    def rounded(value: Any, places: int = 0) -> str:
         return stored(Decimal(str(value)).quantize(Decimal(1).scaleb(-places), rounding, context=_DIGITS))
 
     return rounded
 
 
-def _absolute(value: Any) -> str:  # noqa: ANN401
+def _absolute(value: Any) -> str:
     return stored(abs(Decimal(str(value))))
 
 

@@ -6,7 +6,9 @@ GROUP BY is found again in the list of a SELECT.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,3 +428,27 @@ class Delete(Node):
     returning: tuple[Item, ...] = ()
     tables: tuple[CommonTable, ...] = ()
     recursive: bool = False
+
+
+def contains(node: Node, wanted: Callable[[Node], bool], *, queries: bool = False) -> bool:
+    """Tell whether an expression has a wanted part; inside its subqueries only if `queries`."""
+    left = [node]
+    while left:
+        part = left.pop()
+        if wanted(part):
+            return True
+        left += children(part, queries=queries)
+    return False
+
+
+def children(node: Node, *, queries: bool = False) -> list[Node]:
+    """Return the parts of a node; those that are queries only if `queries`."""
+    found: list[Node] = []
+    left: list[object] = [getattr(node, part.name) for part in reversed(fields(node))]
+    while left:
+        part = left.pop()
+        if isinstance(part, tuple):
+            left += reversed(cast("tuple[object, ...]", part))
+        elif isinstance(part, Node) and (queries or not isinstance(part, Query)):
+            found.append(part)
+    return found

@@ -56,10 +56,10 @@ class CallParser(OperandParser):
         return None, self.expression()
 
     def _within_group(self, call: nodes.Call) -> nodes.Call:
-        order = self.parenthesised(self._order_of_group)
-        if call.name.lower() not in _PERCENTILES or len(order) > 1:
+        item, *others = self.parenthesised(self._order_of_group)
+        if call.name.lower() not in _PERCENTILES or others:
             raise Unsupported(f"{call.name.upper()} ... WITHIN GROUP is not supported; percentile_cont(0.95) is")
-        return nodes.Call(call.name, (*call.arguments, order[0].expression))
+        return nodes.Call(call.name, (*call.arguments, item.expression))
 
     def _order_of_group(self) -> tuple[nodes.OrderItem, ...]:
         order = self.order_clause()

@@ -92,7 +92,7 @@ def common_type(parts: Iterable[Typed]) -> ColumnType | None:
     return TEXT if found is None and texts else found
 
 
-_WIDENING = {
+_WIDENING: dict[frozenset[Kind], ColumnType] = {
     frozenset((Kind.INTEGER, Kind.REAL)): REAL,
     frozenset((Kind.INTEGER, Kind.NUMERIC)): NUMERIC,
     frozenset((Kind.REAL, Kind.NUMERIC)): NUMERIC,
