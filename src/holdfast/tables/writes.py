@@ -172,7 +172,7 @@ class InsertTranslation(Translation):
 
     def write(self, node: nodes.Insert) -> Write:
         """Return the INSERT into the command view."""
-        columns = [self.column(name) for name in node.columns] if node.columns is not None else list(self.table.columns)
+        columns = self._columns(node)
         if len({column.id for column in columns}) < len(columns):
             raise SqlError(f"INSERT INTO {self.table.name} names a column twice")
         prefix = self.queries.common_tables(node.tables, self.scope, recursive=node.recursive)
@@ -186,6 +186,14 @@ class InsertTranslation(Translation):
         view = command.name if command is not None else insert_view(self.table)
         into = f"INSERT INTO {view} ({', '.join(map(quoted, names))})"
         return self.returning(node.returning, Write(self.table, f"{prefix}{into} {source(command)}", command))
+
+    def _columns(self, node: nodes.Insert) -> list[Column]:
+        """Return the columns that are given values: without a list the first ones, as many as there are values."""
+        if node.columns is not None:
+            return [self.column(name) for name in node.columns]
+        body = node.source.body if node.source is not None else None
+        count = len(body.rows[0]) if isinstance(body, nodes.Values) else len(self.table.columns)
+        return list(self.table.columns[:count] if count else self.table.columns)
 
     def _source(self, node: nodes.Insert, columns: list[Column]) -> tuple[list[str], Callable[[Command | None], str]]:
         """Return the columns that are given, and what gives their values."""
@@ -255,6 +263,7 @@ class UpdateTranslation(Translation):
             f"{prefix}INSERT INTO {update_view(self.table)} SELECT {', '.join([self.vid, *values])}"
             f" FROM {', '.join(tables)}{where}{once}"
         )
+        _refuse_others(node.returning, self.source, node.source)
         return self.returning(node.returning, Write(self.table, sql))
 
 
@@ -274,8 +283,21 @@ class DeleteTranslation(Translation):
         found = f"SELECT {distinct}{self.vid} FROM {', '.join(tables)}{where}"
         if not node.returning:
             return Write(self.table, f"{prefix}INSERT INTO {delete_view(self.table)} {found}", deletes=True)
+        _refuse_others(node.returning, self.source, node.source)
         # What is gone cannot be shown any more, so the rows are found and shown first.
         return self.returning(node.returning, Write(self.table, f"{prefix}{found}", deletes=True))
+
+
+def _refuse_others(items: Sequence[nodes.Item], target: Source, others: Node | None) -> None:
+    """RETURNING sees the rows as they were written, without those of FROM or USING beside them."""
+
+    def is_other(node: Node) -> bool:
+        return isinstance(node, nodes.Name) and not (
+            (node.table is None or target.is_called(node.table)) and target.find(node.name) is not None
+        )
+
+    if others is not None and any(contains(item.expression, is_other) for item in items):
+        raise Unsupported("RETURNING gives columns of the table that is written, not of the tables beside it")
 
 
 _TRANSLATIONS: dict[type[Node], type[Translation]] = {
