@@ -107,15 +107,6 @@ def _found(
     return Cursor(run.shape, reader.query(run.sql, used(run.sql, filled)))
 
 
-def _change_schema(self, writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
-        if statement.names:
-            raise Unsupported(f"{statement.summary} takes no parameters; write the values into the statement")
-        changed = parse_schema_statement(list(statement.tokens)).apply(writer, catalogue)
-        if changed is not catalogue:
-            writer.define(replace(changed, version=catalogue.version + 1))
-        return Cursor(rowcount=0)
-
-
 def _change_schema(writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
     if statement.names:
         raise Unsupported(f"{statement.summary} takes no parameters; write the values into the statement")

@@ -120,10 +120,7 @@ class QueryParser(ExpressionParser):
         return self.listed(self._item)
 
     def _item(self) -> nodes.Item:
-        start = self.at
-        expression = self.expression()
-        text = self.text_since(start)
-        return nodes.Item(expression, self._output_name(), text)
+        return nodes.Item(self.expression(), self._output_name())
 
     def _output_name(self) -> str | None:
         if self.take("as"):

@@ -547,7 +547,7 @@ def contains(node: nodes.Node, wanted: Callable[[nodes.Node], bool], *, queries:
 def children(node: nodes.Node, *, queries: bool = False) -> Sequence[nodes.Node]:
     """Return the parts of a node."""
     found: list[nodes.Node] = []
-    for name in type(node).__slots__:  # type: ignore[attr-defined]
+    for name in node.__struct_fields__:
         _gather(getattr(node, name), found, queries=queries)
     return found
 

@@ -6,8 +6,10 @@ Rows without a vector are not among them: where there are too few others, the st
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.core.types import Kind
 from holdfast.engine.sql import nodes
@@ -79,7 +81,7 @@ def nearest(queries: Queries, select: nodes.Select, query: nodes.Query, scope: S
         f" JOIN temp.hf_found AS {FOUND} ON {FOUND}.search = ?{number}"
         f" AND {FOUND}.vid = {quoted(alias)}.{quoted(VID)}"
     )
-    return Nearest(replace(select, where=None), join, f"{FOUND}.score", tuple(others))
+    return Nearest(msgspec.structs.replace(select, where=None), join, f"{FOUND}.score", tuple(others))
 
 
 def _where(shown: Shown, column: int) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+import msgspec
 
 from holdfast.core.types import ColumnType, Kind
 from holdfast.engine.sql import nodes
@@ -264,7 +265,7 @@ class Queries:
         clauses = self._clauses(node, scope)
         group = self._group(node, scope, items)
         by_name = {field.name.lower(): typed for _, field, typed in items}
-        order = tuple(replace(item, expression=_meant(item.expression, node)) for item in query.order)
+        order = tuple(msgspec.structs.replace(item, expression=_meant(item.expression, node)) for item in query.order)
         scope.outputs = {}
         keyed = [_meant(part, node) for part in node.distinct_on]
         if any(item.expression not in keyed for item in order[: len(keyed)]):
