@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -306,7 +306,7 @@ def try_out(writer: SqlWriter, table: Table) -> None:
 
 
 @contextmanager
-def _named(part: str) -> Iterator[None]:
+def _named(part: str) -> Generator[None]:
     """Say in the message of an error which part of a table it is about."""
     try:
         yield

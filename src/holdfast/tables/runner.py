@@ -195,6 +195,8 @@ def _explained(error: SqlError, catalogue: Catalogue) -> HoldfastError:
             f"the parts of the statement stand in each other too deep, or too many follow each other ({error}); use"
             " IN (...), parameters, or several statements"
         )
+    if str(error).startswith("misuse of aggregate"):
+        return SqlError(f"{error}: an aggregate stands in the list of a SELECT, in HAVING or in ORDER BY, not in WHERE")
     prefix = "no such table: "
     if prefix in str(error):
         name = str(error).split(prefix, 1)[1]

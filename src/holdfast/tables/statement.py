@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -104,7 +104,7 @@ def _remembered(sql: str) -> Statement:
 
 
 @contextmanager
-def depth_refused() -> Iterator[None]:
+def depth_refused() -> Generator[None]:
     """Raise SqlError where the parts of a statement stand in each other deeper than they can be followed."""
     try:
         yield

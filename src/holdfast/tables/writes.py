@@ -11,6 +11,7 @@ from holdfast.core.types import encode
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import VID, quoted
 from holdfast.engine.sql.nodes import Node
+from holdfast.engine.sql.translate.calls import contains
 from holdfast.engine.sql.translate.defaults import default_value
 from holdfast.engine.sql.translate.queries import Queries
 from holdfast.engine.sql.translate.scope import Context, Field, Scope, Shown, Source, table_source
@@ -121,6 +122,20 @@ class Translation:
                     raise SqlError(f"UPDATE {self.table.name} assigns {column.name} twice")
                 new[column.id] = f"({self.value(value, column, scope)})"
         return new
+
+    def check_returning(self, node: nodes.Update | nodes.Delete) -> None:
+        """Raise Unsupported if RETURNING asks for columns of the other tables: it is answered from the written rows."""
+        for item in node.returning if node.source is not None else ():
+            star = isinstance(item.expression, nodes.Star) and item.expression.table is None
+            if star or contains(item.expression, self._is_of_another):
+                raise Unsupported(
+                    f"RETURNING beside other tables gives the columns of {self.table.name} alone: write {self.alias}.*"
+                    " or their names"
+                )
+
+    def _is_of_another(self, node: Node) -> bool:
+        table = node.table if isinstance(node, (nodes.Name, nodes.Star)) else None
+        return table is not None and not self.source.is_called(table)
 
     def returning(self, items: Sequence[nodes.Item], write: Write) -> Write:
         """Add what RETURNING asks for to a write."""
@@ -236,6 +251,7 @@ class UpdateTranslation(Translation):
 
     def write(self, node: nodes.Update) -> Write:
         """Return the INSERT into the command view."""
+        self.check_returning(node)
         prefix = self.queries.common_tables(node.tables, self.scope, recursive=node.recursive)
         self.scope.sources.append(self.source)
         tables = [self.rows]
@@ -261,6 +277,7 @@ class DeleteTranslation(Translation):
 
     def write(self, node: nodes.Delete) -> Write:
         """Return the INSERT into the command view."""
+        self.check_returning(node)
         prefix = self.queries.common_tables(node.tables, self.scope, recursive=node.recursive)
         self.scope.sources.append(self.source)
         tables = [self.rows]

@@ -339,7 +339,7 @@ class ExpressionParser:
         if token.is_symbol("?"):
             raise Unsupported("'?' is not supported here: use %s for a parameter")
         if token.is_symbol("["):
-            raise Unsupported('\'[\' is not supported here: use double quotes for a name, "name", and ARRAY[...] for a list')
+            raise Unsupported("[...] is not supported here: put a name into double quotes; a list is ARRAY[...]")
         if not token.is_name:
             raise self.unexpected("a value is expected")
         return self._word(token) if token.kind is TokenKind.WORD else self._name()

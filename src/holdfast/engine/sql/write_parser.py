@@ -112,7 +112,7 @@ class StatementParser(QueryParser):
     def _assigned(self) -> str:
         name = self.name("an assignment, column = value,")
         if self.symbol("."):
-            raise Unsupported(f"SET {name}.{self.peek().name}: a column is assigned by its own name, without the table's")
+            raise Unsupported(f"SET {name}.{self.peek().name}: a column is assigned by its name, without the table's")
         return name
 
     def _equals(self) -> None:

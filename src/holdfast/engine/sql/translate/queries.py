@@ -20,7 +20,6 @@ from holdfast.engine.sql.translate.typed import TEXT, Typed, adapt, common_type,
 from holdfast.errors import SqlError, Unsupported
 
 
-
 class Queries:
     """Translates queries, with the expressions in them."""
 

@@ -233,22 +233,18 @@ class Scope:
                 return SqlError(f"no such column: {name}; no table in FROM is called {node.table!r}")
         else:
             name = node.name
-        known = ", ".join(field.name for source in around for field in source.fields)
-        return SqlError(f"no such column: {name}; {f'there are {shortened(known)}' if known else 'no table is in FROM'}")
+        known = shortened(", ".join(field.name for source in around for field in source.fields))
+        return SqlError(f"no such column: {name}; {f'there are {known}' if known else 'no table is in FROM'}")
 
     def rows_of(self, columns: Iterable[nodes.Name]) -> Scope:
         """Return the scope whose rows an aggregate of these columns goes over: the innermost that has one of them."""
         scope: Scope | None = self
         names = list(columns)
         while scope is not None:
-            if any(scope._has(name) for name in names):
+            if any(_has(source, name) for source in scope.sources for name in names):
                 return scope
             scope = scope.parent
         return self
-
-    def _has(self, node: nodes.Name) -> bool:
-        named = (source for source in self.sources if node.table is None or source.is_called(node.table))
-        return any(source.find(node.name) is not None for source in named)
 
     def field(self, node: nodes.Name) -> Field | None:
         """Return the column of the tables around that a name means, or None."""
@@ -289,6 +285,10 @@ def _typed(found: tuple[Source, Field], node: nodes.Name) -> Typed:
         return Typed(column.sql, column.type, None, not_null=column.not_null)
     sql = quoted(column.name) if node.table is None else f"{quoted(source.name)}.{quoted(column.name)}"
     return Typed(sql, column.type, node, not_null=column.not_null)
+
+
+def _has(source: Source, node: nodes.Name) -> bool:
+    return (node.table is None or source.is_called(node.table)) and source.find(node.name) is not None
 
 
 def distinct_fields(fields: Sequence[Field], names: Sequence[str]) -> list[Field]:
