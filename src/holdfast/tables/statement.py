@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -51,7 +53,7 @@ _REFUSED = {
     "vacuum": "the store looks after its file itself",
     "analyze": "the store looks after its file itself",
     "reindex": "the store looks after its file itself",
-    "explain": "not supported yet",
+    "explain": "measure the statement instead; indexes on the columns of WHERE are used",
     "copy": "use executemany()",
     "merge": "use db.merge() for branches, INSERT and UPDATE for rows",
     "set": "use the options of connect()",
@@ -60,8 +62,8 @@ _REFUSED = {
     "lock": "use db.transaction()",
     "call": "there are no procedures",
     "do": "there are no procedures",
-    "listen": "not supported",
-    "notify": "not supported",
+    "listen": "ask for the head of the branch, db.head",
+    "notify": "ask for the head of the branch, db.head",
     "table": "write SELECT * FROM",
 }
 
@@ -101,8 +103,23 @@ def _remembered(sql: str) -> Statement:
     return _parsed(sql)
 
 
+@contextmanager
+def depth_refused() -> Generator[None]:
+    """Raise SqlError where the parts of a statement stand in each other deeper than they can be followed."""
+    try:
+        yield
+    except RecursionError as error:
+        raise SqlError(
+            "the parts of the statement stand in each other too deep, or too many follow each other; use parameters,"
+            " common tables, or several statements"
+        ) from error
+
+
 def _parsed(sql: str) -> Statement:
     tokens, names = _numbered(_single(stripped(tokenize(sql))))
+    for token in tokens:
+        if token.kind is TokenKind.QUOTED and token.value.lower().startswith("hf:"):
+            raise Unsupported(f"{token.value!r} is Holdfast's own and cannot be used in statements; take another name")
     word = tokens[0].value
     if word in _REFUSED:
         raise Unsupported(f"{word.upper()} is not supported: {_REFUSED[word]}")
@@ -113,7 +130,8 @@ def _parsed(sql: str) -> Statement:
         )
     if _VERBS[word] is Verb.SCHEMA:
         return Statement(sql, Verb.SCHEMA, tuple(names), None, tuple(tokens), schema_summary(tokens))
-    node = parse_statement(tokens)
+    with depth_refused():
+        node = parse_statement(tokens)
     verb, summary = _summary(node)
     return Statement(sql, verb, tuple(names), node, (), summary)
 

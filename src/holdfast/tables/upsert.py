@@ -86,7 +86,7 @@ def _update(insert: Translation, conflict: nodes.OnConflict, key: tuple[str, ...
 
 def _scope(context: Context, target: Source, table: Table) -> Scope:
     """Return what DO UPDATE can name: the row that is there, and `excluded`, the one that was to be added."""
-    scope = Scope(context)
+    scope = Scope(context, write=f"ON CONFLICT of {table.name}")
     # Where both have the name, the row that is there is meant.
     merged = frozenset(column.name.lower() for column in table.columns)
     fields = [Field(column.name, column.type, sql=f"NEW.{quoted(column.name)}") for column in table.columns]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from holdfast.core.schema import Column, Table
 from holdfast.core.types import encode
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import VID, quoted
 from holdfast.engine.sql.nodes import Node
-from holdfast.engine.sql.translate.calls import contains, is_aggregate
+from holdfast.engine.sql.translate.calls import contains
 from holdfast.engine.sql.translate.defaults import default_value
 from holdfast.engine.sql.translate.queries import Queries
 from holdfast.engine.sql.translate.scope import Context, Field, Scope, Shown, Source, table_source
@@ -62,6 +63,7 @@ def written(
 class Translation:
     """What the three kinds of writes have in common."""
 
+    verb: ClassVar[str]
     queries: Queries
     context: Context
     table: Table
@@ -70,7 +72,7 @@ class Translation:
     source: Source = field(init=False)
 
     def __post_init__(self) -> None:
-        self.scope = Scope(self.context)
+        self.scope = Scope(self.context, write=f"{self.verb} {self.table.name}")
         self.source = table_source(Shown(rows_view(self.table), self.table, None, versioned=True), self.alias)
 
     @property
@@ -118,22 +120,31 @@ class Translation:
                 column = self.column(name)
                 if column.id in new:
                     raise SqlError(f"UPDATE {self.table.name} assigns {column.name} twice")
-                if contains(value, _aggregates):
-                    raise SqlError(f"UPDATE {self.table.name} SET {column.name}: an aggregate has no rows here")
                 new[column.id] = f"({self.value(value, column, scope)})"
         return new
+
+    def check_returning(self, node: nodes.Update | nodes.Delete) -> None:
+        """Raise Unsupported if RETURNING asks for columns of the other tables: it is answered from the written rows."""
+        for item in node.returning if node.source is not None else ():
+            star = isinstance(item.expression, nodes.Star) and item.expression.table is None
+            if star or contains(item.expression, self._is_of_another):
+                raise Unsupported(
+                    f"RETURNING beside other tables gives the columns of {self.table.name} alone: write {self.alias}.*"
+                    " or their names"
+                )
+
+    def _is_of_another(self, node: Node) -> bool:
+        table = node.table if isinstance(node, (nodes.Name, nodes.Star)) else None
+        return table is not None and not self.source.is_called(table)
 
     def returning(self, items: Sequence[nodes.Item], write: Write) -> Write:
         """Add what RETURNING asks for to a write."""
         if not items:
             return write
-        scope = Scope(self.context)
+        scope = Scope(self.context, write=f"RETURNING of {self.table.name}")
         scope.sources.append(self.source)
         select = nodes.Select(tuple(items))
         found = self.queries.listed(select, scope)
-        for item in items:
-            if contains(item.expression, _aggregates):
-                raise SqlError("RETURNING has no aggregates; it gives a row for each that was written")
         number = write.touched = self.context.another_parameter()
         touched = f'(SELECT key AS "hf:key", value AS "hf:value" FROM json_each(?{number}))'
         write.returning = (
@@ -145,10 +156,6 @@ class Translation:
 
 
 _DEFAULT = nodes.Name("default", "")
-
-
-def _aggregates(node: Node) -> bool:
-    return is_aggregate(node) or (isinstance(node, nodes.Call) and node.over is not None)
 
 
 def _pairs(assignment: nodes.Assignment) -> list[tuple[str, Node]]:
@@ -169,6 +176,8 @@ def _is_single_row(value: Node) -> bool:
 
 class InsertTranslation(Translation):
     """INSERT."""
+
+    verb = "INSERT INTO"
 
     def write(self, node: nodes.Insert) -> Write:
         """Return the INSERT into the command view."""
@@ -246,8 +255,11 @@ def _rows_of(rows: list[list[str]]) -> Callable[[Command | None], str]:
 class UpdateTranslation(Translation):
     """UPDATE."""
 
+    verb = "UPDATE"
+
     def write(self, node: nodes.Update) -> Write:
         """Return the INSERT into the command view."""
+        self.check_returning(node)
         prefix = self.queries.common_tables(node.tables, self.scope, recursive=node.recursive)
         self.scope.sources.append(self.source)
         tables = [self.rows]
@@ -270,8 +282,11 @@ class UpdateTranslation(Translation):
 class DeleteTranslation(Translation):
     """DELETE."""
 
+    verb = "DELETE FROM"
+
     def write(self, node: nodes.Delete) -> Write:
         """Return the INSERT into the command view."""
+        self.check_returning(node)
         prefix = self.queries.common_tables(node.tables, self.scope, recursive=node.recursive)
         self.scope.sources.append(self.source)
         tables = [self.rows]

@@ -74,6 +74,24 @@ def _has(text: str, key: str) -> bool:
     return key in value if isinstance(value, (dict, list)) else value == key
 
 
+def _at(text: str, *path: str) -> str | None:
+    """`#>`: the part at a path, or None; a number is a place in a list, and a key in an object."""
+    at = _read(text)
+    for step in path:
+        if isinstance(at, dict):
+            if step not in at:
+                return None
+            at = cast("dict[str, Json]", at)[step]
+        elif isinstance(at, list) and step.lstrip("-").isdigit():
+            place = _place(cast("list[Json]", at), step)
+            if place is None:
+                return None
+            at = cast("list[Json]", at)[place]
+        else:
+            return None
+    return _text(at)
+
+
 def _set(text: str, new: str, create: int, *path: str) -> str:
     """jsonb_set(): change, or add, the part at a path; a part of the path that is not there changes nothing."""
     value = _read(text)
@@ -141,6 +159,7 @@ JSON_FUNCTIONS: Functions = {
     "hf_json_without": (strict(_without), 2),
     "hf_json_without_all": (strict(_without_all), 2),
     "hf_json_has": (strict(lambda text, key: int(_has(text, key))), 2),
+    "hf_json_at": (strict(_at), -1),
     "hf_json_set": (strict(_set), -1),
     "hf_json_type": (strict(_type), 1),
     "hf_json_strip": (strict(_strip), 1),

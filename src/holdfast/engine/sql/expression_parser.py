@@ -14,6 +14,9 @@ from holdfast.errors import SqlError, Unsupported
 NESTED_MAX = 50
 """How deep parentheses, calls and subqueries may stand in each other."""
 
+CHAINED_MAX = 800
+"""How many operators may follow each other: SQLite goes as deep as an expression is long, and no deeper than 1000."""
+
 _OR, _AND, _NOT, _IS, _COMPARISON, _LIKE, _OTHER, _SUM, _PRODUCT, _POWER, _ZONE, _SIGN = range(1, 13)
 
 _SYMBOLS = {
@@ -39,6 +42,8 @@ RESERVED = frozenset(
 )
 """Words that cannot name a column or be an alias without quotes."""
 
+_CLAUSES = ("from", "where", "group", "having", "window", "order", "limit", "offset", "returning", "set", "values")
+
 _CALLED = frozenset(("left", "right", "glob", "like", "replace", "values"))
 """Reserved words that are functions before a parenthesis."""
 
@@ -59,6 +64,24 @@ class ExpressionParser:
         self.tokens = [tokens[at] for at in self._places]
         self.at = 0
         self._depth = 0
+        self._closings = self._parentheses()
+
+    def _parentheses(self) -> dict[int, int]:
+        """Return where each parenthesis closes, by where it opens. Raises SqlError for one without the other."""
+        found: dict[int, int] = {}
+        opened: list[int] = []
+        for at, token in enumerate(self.tokens):
+            if token.is_symbol("("):
+                opened.append(at)
+            elif token.is_symbol(")"):
+                if not opened:
+                    self.at = at
+                    raise SqlError(f"a parenthesis is closed that was not opened: {joined(self.rest())[:40]}")
+                found[opened.pop()] = at
+        if opened:
+            self.at = opened[-1]
+            raise SqlError(f"a parenthesis is not closed: {joined(self.rest())[:40]}")
+        return found
 
     # Reading tokens
 
@@ -94,7 +117,12 @@ class ExpressionParser:
     def unexpected(self, what: str) -> SqlError:
         """Return the error for what comes next."""
         token = self.peek()
-        return SqlError(f"{what} {'at the end' if token is _NOTHING else f'before {joined(self.rest())[:40]!r}'}")
+        passed = self.text_since(max(self.at - 4, 0))[-30:] if 0 < self.at <= len(self.tokens) else ""
+        after = f", after {passed!r}" if passed else ""
+        if token is _NOTHING:
+            return SqlError(f"the statement is incomplete: {what} at the end{after}")
+        hint = "; a name is put into double quotes" if token.kind is TokenKind.STRING else ""
+        return SqlError(f"{what} before {joined(self.rest())[:40]!r}{after}{hint}")
 
     def rest(self) -> list[Token]:
         """Return what was not passed yet, with its spaces."""
@@ -107,6 +135,9 @@ class ExpressionParser:
 
     def finish(self) -> None:
         """Raise SqlError unless all was read."""
+        if self.peek().is_word(*_CLAUSES):
+            clause, rest = self.peek().text.upper(), joined(self.rest())[:40]
+            raise SqlError(f"{clause} is there twice, or at the wrong place: {rest!r}")
         if self.at < len(self.tokens):
             raise self.unexpected("nothing more is expected")
 
@@ -153,14 +184,21 @@ class ExpressionParser:
             raise SqlError(f"expressions stand in each other more than {NESTED_MAX} deep")
         try:
             found = self._prefix(binding)
+            count = 0
             while (after := self._infix(found, binding)) is not None:
                 found = after
+                count += 1
+                if count > CHAINED_MAX:
+                    raise SqlError(
+                        f"more than {CHAINED_MAX} operators follow each other; use IN (...), parameters, or several"
+                        " statements"
+                    )
             return found
         finally:
             self._depth -= 1
 
     def _prefix(self, binding: int) -> Node:
-        if binding < _NOT and self.peek().is_word("not"):
+        if binding <= _NOT and self.peek().is_word("not"):
             self.next()
             return nodes.Unary("not", self.expression(_NOT))
         if self.peek().is_symbol("-", "+"):
@@ -300,6 +338,8 @@ class ExpressionParser:
             return nodes.Star()
         if token.is_symbol("?"):
             raise Unsupported("'?' is not supported here: use %s for a parameter")
+        if token.is_symbol("["):
+            raise Unsupported("[...] is not supported here: put a name into double quotes; a list is ARRAY[...]")
         if not token.is_name:
             raise self.unexpected("a value is expected")
         return self._word(token) if token.kind is TokenKind.WORD else self._name()
@@ -311,32 +351,34 @@ class ExpressionParser:
             if "\n" not in joined(between):
                 raise self.unexpected("an operator is expected")
             text += self.next().text[1:-1].replace("''", "'")
+        if self.peek().is_symbol("."):
+            raise SqlError(f"{joined([self.peek(-1), *self.rest()])[:40]!r}: a name is put into double quotes")
         return nodes.Text(text)
 
     def _in_parentheses(self) -> Node:
         self.expect("(")
-        if self.at_query():
+        if self.is_query_in_parentheses(-1):
             found: Node = nodes.Subquery(self.query())
-        elif self.peek().is_symbol("(") and self._is_query_in_parentheses():
-            found = nodes.Subquery(self.query())
         else:
             items = self.listed(self.expression)
             found = items[0] if len(items) == 1 else nodes.Row(tuple(items))
         self.expect(")")
         return found
 
-    def _is_query_in_parentheses(self) -> bool:
-        """Tell whether what follows is ((SELECT ...) UNION ...), and not ((SELECT ...) + 1)."""
-        ahead, depth = 0, 0
-        while self.peek(ahead).is_symbol("("):
-            ahead += 1
-        if not self.peek(ahead).is_word("select", "with", "values"):
+    def is_query_in_parentheses(self, ahead: int = 0) -> bool:
+        """Tell whether the next parenthesis holds a query: ((SELECT ...) UNION ...), and not ((SELECT ...) + 1)."""
+        outer = inner = self.at + ahead
+        while inner in self._closings and inner - outer <= NESTED_MAX:
+            inner += 1
+        if not self.peek(inner - self.at).is_word("select", "with", "values"):
             return False
-        for at in range(len(self.tokens) - self.at):
-            depth += self.peek(at).is_symbol("(") - self.peek(at).is_symbol(")")
-            if depth == 0:
-                return self.peek(at + 1).is_word("union", "intersect", "except", "order", "limit")
-        return False
+        for at in range(inner - 1, outer, -1):
+            following = self.peek(self._closings[at] + 1 - self.at)
+            if following.is_word("union", "intersect", "except", "order", "limit", "offset", "fetch"):
+                return True
+            if not following.is_symbol(")"):
+                return False
+        return True
 
     def _word(self, token: Token) -> Node:  # noqa: C901, PLR0911, PLR0912 - one line for each word that is no name
         word, called = token.value, self.peek(1).is_symbol("(")

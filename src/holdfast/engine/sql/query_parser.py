@@ -73,10 +73,12 @@ class QueryParser(ExpressionParser):
         if self.take("values"):
             return nodes.Values(tuple(self.listed(self._row)))
         if not self.take("select"):
-            raise self.unexpected("SELECT is expected")
+            raise self.unexpected("SELECT or VALUES is expected")
         return self._select()
 
     def _row(self) -> tuple[Node, ...]:
+        if not self.peek().is_symbol("("):
+            raise self.unexpected("a row in parentheses is expected")
         return tuple(self.parenthesised(lambda: self.listed(self.value)))
 
     def value(self) -> Node:
@@ -191,11 +193,12 @@ class QueryParser(ExpressionParser):
         if name.lower() == "public" and self.symbol("."):
             name = self.name("a table name")
         if self.peek().is_symbol("."):
-            raise Unsupported(f"{name}.…: tables are named without a schema")
+            inner = self.peek(1).name if self.peek(1).is_name else "…"
+            raise Unsupported(f"{name}.{inner}: tables are named without a schema")
         return name
 
     def _table_in_parentheses(self, *, lateral: bool) -> Node:
-        if self.peek(1).is_word("select", "with", "values") or self._is_query_in_parentheses():
+        if self.is_query_in_parentheses():
             query = self.parenthesised(self.query)
             if lateral:
                 raise Unsupported(

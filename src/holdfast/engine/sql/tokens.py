@@ -276,4 +276,5 @@ class Reader:
 
 
 def _before(token: Token | None) -> str:
-    return "at the end" if token is None else f"before {token.text!r}"
+    hint = "; a name is put into double quotes" if token is not None and token.kind is TokenKind.STRING else ""
+    return "at the end" if token is None else f"before {token.text!r}{hint}"

@@ -99,6 +99,8 @@ def translate_call(translator: Expressions, node: nodes.Call, scope: Scope) -> T
         raise Unsupported(f"{name}() is not supported: {_REFUSED[name]}")
     if name in _CLOCKS and (not node.arguments or nodes.Text("now") in node.arguments):
         raise Unsupported(f"{name}() of this moment asks the machine's clock: use NOW()")
+    if node.over is not None or is_aggregate(node):
+        _refuse_without_rows(node, scope)
     if name in RANKS:
         return search_rank(node, scope)
     if node.named:
@@ -120,6 +122,25 @@ def is_aggregate(node: nodes.Node) -> bool:
     if not isinstance(node, nodes.Call) or node.name.lower() not in AGGREGATES:
         return False
     return node.name.lower() not in ("min", "max") or len(node.arguments) == 1
+
+
+def _refuse_without_rows(node: nodes.Call, scope: Scope) -> None:
+    """Raise SqlError for an aggregate or a window over the rows that a statement writes.
+
+    In SQLite one would make a single row of all that an UPDATE changes; and inside a subquery, too, if all its columns
+    are those of the statement around it.
+    """
+    rows = scope
+    if node.over is None:
+        parts = list(node.arguments)
+        for part in parts:  # grows
+            parts += children(part)
+        rows = scope.rows_of(part for part in parts if isinstance(part, nodes.Name))
+    if rows.write:
+        raise SqlError(
+            f"{node.name.lower()}() in {rows.write}: it goes over the rows of a SELECT; write"
+            f" (SELECT {node.name.lower()}(...) FROM ...)"
+        )
 
 
 def _suffix(translator: Expressions, node: nodes.Call, scope: Scope) -> str:

@@ -93,7 +93,7 @@ def _refuse_strange(part: Typed, other: Typed) -> None:
     if part.kind is Kind.TEXT and _is_computed(part) and other.kind in NUMBERS and not other.is_column:
         raise Unsupported(
             f"{written(part.node)} gives text, which is not compared with the number {written(other.node)}: write"
-            " CAST(... AS INTEGER), or compare with a string"
+            f" CAST({written(part.node)} AS INTEGER), or compare with a string"
         )
     if part.kind is Kind.JSON and isinstance(other.node, nodes.Truth):
         raise Unsupported(
@@ -244,12 +244,13 @@ def _path(operator: str, left: Typed, right: Typed, _places: list[Place]) -> Typ
     found = left.sql
     if not isinstance(right.node, nodes.Text) or not right.node.value.startswith("{"):
         raise Unsupported(f"{operator} takes a path as a string, such as '{{a,0}}'; use -> once for each level")
-    for part in right.node.value[1:-1].split(","):
-        key = part.strip().strip('"')
-        number = key.removeprefix("-").isdigit()
+    keys = [part.strip().strip('"') for part in right.node.value[1:-1].split(",")]
+    if any(key.removeprefix("-").isdigit() for key in keys):
         # In a path a number may be a place or a key; which one the value itself says.
-        step = f"iif(json_type({found}) = 'array', {int(key)}, '$.' || json_quote({literal(key)}))" if number else ""
-        found = f"({found} -> {step or json_key(Typed('', TEXT, nodes.Text(key)))})"
+        found = f"hf_json_at({', '.join([found, *map(literal, keys)])})"
+    else:
+        for key in keys:
+            found = f"({found} -> {json_key(Typed('', TEXT, nodes.Text(key)))})"
     return Typed(found, JSON) if operator == "#>" else Typed(f"hf_text({found})", TEXT)
 
 

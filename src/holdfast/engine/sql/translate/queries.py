@@ -20,8 +20,6 @@ from holdfast.engine.sql.translate.sources import Sources
 from holdfast.engine.sql.translate.typed import TEXT, Typed, adapt, common_type, sql_list
 from holdfast.errors import SqlError, Unsupported
 
-_WRITES = "hf:row"
-
 
 class Queries:
     """Translates queries, with the expressions in them."""
@@ -314,7 +312,7 @@ def _in_form(sql: str, mine: list[Field], fields: list[Field]) -> str:
     ]
     if values == names:
         return sql
-    return f"SELECT * FROM (WITH hf_arm({', '.join(names)}) AS ({sql}) SELECT {', '.join(values)} FROM hf_arm)"
+    return f'SELECT * FROM (WITH "hf:arm"({", ".join(names)}) AS ({sql}) SELECT {", ".join(values)} FROM "hf:arm")'
 
 
 def _united(a: Field, b: Field) -> Field:

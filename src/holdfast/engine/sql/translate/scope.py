@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from holdfast.core.canonical import shortened
 from holdfast.core.schema import Table
 from holdfast.core.types import ColumnType
 from holdfast.engine.sql import nodes
@@ -137,6 +138,8 @@ class Context:
         """Tell whether there is a table of that name."""
         try:
             return self.find(name) is not None
+        except Unsupported:  # the engine's own: in what a statement becomes, a common table would stand for it
+            raise
         except HoldfastError:
             return False
 
@@ -172,6 +175,8 @@ class Scope:
     """The names that the list of the SELECT gives, for ORDER BY and GROUP BY."""
     tables: dict[str, CommonTable] = field(default_factory=dict)
     """Common tables, by name in lower case."""
+    write: str = ""
+    """The write whose rows these are, such as `UPDATE t`: aggregates and windows have nothing to go over there."""
 
     def inner(self) -> Scope:
         """Return a scope inside this one."""
@@ -188,8 +193,7 @@ class Scope:
         return None
 
     def column(self, node: nodes.Name) -> Typed:
-        """Return a column, or the name as it stands if no table is known to have it: the engine then says so."""
-        _refuse_our_names(node)
+        """Return a column. Raises SqlError if there is none of that name here, or several."""
         if node.table is not None:
             return self._qualified(node, node.table)
         scope: Scope | None = self
@@ -204,7 +208,7 @@ class Scope:
                 output = scope.outputs[node.name.lower()]
                 return Typed(quoted(node.name), output.type, node, not_null=output.not_null)
             scope = scope.parent
-        return Typed(quoted(node.name), None, node)
+        raise self._unknown(node)
 
     def _qualified(self, node: nodes.Name, table: str) -> Typed:
         scope: Scope | None = self
@@ -215,7 +219,32 @@ class Scope:
                     if column is not None:
                         return _typed((source, column), node)
             scope = scope.parent
-        return Typed(f"{quoted(table)}.{quoted(node.name)}", None, node)
+        raise self._unknown(node)
+
+    def _unknown(self, node: nodes.Name) -> SqlError:
+        around: list[Source] = []
+        scope: Scope | None = self
+        while scope is not None:
+            around += scope.sources
+            scope = scope.parent
+        if node.table is not None:
+            name, around = f"{node.table}.{node.name}", [source for source in around if source.is_called(node.table)]
+            if not around:
+                return SqlError(f"no such column: {name}; no table in FROM is called {node.table!r}")
+        else:
+            name = node.name
+        known = shortened(", ".join(field.name for source in around for field in source.fields))
+        return SqlError(f"no such column: {name}; {f'there are {known}' if known else 'no table is in FROM'}")
+
+    def rows_of(self, columns: Iterable[nodes.Name]) -> Scope:
+        """Return the scope whose rows an aggregate of these columns goes over: the innermost that has one of them."""
+        scope: Scope | None = self
+        names = list(columns)
+        while scope is not None:
+            if any(_has(source, name) for source in scope.sources for name in names):
+                return scope
+            scope = scope.parent
+        return self
 
     def field(self, node: nodes.Name) -> Field | None:
         """Return the column of the tables around that a name means, or None."""
@@ -258,9 +287,8 @@ def _typed(found: tuple[Source, Field], node: nodes.Name) -> Typed:
     return Typed(sql, column.type, node, not_null=column.not_null)
 
 
-def _refuse_our_names(node: nodes.Name) -> None:
-    if node.name.lower().startswith("hf:"):
-        raise Unsupported(f"{node.name!r} is Holdfast's own and cannot be used in statements")
+def _has(source: Source, node: nodes.Name) -> bool:
+    return (node.table is None or source.is_called(node.table)) and source.find(node.name) is not None
 
 
 def distinct_fields(fields: Sequence[Field], names: Sequence[str]) -> list[Field]:

@@ -105,9 +105,10 @@ def _wider(a: ColumnType, b: ColumnType) -> ColumnType | None:
     return a if a.kind is b.kind else _WIDENING.get(frozenset((a.kind, b.kind)))
 
 
-def written(node: Node | None) -> str:
-    """Return an expression for a message, shortened."""
-    match node:
+def written(node: Node | None, levels: int = 4) -> str:
+    """Return an expression for a message, shortened: no more than some levels of what stands in each other."""
+    inner = levels - 1
+    match node if levels else None:
         case nodes.Name(name, table):
             return f"{table}.{name}" if table else name
         case nodes.Text(value):
@@ -117,13 +118,13 @@ def written(node: Node | None) -> str:
         case nodes.Parameter():
             return "%s"
         case nodes.Binary(operator, left, right):
-            return f"{written(left)} {operator} {written(right)}"[:80]
+            return f"{written(left, inner)} {operator} {written(right, inner)}"[:80]
         case nodes.Call(name, arguments):
-            return f"{name}({', '.join(map(written, arguments))})"[:80]
+            return f"{name}({', '.join(written(part, inner) for part in arguments[:9])})"[:80]
         case nodes.Cast(operand, type_):
-            return f"CAST({written(operand)} AS {type_.name.upper()})"[:80]
+            return f"CAST({written(operand, inner)} AS {type_.name.upper()})"[:80]
         case _:
-            return "the expression"
+            return "the expression" if levels else "..."
 
 
 def constant(value: Stored, type_: ColumnType, node: Node | None = None) -> Typed:
