@@ -468,9 +468,7 @@ class SqlWriter(SqlReader, Writer, Protocol):
         """Let the statements that follow read `hf_rows_<id>` of a table that is going to be written."""
         ...
 
-    def gather(
-        self, table: Table, sql: str, parameters: Sequence[object], command: Command | None = None
-    ) -> list[int]:
+    def gather(self, table: Table, sql: str, parameters: Sequence[object], command: Command | None = None) -> list[int]:
         """Run one as `apply` does, once; return the versions of the rows that it wrote, each once, in its order."""
         ...
 

@@ -11,7 +11,7 @@ from holdfast.core.schema import Catalogue, Check, Column, Index, Table
 from holdfast.core.types import Kind
 from holdfast.engine.contract import SqlWriter
 from holdfast.engine.sql.layout import quoted
-from holdfast.engine.sql.query_parser import QueryParser
+from holdfast.engine.sql.parser.queries import QueryParser
 from holdfast.engine.sql.tokens import Reader, Token, TokenKind, joined, split_at, stripped
 from holdfast.engine.sql.translate.defaults import checked, default_value, translated
 from holdfast.errors import AlreadyExists, InvalidValue, SqlError, Unsupported

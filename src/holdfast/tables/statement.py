@@ -9,8 +9,8 @@ from enum import Enum
 from functools import lru_cache
 
 from holdfast.engine.sql import nodes
+from holdfast.engine.sql.parser.statements import Written, parse_statement
 from holdfast.engine.sql.tokens import Token, TokenKind, stripped, tokenize
-from holdfast.engine.sql.write_parser import Written, parse_statement
 from holdfast.errors import InvalidValue, SqlError, Unsupported
 from holdfast.tables.schema_statements import summary as schema_summary
 

@@ -50,7 +50,8 @@ def _filling(text: str, length: int, fill: str) -> str:
 
 
 def _lpad(text: str, length: Any, fill: str = " ") -> str:  # noqa: ANN401 - a number, perhaps as text
-    return (_filling(text, int(length), fill) + text)[: max(int(length), 0)] if len(text) < int(length) else text[: max(int(length), 0)]
+    # What is longer is cut on the right, whichever side is filled.
+    return _filling(text, int(length), fill) + text[: max(int(length), 0)]
 
 
 def _rpad(text: str, length: Any, fill: str = " ") -> str:  # noqa: ANN401

@@ -14,11 +14,11 @@ from typing import Any
 from holdfast.core.canonical import shortened
 from holdfast.core.schema import Catalogue, Column, IndexKind, Table
 from holdfast.core.types import decode
-from holdfast.engine.sql.layout import add_column, create_table, indexed, order_by, quoted
+from holdfast.engine.sql.layout import VID, add_column, create_table, indexed, order_by, quoted
 from holdfast.engine.sql.renaming import renamed
 from holdfast.engine.sql.text_index import drop_text_index_statements, text_index_statements
 from holdfast.engine.sql.translate.defaults import checked
-from holdfast.engine.sql.views import VID, rows_select
+from holdfast.engine.sql.views import rows_select
 
 SHOWN_MAX = 3
 """How many rows a message names."""

@@ -191,7 +191,9 @@ def united(part: Typed, to: ColumnType | None, places: list[Place], where: str) 
     """Return `part` as one of several that make one value: an integer among floats is a float, too."""
     if to is not None and to.kind is Kind.REAL and part.kind is Kind.INTEGER:
         number = isinstance(part.node, nodes.Number)
-        return Typed(f"{part.sql.rstrip(')')}.0{')' * part.sql.endswith(')')}" if number else f"CAST({part.sql} AS REAL)", REAL)
+        return Typed(
+            f"{part.sql.rstrip(')')}.0{')' * part.sql.endswith(')')}" if number else f"CAST({part.sql} AS REAL)", REAL
+        )
     return adapt(part, to, places, where)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.nodes import Node
-from holdfast.engine.sql.query_parser import QueryParser
+from holdfast.engine.sql.parser.queries import QueryParser
 from holdfast.engine.sql.tokens import Token
 from holdfast.errors import SqlError, Unsupported
 
@@ -60,7 +60,7 @@ class StatementParser(QueryParser):
         return nodes.Insert(table, alias, columns, source, conflict, self._returning(), tables, recursive)
 
     def _at_columns(self) -> bool:
-        return self.peek().is_symbol("(") and not self.peek(1).is_word("select", "with", "values")
+        return self.peek().is_symbol("(") and not self.at_query(1)
 
     def _target(self, what: str) -> tuple[str, str | None]:
         self.take("only")
@@ -68,13 +68,13 @@ class StatementParser(QueryParser):
         alias = None
         if self.take("as"):
             alias = self.name(what)
-        elif self._at_alias() and not self.peek().is_word("overriding"):
+        elif self.at_alias() and not self.peek().is_word("overriding"):
             alias = self.next().name
         return table, alias
 
     def _conflict(self) -> nodes.OnConflict:
         target: tuple[str, ...] | None = None
-        constraint = None
+        constraint: str | None = None
         if self.peek().is_symbol("("):
             target = self.names("a column")
             if self.peek().is_word("where"):
@@ -96,9 +96,9 @@ class StatementParser(QueryParser):
 
     def _assignment(self) -> nodes.Assignment:
         if not self.peek().is_symbol("("):
-            columns = (self._assigned(),)
+            column = self._assigned()
             self._equals()
-            return nodes.Assignment(columns, self.value())
+            return nodes.Assignment((column,), self.value())
         columns = self.names("a column")
         self._equals()
         self.take("row")
@@ -149,5 +149,6 @@ class StatementParser(QueryParser):
         word = self.peek()
         if word.is_word("order", "limit", "group", "having"):
             raise Unsupported(
-                f"{word.text.upper()} in {verb} is not supported: choose the rows in a subquery, WHERE id IN (SELECT ...)"
+                f"{word.text.upper()} in {verb} is not supported: choose the rows in a subquery, WHERE id IN"
+                " (SELECT ...)"
             )
