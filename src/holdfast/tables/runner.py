@@ -16,7 +16,6 @@ from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters, bound
 from holdfast.tables.reserved import check_table_name
 from holdfast.tables.rewrite import Rewritten, rewrite, used
-from holdfast.tables.schema_statements import parse_schema_statement
 from holdfast.tables.searching import TooFew, find
 from holdfast.tables.statement import CACHED_LENGTH_MAX, Statement, Verb, depth_refused
 from holdfast.tables.writes import Write
@@ -106,6 +105,8 @@ def _found(
 
 
 def _change_schema(writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
+    from holdfast.tables.schema_statements import parse_schema_statement  # noqa: PLC0415 - most programs change none
+
     if statement.names:
         raise Unsupported(f"{statement.summary} takes no parameters; write the values into the statement")
     with depth_refused():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
@@ -12,7 +12,6 @@ from holdfast.engine.sql import nodes
 from holdfast.engine.sql.parser.statements import Written, parse_statement
 from holdfast.engine.sql.tokens import Token, TokenKind, stripped, tokenize
 from holdfast.errors import InvalidValue, SqlError, Unsupported
-from holdfast.tables.schema_statements import summary as schema_summary
 
 STATEMENTS_CACHED = 1024
 STATEMENT_LENGTH_MAX = 1_000_000
@@ -129,7 +128,7 @@ def _parsed(sql: str) -> Statement:
             f" {tokens[0].text!r}"
         )
     if _VERBS[word] is Verb.SCHEMA:
-        return Statement(sql, Verb.SCHEMA, tuple(names), None, tuple(tokens), schema_summary(tokens))
+        return Statement(sql, Verb.SCHEMA, tuple(names), None, tuple(tokens), _schema_summary(tokens))
     with depth_refused():
         node = parse_statement(tokens)
     verb, summary = _summary(node)
@@ -170,8 +169,20 @@ def _numbered(tokens: list[Token]) -> tuple[list[Token], list[str | None]]:
     for token in tokens:
         if token.kind is TokenKind.PARAMETER:
             names.append(token.value.strip("()") or None)
-            token = replace(token, text=f"?{len(names)}")  # noqa: PLW2901
+            token = Token(token.kind, f"?{len(names)}", token.value)  # noqa: PLW2901
         numbered.append(token)
     if len({name is None for name in names}) > 1:
         raise InvalidValue("a statement has either %s or %(name)s parameters, not both")
     return numbered, names
+
+
+def _schema_summary(tokens: list[Token]) -> str:
+    """Return what a statement that changes the schema does and to what, for the commit's message: DROP TABLE t."""
+    said: list[str] = []
+    for token in (token for token in tokens if token.kind is not TokenKind.SPACE):
+        if said and said[-1] in ("TABLE", "INDEX"):
+            if not token.is_word("if", "not", "exists", "only", "concurrently", "on"):
+                return " ".join([*said, token.text])
+        else:
+            said.append(token.text.upper())
+    return " ".join(said)

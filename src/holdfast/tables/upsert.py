@@ -6,7 +6,6 @@ A trigger takes no parameters, so those of DO UPDATE are columns of the view.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 from holdfast.core.schema import Table
 from holdfast.engine.sql import nodes
@@ -90,5 +89,5 @@ def _scope(context: Context, target: Source, table: Table) -> Scope:
     # Where both have the name, the row that is there is meant.
     merged = frozenset(column.name.lower() for column in table.columns)
     fields = [Field(column.name, column.type, sql=f"NEW.{quoted(column.name)}") for column in table.columns]
-    scope.sources = [target, replace(Source("excluded", fields), merged=merged)]
+    scope.sources = [target, Source("excluded", fields, merged=merged)]
     return scope

@@ -134,6 +134,8 @@ class Translation:
                 )
 
     def _is_of_another(self, node: Node) -> bool:
+        if isinstance(node, nodes.Name) and node.table is None:
+            return self.source.find(node.name) is None
         table = node.table if isinstance(node, (nodes.Name, nodes.Star)) else None
         return table is not None and not self.source.is_called(table)
 
@@ -275,7 +277,6 @@ class UpdateTranslation(Translation):
             f"{prefix}INSERT INTO {update_view(self.table)} SELECT {', '.join([self.vid, *values])}"
             f" FROM {', '.join(tables)}{where}{once}"
         )
-        _refuse_others(node.returning, self.source, node.source)
         return self.returning(node.returning, Write(self.table, sql))
 
 
@@ -298,21 +299,8 @@ class DeleteTranslation(Translation):
         found = f"SELECT {distinct}{self.vid} FROM {', '.join(tables)}{where}"
         if not node.returning:
             return Write(self.table, f"{prefix}INSERT INTO {delete_view(self.table)} {found}", deletes=True)
-        _refuse_others(node.returning, self.source, node.source)
         # What is gone cannot be shown any more, so the rows are found and shown first.
         return self.returning(node.returning, Write(self.table, f"{prefix}{found}", deletes=True))
-
-
-def _refuse_others(items: Sequence[nodes.Item], target: Source, others: Node | None) -> None:
-    """RETURNING sees the rows as they were written, without those of FROM or USING beside them."""
-
-    def is_other(node: Node) -> bool:
-        return isinstance(node, nodes.Name) and not (
-            (node.table is None or target.is_called(node.table)) and target.find(node.name) is not None
-        )
-
-    if others is not None and any(contains(item.expression, is_other) for item in items):
-        raise Unsupported("RETURNING gives columns of the table that is written, not of the tables beside it")
 
 
 _TRANSLATIONS: dict[type[Node], type[Translation]] = {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.core.intervals import length_of
 from holdfast.core.types import ColumnType, Kind
@@ -110,7 +111,7 @@ def translate_call(translator: Expressions, node: nodes.Call, scope: Scope) -> T
         return _aggregate(translator, node, arguments, scope)
     found = _scalar(name, arguments, scope.context.places)
     if node.where is None and node.over is None and not node.distinct and not node.order:
-        return replace(found, node=node)
+        return msgspec.structs.replace(found, node=node)
     suffix = _suffix(translator, node, scope)
     distinct = "DISTINCT " * node.distinct
     order = f" ORDER BY {translator.order(node.order, scope)}" if node.order else ""

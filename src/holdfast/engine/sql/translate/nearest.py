@@ -6,7 +6,6 @@ Rows without a vector are not among them: where there are too few others, the st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,8 +26,7 @@ METRICS = ("<->", "<=>", "<#>")
 FOUND = quoted("hf:found")
 
 
-@dataclass(frozen=True, slots=True)
-class Nearest:
+class Nearest(msgspec.Struct, frozen=True):
     """A query over the rows that were found: what is left of it to translate, and what joins and orders it."""
 
     select: nodes.Select
@@ -37,8 +35,7 @@ class Nearest:
     order: tuple[nodes.OrderItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Distance:
+class _Distance(msgspec.Struct, frozen=True):
     column: nodes.Name
     operator: str
     value: Node

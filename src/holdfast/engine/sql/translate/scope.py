@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from holdfast.core.canonical import shortened
 from holdfast.core.schema import Table
@@ -14,8 +15,7 @@ from holdfast.engine.sql.translate.typed import Place, Typed
 from holdfast.errors import HoldfastError, SqlError, Unsupported
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """A column of a table or of a query's result. `sql` is what reads it, where that is not its name."""
 
     name: str
@@ -24,8 +24,7 @@ class Field:
     sql: str | None = None
 
 
-@dataclass(slots=True)
-class Source:
+class Source(msgspec.Struct, eq=False):
     """A table in FROM. `name` is what columns are qualified with; `view` is the name that SQLite has for the table."""
 
     name: str
@@ -52,16 +51,14 @@ class Source:
         return next((found for found in self.fields if found.name.lower() == folded), None)
 
 
-@dataclass(frozen=True, slots=True)
-class CommonTable:
+class CommonTable(msgspec.Struct, frozen=True):
     """A table of the WITH clause: what it is called for SQLite, and its columns."""
 
     name: str
     fields: list[Field]
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True):
     """A table that the statement reads: under which name, and at which ref (None: on the branch itself).
 
     `versioned`: with the hidden column of its versions, for searches.
@@ -73,8 +70,7 @@ class Shown:
     versioned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(msgspec.Struct, frozen=True):
     """Rows to find before the statement runs, by distance or by words; it joins what was found (engine/contract.py).
 
     Attributes:
@@ -102,8 +98,7 @@ class Search:
     number: int = 0
 
 
-@dataclass(slots=True)
-class Context:
+class Context(msgspec.Struct, eq=False):
     """What belongs to a statement as a whole.
 
     Args:
@@ -113,8 +108,8 @@ class Context:
 
     find: Callable[[str], Shown | None]
     places: list[Place]
-    shown: dict[str, Shown] = field(default_factory=dict)
-    searches: list[Search] = field(default_factory=list)
+    shown: dict[str, Shown] = msgspec.field(default_factory=dict)
+    searches: list[Search] = msgspec.field(default_factory=list)
     searches_nearest: bool = True
     """Whether the nearest rows are found before the statement runs."""
     hoisted: list[tuple[str, int]] | None = None
@@ -164,16 +159,15 @@ def table_source(shown: Shown, alias: str | None) -> Source:
     return Source(alias or shown.alias, fields, table, shown.alias)
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(msgspec.Struct, eq=False):
     """The names that can be used at one place: those of its own FROM, and those around it."""
 
     context: Context
     parent: Scope | None = None
-    sources: list[Source] = field(default_factory=list)
-    outputs: dict[str, Typed] = field(default_factory=dict)
+    sources: list[Source] = msgspec.field(default_factory=list)
+    outputs: dict[str, Typed] = msgspec.field(default_factory=dict)
     """The names that the list of the SELECT gives, for ORDER BY and GROUP BY."""
-    tables: dict[str, CommonTable] = field(default_factory=dict)
+    tables: dict[str, CommonTable] = msgspec.field(default_factory=dict)
     """Common tables, by name in lower case."""
     write: str = ""
     """The write whose rows these are, such as `UPDATE t`: aggregates and windows have nothing to go over there."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from holdfast.core.types import ColumnType, Kind, Stored, encode
 from holdfast.engine.sql import nodes
@@ -32,8 +33,7 @@ NUMBERS = frozenset((Kind.INTEGER, Kind.REAL, Kind.NUMERIC))
 MOMENTS = frozenset((Kind.TIMESTAMP, Kind.DATE))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a parameter goes: into a column of this type, beside one, or (None) anywhere in an expression.
 
     `no_number`: beside text that was computed: a number would never be equal to it. `many`: a list of such values.
@@ -45,8 +45,7 @@ class Place:
     many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(msgspec.Struct, frozen=True):
     """An expression. `type` None: not known; `node` is what it was translated from."""
 
     sql: str
@@ -164,7 +163,7 @@ def adapt(part: Typed, to: ColumnType | None, places: list[Place], where: str) -
 def _parameter(part: Typed, node: nodes.Parameter, to: ColumnType, places: list[Place], where: str) -> Typed:
     at = node.number - 1
     if to.kind in CONVERTED and places[at].type is None:
-        places[at] = replace(places[at], type=to, where=where)
+        places[at] = msgspec.structs.replace(places[at], type=to, where=where)
     return Typed(part.sql, to, node)
 
 
