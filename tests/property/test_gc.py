@@ -22,9 +22,12 @@ from holdfast.core.points import Point, sees
 from holdfast.core.retention import Ending, Roots
 from holdfast.core.schema import Table
 from holdfast.engine.sql import reader
-from holdfast.testing.machine import MakePair, _Machine, outcome_of, pick
+from holdfast.testing.machine import MakePair, _Machine
+from holdfast.testing.outcomes import outcome_of
 from holdfast.testing.retention import RetentiveOracle
 from holdfast.testing.stand_ins import EPOCH_US
+from holdfast.testing.wishes import pick
+from holdfast.versions.policies import Policy
 from tests.property.stores import sqlite_pair
 
 RUNS, STEPS_EACH = 120, 40
@@ -102,11 +105,11 @@ class _GcMachine(_Machine):
         self.pair.connection(on).unpin(token)
         self.collected["unpinned"] += 1
 
-    def merge_ref(self, on: int, kind: str, ref: str, into: str, policy: Any) -> None:
+    def merge_ref(self, on: int, kind: str, ref: str, into: str, policy: Policy, *, rehearsed: bool = False) -> None:
         if isinstance(outcome_of(lambda: self.oracle.head(ref)), tuple):
             self.both(on, lambda store: store.merge(ref, into, policy))
             return
-        super().merge_ref(on, kind, ref, into, policy)
+        super().merge_ref(on, kind, ref, into, policy, rehearsed=rehearsed)
         self.collected["merge:after gc"] += self.collections > 0
 
     @precondition(lambda self: self.left_behind.keys() & self.names())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from holdfast.core.schema import Table
 from holdfast.engine.sql import nodes
@@ -21,8 +22,7 @@ Find = Callable[[str], Shown | None]
 _PARAMETER = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\?(\d+)""")
 
 
-@dataclass(slots=True)
-class Rewritten:
+class Rewritten(msgspec.Struct, eq=False):
     """A statement ready to run: its SQL, where its parameters go, what it reads, and what it gives.
 
     `plain` is the same without searches for the nearest rows, once it was needed.

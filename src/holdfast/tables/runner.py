@@ -16,9 +16,8 @@ from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters, bound
 from holdfast.tables.reserved import check_table_name
 from holdfast.tables.rewrite import Rewritten, rewrite, used
-from holdfast.tables.schema_statements import parse_schema_statement
 from holdfast.tables.searching import TooFew, find
-from holdfast.tables.statement import CACHED_LENGTH_MAX, Statement, Verb
+from holdfast.tables.statement import CACHED_LENGTH_MAX, Statement, Verb, depth_refused
 from holdfast.tables.writes import Write
 from holdfast.versions.diff import schema_at
 from holdfast.versions.resolve import Resolved, resolve
@@ -82,10 +81,8 @@ def _rewrite(
     reader: SqlReader, statement: Statement, catalogue: Catalogue, *, searches_nearest: bool = True
 ) -> Rewritten:
     tables = _Tables(reader, catalogue)
-    try:
+    with depth_refused():
         return rewrite(statement, tables.find, tables.target, searches_nearest=searches_nearest)
-    except RecursionError as error:
-        raise SqlError("the expressions of the statement stand in each other too deep; use parameters") from error
 
 
 def _found(
@@ -107,21 +104,15 @@ def _found(
     return Cursor(run.shape, reader.query(run.sql, used(run.sql, filled)))
 
 
-def _change_schema(self, writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
-        if statement.names:
-            raise Unsupported(f"{statement.summary} takes no parameters; write the values into the statement")
+def _change_schema(writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
+    from holdfast.tables.schema_statements import parse_schema_statement  # noqa: PLC0415 - most programs change none
+
+    if statement.names:
+        raise Unsupported(f"{statement.summary} takes no parameters; write the values into the statement")
+    with depth_refused():
         changed = parse_schema_statement(list(statement.tokens)).apply(writer, catalogue)
         if changed is not catalogue:
             writer.define(replace(changed, version=catalogue.version + 1))
-        return Cursor(rowcount=0)
-
-
-def _change_schema(writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
-    if statement.names:
-        raise Unsupported(f"{statement.summary} takes no parameters; write the values into the statement")
-    changed = parse_schema_statement(list(statement.tokens)).apply(writer, catalogue)
-    if changed is not catalogue:
-        writer.define(replace(changed, version=catalogue.version + 1))
     return Cursor(rowcount=0)
 
 
@@ -196,9 +187,17 @@ def _list(vids: list[int]) -> str:
     return json_text(vids, "versions")
 
 
+_TOO_DEEP = ("Recursion limit", "parser stack overflow")
+
+
 def _explained(error: SqlError, catalogue: Catalogue) -> HoldfastError:
-    if "hf:source" in str(error):
-        return SqlError(str(error).replace("table hf:source", "the SELECT of the INSERT"))
+    if str(error) in _TOO_DEEP or str(error).startswith("Expression tree is too large"):
+        return SqlError(
+            f"the parts of the statement stand in each other too deep, or too many follow each other ({error}); use"
+            " IN (...), parameters, or several statements"
+        )
+    if str(error).startswith("misuse of aggregate"):
+        return SqlError(f"{error}: an aggregate stands in the list of a SELECT, in HAVING or in ORDER BY, not in WHERE")
     prefix = "no such table: "
     if prefix in str(error):
         name = str(error).split(prefix, 1)[1]

@@ -93,12 +93,10 @@ class RetentiveOracle(Oracle):
                 ends += [(table.id, version) for version in gone if _in_union(version, others)]
         return ends
 
-    def _side(self, side: Commit, other: Commit) -> Side:
+    def _side(self, side: Commit, between: frozenset[Point]) -> Side:
         """Return a side of a merge, whose touches are those of the versions that are still there."""
-        whole = super()._side(side, other)
-        unshared = [self._commits[point] for point in side.seen - other.seen if point in self._commits]
-        traces = [trace for commit in unshared for trace in self._remaining(commit)]
-        return replace(whole, unshared=traces)
+        there = [self._commits[point] for point in between if point in self._commits]
+        return Side(side.rows, side.seen, [trace for commit in there for trace in self._remaining(commit)])
 
     def _remaining(self, commit: Commit) -> list[Trace]:
         ends = self._ends_of(commit)

@@ -81,6 +81,19 @@ def _has(text: str, key: str) -> int:
     return int(key in value if _is_object(value) or _is_list(value) else value == key)
 
 
+def _at(text: str, *path: str) -> str | None:
+    """`#>`: the part at a path, or None; a number is a place in a list, and a key in an object."""
+    at = _read(text)
+    for step in path:
+        if _is_object(at) and step in at:
+            at = at[step]
+        elif _is_list(at) and step.lstrip("-").isdigit() and (place := _place(at, step)) is not None:
+            at = at[place]
+        else:
+            return None
+    return _text(at)
+
+
 def _set(text: str, new: str, create: int, *path: str) -> str:
     """jsonb_set(): change, or add, the part at a path; a part of the path that is not there changes nothing."""
     value = _read(text)
@@ -148,6 +161,7 @@ JSON_FUNCTIONS: Functions = {
     "hf_json_without": (strict(_without), 2),
     "hf_json_without_all": (strict(_without_all), 2),
     "hf_json_has": (strict(_has), 2),
+    "hf_json_at": (strict(_at), -1),
     "hf_json_set": (strict(_set), -1),
     "hf_json_type": (strict(_type), 1),
     "hf_json_strip": (strict(_strip), 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import random
+import os
 from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from typing import Any
@@ -65,6 +65,10 @@ def _truncated(value: float, places: int) -> float:
     return math.trunc(value * scale) / scale
 
 
+def _random() -> float:
+    return int.from_bytes(os.urandom(6)) / 2**48
+
+
 NUMBER_FUNCTIONS: Functions = {
     "hf_divisor": (strict(divisor), 1),
     "hf_numeric": (strict(numeric), 3),
@@ -74,5 +78,5 @@ NUMBER_FUNCTIONS: Functions = {
     "hf_numeric_ceil": (strict(_rounded(ROUND_CEILING)), -1),
     "hf_numeric_abs": (strict(_absolute), 1),
     "hf_truncated": (strict(_truncated), 2),
-    "hf_random": (random.random, 0),
+    "hf_random": (_random, 0),
 }

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 from enum import Enum, auto
+
+import msgspec
 
 from holdfast.errors import SqlError, Unsupported
 
@@ -29,8 +30,7 @@ class TokenKind(Enum):
     """Not in any statement: SQL that stands for tokens that were rewritten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A piece of SQL. `value` is the name without its quotes, the parameter's name, or the text in lower case."""
 
     kind: TokenKind
@@ -277,4 +277,5 @@ class Reader:
 
 
 def _before(token: Token | None) -> str:
-    return "at the end" if token is None else f"before {token.text!r}"
+    hint = "; a name is put into double quotes" if token is not None and token.kind is TokenKind.STRING else ""
+    return "at the end" if token is None else f"before {token.text!r}{hint}"

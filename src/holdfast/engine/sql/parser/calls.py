@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+import msgspec
 
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.nodes import Node
@@ -29,8 +30,8 @@ class CallParser(OperandParser):
             call = self._within_group(call)
         if self.peek().is_word("filter") and self.peek(1).is_symbol("("):
             self.next()
-            call = replace(call, where=self.parenthesised(self._filter))
-        return replace(call, over=self._over()) if self.take("over") else call
+            call = msgspec.structs.replace(call, where=self.parenthesised(self._filter))
+        return msgspec.structs.replace(call, over=self._over()) if self.take("over") else call
 
     def _arguments(self, name: str) -> nodes.Call:
         if self.peek().is_symbol(")"):

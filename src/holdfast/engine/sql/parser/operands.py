@@ -8,10 +8,10 @@ from collections.abc import Callable
 from holdfast.core.intervals import parse_interval, unit_named
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.nodes import Node
-from holdfast.engine.sql.parser.operators import OperatorParser
+from holdfast.engine.sql.parser.operators import NESTED_MAX, OperatorParser
 from holdfast.engine.sql.parser.stream import RESERVED
-from holdfast.engine.sql.tokens import Token, TokenKind
-from holdfast.errors import Unsupported
+from holdfast.engine.sql.tokens import Token, TokenKind, joined
+from holdfast.errors import SqlError, Unsupported
 
 _CALLED = frozenset(("left", "right", "glob", "like", "replace", "values"))
 """Reserved words that are functions before a parenthesis."""
@@ -41,6 +41,8 @@ class OperandParser(OperatorParser):
             return nodes.Star()
         if token.is_symbol("?"):
             raise Unsupported("'?' is not supported here: use %s for a parameter")
+        if token.is_symbol("["):
+            raise Unsupported("[...] is not supported here: put a name into double quotes; a list is ARRAY[...]")
         if not token.is_name:
             raise self.unexpected("a value is expected")
         return self._word(token) if token.kind is TokenKind.WORD else self._name()
@@ -52,11 +54,13 @@ class OperandParser(OperatorParser):
             if "\n" not in self.space_before():
                 raise self.unexpected("an operator is expected")
             text += _unquoted(self.next())
+        if self.peek().is_symbol("."):
+            raise SqlError(f"{joined([self.peek(-1), *self.rest()])[:40]!r}: a name is put into double quotes")
         return nodes.Text(text)
 
     def _in_parentheses(self) -> Node:
         self.expect("(")
-        if self.at_query() or (self.peek().is_symbol("(") and self.at_query_in_parentheses()):
+        if self.at_query_in_parentheses(-1):
             found: Node = nodes.Subquery(self.query())
         else:
             items = self.expressions()
@@ -64,18 +68,20 @@ class OperandParser(OperatorParser):
         self.expect(")")
         return found
 
-    def at_query_in_parentheses(self) -> bool:
-        """Tell whether what follows is ((SELECT ...) UNION ...), and not ((SELECT ...) + 1)."""
-        ahead, depth = 0, 0
-        while self.peek(ahead).is_symbol("("):
-            ahead += 1
-        if not self.at_query(ahead):
+    def at_query_in_parentheses(self, ahead: int = 0) -> bool:
+        """Tell whether the next parenthesis holds a query: ((SELECT ...) UNION ...), and not ((SELECT ...) + 1)."""
+        outer = inner = self.at + ahead
+        while inner in self.closings and inner - outer <= NESTED_MAX:
+            inner += 1
+        if not self.at_query(inner - self.at):
             return False
-        for at in range(len(self.tokens) - self.at):
-            depth += self.peek(at).is_symbol("(") - self.peek(at).is_symbol(")")
-            if depth == 0:
-                return self.peek(at + 1).is_word("union", "intersect", "except", "order", "limit")
-        return False
+        for at in range(inner - 1, outer, -1):
+            following = self.peek(self.closings[at] + 1 - self.at)
+            if following.is_word("union", "intersect", "except", "order", "limit", "offset", "fetch"):
+                return True
+            if not following.is_symbol(")"):
+                return False
+        return True
 
     def _word(self, token: Token) -> Node:
         word, following = token.value, self.peek(1)

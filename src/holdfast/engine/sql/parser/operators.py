@@ -11,8 +11,11 @@ from holdfast.engine.sql.parser.stream import TokenStream
 from holdfast.engine.sql.tokens import Token, TokenKind
 from holdfast.errors import SqlError, Unsupported
 
-NESTED_MAX = 50
-"""How deep parentheses, calls and subqueries may stand in each other."""
+NESTED_MAX = 100
+"""How deep expressions may stand in each other: an operand of an operator counts, and so does a parenthesis."""
+
+CHAINED_MAX = 800
+"""How many operators may follow each other: SQLite goes as deep as an expression is long, and no deeper than 1000."""
 
 _OR, _AND, _NOT, _IS, _COMPARISON, LIKE, _OTHER, _SUM, _PRODUCT, _POWER, _ZONE, _SIGN = range(1, 13)
 """How strongly operators bind, from the weakest to the strongest."""
@@ -61,8 +64,15 @@ class OperatorParser(TokenStream, ABC):
             raise SqlError(f"expressions stand in each other more than {NESTED_MAX} deep")
         try:
             found = self._prefix(binding)
+            count = 0
             while (after := self._infix(found, binding)) is not None:
                 found = after
+                count += 1
+                if count > CHAINED_MAX:
+                    raise SqlError(
+                        f"more than {CHAINED_MAX} operators follow each other; use IN (...), parameters, or several"
+                        " statements"
+                    )
             return found
         finally:
             self._depth -= 1
@@ -72,7 +82,7 @@ class OperatorParser(TokenStream, ABC):
         return self.listed(self.expression)
 
     def _prefix(self, binding: int) -> Node:
-        if binding < _NOT and self.take("not"):
+        if binding <= _NOT and self.take("not"):
             return nodes.Unary("not", self.expression(_NOT))
         if self.symbol("-"):
             operand = self.expression(_SIGN)

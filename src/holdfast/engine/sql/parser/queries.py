@@ -76,10 +76,12 @@ class QueryParser(CallParser):
         if self.take("values"):
             return nodes.Values(tuple(self.listed(self._row)))
         if not self.take("select"):
-            raise self.unexpected("SELECT is expected")
+            raise self.unexpected("SELECT or VALUES is expected")
         return self._select()
 
     def _row(self) -> tuple[Node, ...]:
+        if not self.peek().is_symbol("("):
+            raise self.unexpected("a row in parentheses is expected")
         return tuple(self.parenthesised(lambda: self.listed(self.value)))
 
     def value(self) -> Node:
@@ -123,10 +125,7 @@ class QueryParser(CallParser):
         return self.listed(self._item)
 
     def _item(self) -> nodes.Item:
-        start = self.at
-        expression = self.expression()
-        text = self.text_since(start)
-        return nodes.Item(expression, self._output_name(), text)
+        return nodes.Item(self.expression(), self._output_name())
 
     def _output_name(self) -> str | None:
         if self.take("as"):
@@ -194,11 +193,12 @@ class QueryParser(CallParser):
         if name.lower() == "public" and self.symbol("."):
             name = self.name("a table name")
         if self.peek().is_symbol("."):
-            raise Unsupported(f"{name}.…: tables are named without a schema")
+            inner = self.peek(1).name if self.peek(1).is_name else "…"
+            raise Unsupported(f"{name}.{inner}: tables are named without a schema")
         return name
 
     def _table_in_parentheses(self, *, lateral: bool) -> Node:
-        if self.at_query(1) or self.at_query_in_parentheses():
+        if self.at_query_in_parentheses():
             query = self.parenthesised(self.query)
             if lateral:
                 raise Unsupported(

@@ -40,6 +40,8 @@ class StatementParser(QueryParser):
             return self._update(tables, recursive=recursive)
         if word.is_word("delete"):
             return self._delete(tables, recursive=recursive)
+        if tables and not (self.peek().is_word("select", "values") or self.peek().is_symbol("(")):
+            raise self.unexpected("after the tables of WITH, SELECT, INSERT, UPDATE or DELETE is expected")
         self.at = start
         return self.query()
 
@@ -95,10 +97,10 @@ class StatementParser(QueryParser):
     def _assignment(self) -> nodes.Assignment:
         if not self.peek().is_symbol("("):
             column = self._assigned()
-            self.expect("=")
+            self._equals()
             return nodes.Assignment((column,), self.value())
         columns = self.names("a column")
-        self.expect("=")
+        self._equals()
         self.take("row")
         if self.peek().is_symbol("(") and self.peek(1).is_word("select", "with"):
             return nodes.Assignment(columns, nodes.Subquery(self.parenthesised(self.query)))
@@ -108,10 +110,14 @@ class StatementParser(QueryParser):
         return nodes.Assignment(columns, nodes.Row(tuple(values)))
 
     def _assigned(self) -> str:
-        name = self.name("a column")
+        name = self.name("an assignment, column = value,")
         if self.symbol("."):
-            raise Unsupported(f"SET {name}.…: a column is assigned by its own name")
+            raise Unsupported(f"SET {name}.{self.peek().name}: a column is assigned by its name, without the table's")
         return name
+
+    def _equals(self) -> None:
+        if not self.symbol("="):
+            raise self.unexpected("the '=' of an assignment is expected")
 
     def _returning(self) -> tuple[nodes.Item, ...]:
         return tuple(self.items()) if self.take("returning") else ()
@@ -119,7 +125,7 @@ class StatementParser(QueryParser):
     def _update(self, tables: tuple[nodes.CommonTable, ...], *, recursive: bool) -> nodes.Update:
         self.next()
         if self.take("or"):
-            raise Unsupported("UPDATE OR ... is not supported")
+            raise Unsupported("UPDATE OR ... is not supported: choose the rows with WHERE, or catch ConstraintFailed")
         table, alias = self._target("an alias")
         if not self.take("set"):
             raise self.unexpected("SET is expected")

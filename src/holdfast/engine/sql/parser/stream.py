@@ -20,6 +20,7 @@ RESERVED = frozenset(
 )
 """Words that cannot name a column or be an alias without quotes."""
 
+_CLAUSES = ("from", "where", "group", "having", "window", "order", "limit", "offset", "returning", "set", "values")
 _NOTHING = Token(TokenKind.SPACE, "", "")
 
 T = TypeVar("T")
@@ -33,6 +34,24 @@ class TokenStream:
         self._places = [at for at, token in enumerate(tokens) if token.kind is not TokenKind.SPACE]
         self.tokens = [tokens[at] for at in self._places]
         self.at: int = 0
+        self.closings = self._parentheses()
+
+    def _parentheses(self) -> dict[int, int]:
+        """Return where each parenthesis closes, by where it opens. Raises SqlError for one without the other."""
+        found: dict[int, int] = {}
+        opened: list[int] = []
+        for at, token in enumerate(self.tokens):
+            if token.is_symbol("("):
+                opened.append(at)
+            elif token.is_symbol(")"):
+                if not opened:
+                    self.at = at
+                    raise SqlError(f"a parenthesis is closed that was not opened: {joined(self.rest())[:40]}")
+                found[opened.pop()] = at
+        if opened:
+            self.at = opened[-1]
+            raise SqlError(f"a parenthesis is not closed: {joined(self.rest())[:40]}")
+        return found
 
     def peek(self, ahead: int = 0) -> Token:
         """Return the next token, or one further on; space at the end."""
@@ -65,8 +84,12 @@ class TokenStream:
 
     def unexpected(self, what: str) -> SqlError:
         """Return the error for what comes next."""
-        at_end = self.at >= len(self.tokens)
-        return SqlError(f"{what} {'at the end' if at_end else f'before {joined(self.rest())[:40]!r}'}")
+        passed = self.text_since(max(self.at - 4, 0))[-30:] if 0 < self.at <= len(self.tokens) else ""
+        after = f", after {passed!r}" if passed else ""
+        if self.at >= len(self.tokens):
+            return SqlError(f"the statement is incomplete: {what} at the end{after}")
+        hint = "; a name is put into double quotes" if self.peek().kind is TokenKind.STRING else ""
+        return SqlError(f"{what} before {joined(self.rest())[:40]!r}{after}{hint}")
 
     def rest(self) -> list[Token]:
         """Return what was not passed yet, with its spaces."""
@@ -83,6 +106,9 @@ class TokenStream:
 
     def finish(self) -> None:
         """Raise SqlError unless all was read."""
+        if self.peek().is_word(*_CLAUSES):
+            clause, rest = self.peek().text.upper(), joined(self.rest())[:40]
+            raise SqlError(f"{clause} is there twice, or at the wrong place: {rest!r}")
         if self.at < len(self.tokens):
             raise self.unexpected("nothing more is expected")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.core.intervals import length_of
 from holdfast.engine.sql import nodes
@@ -64,6 +65,8 @@ def translate_call(translator: Expressions, node: nodes.Call, scope: Scope) -> T
     """
     name = node.name.lower()
     _refuse(name, node)
+    if node.over is not None or is_aggregate(node):
+        _refuse_without_rows(node, scope)
     if name in RANKS:
         return search_rank(node, scope)
     if node.named:
@@ -76,7 +79,7 @@ def translate_call(translator: Expressions, node: nodes.Call, scope: Scope) -> T
     except (IndexError, ValueError) as error:
         raise SqlError(f"{name}() does not take {len(arguments)} arguments") from error
     if node.where is None and node.over is None and not node.distinct and not node.order:
-        return replace(found, node=node)
+        return msgspec.structs.replace(found, node=node)
     return Typed(_call(translator, node, name, [part.sql for part in arguments], scope), found.type, node)
 
 
@@ -109,6 +112,25 @@ def _call(translator: Expressions, node: nodes.Call, function: str, parts: list[
         where = suffix or f" FILTER (WHERE {parts[0]} IS NOT NULL)"
         return f"hf_list_joined(json_group_array(DISTINCT {parts[0]}{order}){where}, {parts[1]})"
     return f"{function}({'DISTINCT ' * node.distinct}{', '.join(parts)}{order}){suffix}"
+
+
+def _refuse_without_rows(node: nodes.Call, scope: Scope) -> None:
+    """Raise SqlError for an aggregate or a window over the rows that a statement writes.
+
+    In SQLite one would make a single row of all that an UPDATE changes; and inside a subquery, too, if all its columns
+    are those of the statement around it.
+    """
+    rows = scope
+    if node.over is None:
+        parts = list(node.arguments)
+        for part in parts:  # grows
+            parts += children(part)
+        rows = scope.rows_of(part for part in parts if isinstance(part, nodes.Name))
+    if rows.write:
+        raise SqlError(
+            f"{node.name.lower()}() in {rows.write}: it goes over the rows of a SELECT; write"
+            f" (SELECT {node.name.lower()}(...) FROM ...)"
+        )
 
 
 def _suffix(translator: Expressions, node: nodes.Call, scope: Scope) -> str:

@@ -37,6 +37,9 @@ from holdfast.engine.sql.translate.typed import (
 )
 from holdfast.errors import SqlError, Unsupported
 
+TRANSLATED_LENGTH_MAX = 10_000_000
+"""Some operators are said by naming an operand twice: nested in each other they would grow without end."""
+
 QueryTranslator = Callable[[nodes.Query, Scope], tuple[str, list[ColumnType | None]]]
 
 
@@ -54,7 +57,13 @@ class Expressions:
             InvalidValue: a literal is no value of the type beside it.
             SqlError: it makes no sense.
         """
-        return getattr(self, f"_{type(node).__name__.lower()}")(node, scope)  # type: ignore[no-any-return]
+        found: Typed = getattr(self, f"_{type(node).__name__.lower()}")(node, scope)
+        if len(found.sql) > TRANSLATED_LENGTH_MAX:
+            raise SqlError(
+                f"the statement becomes longer than {TRANSLATED_LENGTH_MAX} characters in SQLite's words; compute its"
+                " parts in common tables"
+            )
+        return found
 
     def all(self, parts: Sequence[Node], scope: Scope) -> list[Typed]:
         """Return several expressions."""
@@ -183,15 +192,15 @@ class Expressions:
 
     def _between(self, node: nodes.Between, scope: Scope) -> Typed:
         parts = self.all((node.operand, node.low, node.high), scope)
-        if node.symmetric:
-            low = nodes.Call("least", (node.low, node.high))
-            high = nodes.Call("greatest", (node.low, node.high))
-            return self.translate(nodes.Between(node.operand, low, high, node.negated, symmetric=False), scope)
         for part in parts:
             refuse_order_of_json(part)
         operand, low_value, high_value = self._alike(parts, scope, written(node.operand))
         word = "NOT BETWEEN" if node.negated else "BETWEEN"
-        return Typed(f"({compared(operand)} {word} {low_value.sql} AND {high_value.sql})", BOOLEAN, node)
+        found = f"{compared(operand)} {word} {low_value.sql} AND {high_value.sql}"
+        if node.symmetric:
+            either = "AND" if node.negated else "OR"
+            found = f"{found} {either} {compared(operand)} {word} {high_value.sql} AND {low_value.sql}"
+        return Typed(f"({found})", BOOLEAN, node)
 
     def _alike(self, parts: Sequence[Typed], scope: Scope, where: str) -> list[Typed]:
         """Return parts in the form of the type that they have in common."""

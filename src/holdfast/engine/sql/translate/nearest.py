@@ -6,8 +6,9 @@ Rows without a vector are not among them: where there are too few others, the st
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.core.types import Kind
 from holdfast.engine.sql import nodes
@@ -25,8 +26,7 @@ METRICS = ("<->", "<=>", "<#>")
 FOUND = quoted("hf:found")
 
 
-@dataclass(frozen=True, slots=True)
-class Nearest:
+class Nearest(msgspec.Struct, frozen=True):
     """A query over the rows that were found: what is left of it to translate, and what joins and orders it."""
 
     select: nodes.Select
@@ -35,8 +35,7 @@ class Nearest:
     order: tuple[nodes.OrderItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Distance:
+class _Distance(msgspec.Struct, frozen=True):
     column: nodes.Name
     operator: str
     value: Node
@@ -79,7 +78,7 @@ def nearest(queries: Queries, select: nodes.Select, query: nodes.Query, scope: S
         f" JOIN temp.hf_found AS {FOUND} ON {FOUND}.search = ?{number}"
         f" AND {FOUND}.vid = {quoted(alias)}.{quoted(VID)}"
     )
-    return Nearest(replace(select, where=None), join, f"{FOUND}.score", tuple(others))
+    return Nearest(msgspec.structs.replace(select, where=None), join, f"{FOUND}.score", tuple(others))
 
 
 def _where(shown: Shown, column: int) -> str:

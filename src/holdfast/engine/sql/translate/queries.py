@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+import msgspec
 
 from holdfast.core.types import ColumnType, Kind
 from holdfast.engine.sql import nodes
@@ -18,8 +19,6 @@ from holdfast.engine.sql.translate.searches import is_search
 from holdfast.engine.sql.translate.sources import Sources
 from holdfast.engine.sql.translate.typed import TEXT, Typed, adapt, common_type, sql_list
 from holdfast.errors import SqlError, Unsupported
-
-_WRITES = "hf:row"
 
 
 class Queries:
@@ -264,7 +263,7 @@ class Queries:
         clauses = self._clauses(node, scope)
         group = self._group(node, scope, items)
         by_name = {field.name.lower(): typed for _, field, typed in items}
-        order = tuple(replace(item, expression=_meant(item.expression, node)) for item in query.order)
+        order = tuple(msgspec.structs.replace(item, expression=_meant(item.expression, node)) for item in query.order)
         scope.outputs = {}
         keyed = [_meant(part, node) for part in node.distinct_on]
         if any(item.expression not in keyed for item in order[: len(keyed)]):
@@ -313,7 +312,7 @@ def _in_form(sql: str, mine: list[Field], fields: list[Field]) -> str:
     ]
     if values == names:
         return sql
-    return f"SELECT * FROM (WITH hf_arm({', '.join(names)}) AS ({sql}) SELECT {', '.join(values)} FROM hf_arm)"
+    return f'SELECT * FROM (WITH "hf:arm"({", ".join(names)}) AS ({sql}) SELECT {", ".join(values)} FROM "hf:arm")'
 
 
 def _united(a: Field, b: Field) -> Field:

@@ -50,6 +50,7 @@ _EACH = {
 }
 """Functions over the parts of a JSON value: what their columns are, over SQLite's json_each."""
 
+_SERIES = '"hf:series"'
 _SQLITE_COLUMNS = ("key", "value", "type", "atom", "id", "parent", "fullkey", "path")
 
 
@@ -205,9 +206,9 @@ class Sources:
         beyond = ">=" if backwards else "<="
         scope.sources.append(Source(alias, [Field(column, type_, not_null=True)]))
         return (
-            f"(WITH RECURSIVE hf_series(value) AS (SELECT {first.sql} WHERE {first.sql} {beyond} {last.sql} UNION ALL"
-            f" SELECT {following} FROM hf_series WHERE {following} {beyond} {last.sql})"
-            f" SELECT value AS {quoted(column)} FROM hf_series) AS {quoted(alias)}"
+            f"(WITH RECURSIVE {_SERIES}(value) AS (SELECT {first.sql} WHERE {first.sql} {beyond} {last.sql} UNION ALL"
+            f" SELECT {following} FROM {_SERIES} WHERE {following} {beyond} {last.sql})"
+            f" SELECT value AS {quoted(column)} FROM {_SERIES}) AS {quoted(alias)}"
         )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from holdfast.core.types import ColumnType, Kind
 from holdfast.engine.sql import nodes
@@ -42,8 +43,7 @@ _EMPTY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Aggregate:
+class Aggregate(msgspec.Struct, frozen=True):
     """A function of SQLite, or of ours, with its arguments and the type of its value.
 
     `empty` is what it gives for no rows where PostgreSQL gives NULL.
@@ -69,7 +69,7 @@ def aggregate(name: str, arguments: Arguments) -> Aggregate:
         Unsupported: it does not exist for values of this type.
     """
     found = _TRANSLATIONS.get(name, _same_name)(name, arguments)
-    return replace(found, empty=_EMPTY.get(name))
+    return msgspec.structs.replace(found, empty=_EMPTY.get(name))
 
 
 def _same_name(name: str, arguments: Arguments) -> Aggregate:
