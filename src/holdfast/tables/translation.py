@@ -109,7 +109,20 @@ class Translation:
                 new[column.id] = f"({self.value(value, column, scope)})"
         return new
 
-    def check_returning(self, node: nodes.Update | nodes.Delete) -> None:
+    def chosen(self, node: nodes.Update | nodes.Delete) -> tuple[str, str]:
+        """Return the WITH clause, and FROM and WHERE, by which the rows to change are found."""
+        self._check_returning(node)
+        prefix = self.queries.common_tables(node.tables, self.scope, recursive=node.recursive)
+        self.scope.sources.append(self.source)
+        tables = [self.rows]
+        if node.source is not None:
+            tables.append(self.queries.sources.translate(node.source, self.scope))
+        where = ""
+        if node.where is not None:
+            where = f" WHERE {self.queries.expressions.condition(node.where, self.scope)}"
+        return prefix, f"FROM {', '.join(tables)}{where}"
+
+    def _check_returning(self, node: nodes.Update | nodes.Delete) -> None:
         """Raise Unsupported if RETURNING asks for columns of the other tables: it is answered from the written rows."""
         for item in node.returning if node.source is not None else ():
             star = isinstance(item.expression, nodes.Star) and item.expression.table is None

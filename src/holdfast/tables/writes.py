@@ -123,22 +123,12 @@ class UpdateTranslation(Translation):
 
     def write(self, node: nodes.Update) -> Write:
         """Return the INSERT into the command view."""
-        self.check_returning(node)
-        prefix = self.queries.common_tables(node.tables, self.scope, recursive=node.recursive)
-        self.scope.sources.append(self.source)
-        tables = [self.rows]
-        if node.source is not None:
-            tables.append(self.queries.sources.translate(node.source, self.scope))
+        prefix, chosen = self.chosen(node)
         new = self.assigned(node.assignments, self.scope)
         values = [new.get(column.id, f"{quoted(self.alias)}.{quoted(column.name)}") for column in self.table.columns]
-        condition = self.queries.expressions.condition(node.where, self.scope) if node.where is not None else ""
-        where = f" WHERE {condition}" if condition else ""
         # A row that several rows of FROM meet is updated once, as PostgreSQL does it, with one of them.
         once = f" GROUP BY {self.vid}" if node.source is not None else ""
-        sql = (
-            f"{prefix}INSERT INTO {update_view(self.table)} SELECT {', '.join([self.vid, *values])}"
-            f" FROM {', '.join(tables)}{where}{once}"
-        )
+        sql = f"{prefix}INSERT INTO {update_view(self.table)} SELECT {', '.join([self.vid, *values])} {chosen}{once}"
         return self.returning(node.returning, Write(self.table, sql))
 
 
@@ -149,16 +139,9 @@ class DeleteTranslation(Translation):
 
     def write(self, node: nodes.Delete) -> Write:
         """Return the INSERT into the command view."""
-        self.check_returning(node)
-        prefix = self.queries.common_tables(node.tables, self.scope, recursive=node.recursive)
-        self.scope.sources.append(self.source)
-        tables = [self.rows]
-        if node.source is not None:
-            tables.append(self.queries.sources.translate(node.source, self.scope))
-        condition = self.queries.expressions.condition(node.where, self.scope) if node.where is not None else ""
-        where = f" WHERE {condition}" if condition else ""
+        prefix, chosen = self.chosen(node)
         distinct = "DISTINCT " if node.source is not None else ""
-        found = f"SELECT {distinct}{self.vid} FROM {', '.join(tables)}{where}"
+        found = f"SELECT {distinct}{self.vid} {chosen}"
         if not node.returning:
             return Write(self.table, f"{prefix}INSERT INTO {delete_view(self.table)} {found}", deletes=True)
         # What is gone cannot be shown any more, so the rows are found and shown first.

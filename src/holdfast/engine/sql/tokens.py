@@ -1,4 +1,4 @@
-"""Splits SQL into tokens. Joined again they are the text they came from; nothing is parsed that need not be.
+"""Splits SQL into tokens. Joined again they are the text they came from.
 
 A general SQL parser was measured and left out: sqlglot takes 200-400 us a statement and 98 ms to import, and turns
 `<=>` into `IS`.
@@ -26,8 +26,6 @@ class TokenKind(Enum):
     BLOB = auto()
     PARAMETER = auto()
     SYMBOL = auto()
-    FINISHED = auto()
-    """Not in any statement: SQL that stands for tokens that were rewritten."""
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -168,11 +166,6 @@ def stripped(tokens: list[Token]) -> list[Token]:
     return tokens[start:end]
 
 
-def raw(text: str) -> Token:
-    """Return a token that stands for SQL that is finished."""
-    return Token(TokenKind.FINISHED, text, text)
-
-
 def closing(tokens: list[Token], at: int) -> int:
     """Return where the parenthesis that opens at `at` closes. Raises SqlError if it does not."""
     depth = 0
@@ -198,19 +191,6 @@ def top_level(tokens: list[Token]) -> list[int]:
             raise SqlError(f"a parenthesis is closed that was not opened: {joined(tokens[index:])[:40]}")
     if depth:
         raise SqlError("a parenthesis is not closed")
-    return positions
-
-
-def clauses(tokens: list[Token], *words: str) -> list[int]:
-    """Return the positions of keywords that begin a clause: outside parentheses, and no FROM of IS DISTINCT FROM."""
-    positions: list[int] = []
-    before: Token | None = None
-    for at in top_level(tokens):
-        token = tokens[at]
-        if token.is_word(*words) and not (token.value == "from" and before is not None and before.is_word("distinct")):
-            positions.append(at)
-        if token.kind is not TokenKind.SPACE:
-            before = token
     return positions
 
 
