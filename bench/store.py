@@ -31,8 +31,8 @@ class Bench:
         self.plain = apsw.Connection(str(folder / "plain.db"))
         self.plain.execute("PRAGMA journal_mode = WAL")
         self.plain.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
-        for execute in (self.db.execute, self.plain.execute):
-            execute(TABLE)  # type: ignore[operator]
+        self.db.execute(TABLE)
+        self.plain.execute(TABLE)
 
     def bare(self, number: int) -> None:
         self.plain.execute("INSERT INTO t VALUES (?, ?, ?)", ("bare", self.count(number), TEXT))
