@@ -338,7 +338,7 @@ def _write_in_a_transaction(db: Store, number: int) -> None:
 def test_an_interrupt_at_any_call_leaves_the_line_in_order(
     path: Path, write: Callable[[Store, int], None], company: bool
 ) -> None:
-    going, others = True, 0
+    going, others, interrupt = True, 0, Interrupt(at=0)
 
     def keep_writing() -> None:
         nonlocal others
