@@ -83,9 +83,8 @@ def main(arguments: list[str]) -> None:
         "quick": options.quick,
         "rows": [row.as_json() for row in found],
     }
-    print(
-        f"\n{markdown(found)}\n\n{time.monotonic() - began:.0f} s, load {report['load']} on {report['processors']} processors"
-    )
+    took = time.monotonic() - began
+    print(f"\n{markdown(found)}\n\n{took:.0f} s, load {report['load']} on {report['processors']} processors")
     RESULTS.mkdir(exist_ok=True)
     for place in (RESULTS / "latest", *([PUBLISHED / "performance"] if options.publish else [])):
         place.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")

@@ -1,8 +1,8 @@
 """The one harness: whoever is compared works in turns, and what counts is the ratio to the floor of the same round.
 
-A machine that others use is at times twice as fast as at others, so a figure alone says little. In a round each does its
-work, A B C, and in the next one B C A, for whoever comes after another finds the disk and the processor as that one left
-them. Of the ratios of all rounds the median is told, and between which the middle half lies.
+A machine that others use is at times twice as fast as at others, so a figure alone says little. In a round each does
+its work, A B C, and in the next one B C A, for whoever comes after another finds the disk and the processor as that one
+left them. Of the ratios of all rounds the median is told, and between which the middle half lies.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a figure should be: at most so many times the floor, or so many microseconds, or at least so many times it."""
+    """What a figure should be: at most, or at least, so many times the floor, or at most so many microseconds."""
 
     most: float | None = None
     most_us: float | None = None
@@ -117,7 +117,7 @@ def seconds(step: Step, number: int, calls: int = 1) -> float:
     return (time.perf_counter() - start) / calls
 
 
-def interleaved(  # noqa: PLR0913, PLR0917 - what is compared, and how
+def interleaved(  # noqa: PLR0913 - what is compared, and how
     work: str,
     ours: Step,
     floor_name: str,

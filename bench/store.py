@@ -1,4 +1,4 @@
-"""The store against plain SQLite in the same folder, with the same rows and the same durability, and against its peers."""
+"""The store against plain SQLite, with the same rows and durability in the same folder, and against its peers."""
 
 from __future__ import annotations
 
@@ -189,9 +189,9 @@ def recovery(folder: Path, times: int) -> Row:
         assert plain.execute(sql, ["r"]).fetchall() == [(499, TEXT)]
         plain.close()
 
-    budget = Budget(most_us=50_000)
+    name, budget = "open after kill -9, read the last step", Budget(most_us=50_000)
     return interleaved(
-        "open after kill -9, read the last step",
+        name,
         Prepared(copy, ours),
         "plain SQLite",
         Prepared(copy, floor),
