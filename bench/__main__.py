@@ -1,18 +1,20 @@
-"""`make bench`, or `make bench ARGS=search` for one of its parts."""
+"""`make bench`: the performance budget. `make bench ARGS=search` and the like: what stands behind its rows."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import collect, decisions, search, store, writers
+from bench import budget, collect, decisions, search, writers
 
-BENCHES = {
-    "store": store.main,
+DETAILS = {
     "writers": writers.main,
     "search": search.main,
     "collect": collect.main,
     "decisions": decisions.main,
 }
 
-for name in sys.argv[1:] or ["store"]:
-    BENCHES[name]()
+names = [argument for argument in sys.argv[1:] if argument in DETAILS]
+for name in names:
+    DETAILS[name]()
+if not names:
+    budget.main(sys.argv[1:])

@@ -1,11 +1,10 @@
 """Searches against their floors: numpy on a ready matrix, and FTS5 on a plain table of just the rows that are seen.
 
-Both the search and its floor are asked below the SQL that people write. sqlite-vec joins in where it is installed.
+Both the search and its floor are asked below the SQL that people write.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import random
 import tempfile
@@ -18,7 +17,8 @@ import apsw
 import numpy
 
 import holdfast
-from bench.measure import Row, interleaved, print_table
+from bench.measure import Budget, Row, interleaved, print_table
+from bench.peers import Peer
 from holdfast.engine.contract import Metric, WordSyntax
 from holdfast.engine.sql.text_index import text_index_statements
 
@@ -94,29 +94,32 @@ def vectors(folder: Path) -> list[Row]:
         ),
         interleaved("insert one, then top 10", after_insert, "numpy, ready matrix", ready, TIMES),
     ]  # fmt: skip
-    peer = sqlite_vec(folder, matrix)
-    if peer is not None:
-        found.append(interleaved("sqlite-vec, vec0", lambda at: peer(queries[at]), "numpy, ready matrix", ready, 10))
     bench.db.close()
     return found
 
 
-def sqlite_vec(folder: Path, matrix: Numbers) -> Callable[[Numbers], object] | None:
-    try:
-        extension = importlib.import_module("sqlite_vec")
-    except ImportError:
-        print("\nsqlite-vec is not installed: left out")
-        return None
-    peer = apsw.Connection(str(folder / "vec.db"))
-    peer.enable_load_extension(True)  # noqa: FBT003 - SQLite's own call
-    peer.load_extension(extension.loadable_path())
-    peer.execute(f"CREATE VIRTUAL TABLE t USING vec0(v float[{DIMENSIONS}])")
-    with peer:
-        peer.executemany(
-            "INSERT INTO t (rowid, v) VALUES (?, ?)", ((at, row.tobytes()) for at, row in enumerate(matrix))
-        )
-    sql = "SELECT rowid, distance FROM t WHERE v MATCH ? AND k = 10"
-    return lambda query: peer.execute(sql, (query.tobytes(),)).fetchall()
+def top_ten(folder: Path, count: int) -> Row:
+    """The row of the budget: the nearest of vectors that are in memory, beside the others' ways of finding them."""
+    matrix = numpy.random.default_rng(1).standard_normal((count, DIMENSIONS), dtype=numpy.float32)
+    squares = (matrix * matrix).sum(axis=1)
+    bench = Bench(folder, f"v VECTOR({DIMENSIONS}), n INT")
+    bench.db.executemany("INSERT INTO t VALUES (%s, %s, %s)", ([at, matrix[at], at] for at in range(count)))
+    branch = bench.db.branch("side")
+    peers = [Peer(name, folder / name, "vectors", count, DIMENSIONS) for name in ("deeplake", "sqlite_vec")]
+
+    def ready(at: int) -> object:
+        distances = squares - 2 * (matrix @ matrix[at])
+        return numpy.argpartition(distances, 9)[:10]
+
+    found = interleaved(
+        f"top 10 of {count:,} x {DIMENSIONS} vectors", lambda at: bench.search(branch, nearest(matrix[at])),
+        "numpy, ready matrix", ready, TIMES, Budget(most_us=BUDGET_MS * 1000),
+        {name: step for peer in peers for name, step in peer.asked("nearest").items()},
+    )  # fmt: skip
+    bench.db.close()
+    for peer in peers:
+        peer.close()
+    return found
 
 
 def texts(folder: Path) -> list[Row]:

@@ -1,107 +1,203 @@
-"""The store against plain SQLite in the same folder: same rows, same durability, in turns."""
+"""The store against plain SQLite, with the same rows and durability in the same folder, and against its peers."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
+import itertools
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import median
+from typing import Any
 
 import apsw
 
 import holdfast
-from bench.measure import Row, interleaved, print_table, seconds
+from bench.measure import Budget, Prepared, Row, Step, interleaved
+from bench.peers import Peer
 
 TABLE = "CREATE TABLE t (run_id TEXT, step INT, x TEXT, PRIMARY KEY (run_id, step))"
+INSERT = "INSERT INTO t VALUES (%s, %s, %s)"
+LAST = "SELECT step, x FROM t WHERE run_id = %s ORDER BY step DESC LIMIT 1"
+SCAN = "SELECT count(*), sum(length(x)) FROM t"
+UPDATE = "UPDATE t SET x = 'k' WHERE run_id = 'q' AND step = %s"
 ROWS = 100_000
 BRANCHES = 50
-TEXT = "y" * 2000
+TEXT_BYTES = 2000
+PAGE_BYTES = 4096
+TEXT = "y" * TEXT_BYTES
+LEVELS = {"full": "FULL", "process": "NORMAL"}
+
+KILLED = f"""
+import os, signal, sys
+import holdfast
+
+db = holdfast.connect(sys.argv[1])
+db.execute({TABLE!r})
+for step in range(500):
+    db.execute({INSERT!r}, ["r", step, {TEXT!r}])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
-def rows(run: str) -> Iterator[list[object]]:
-    return ([run, step, "z" * 50] for step in range(ROWS))
+def rows_of(run: str, count: int) -> Iterator[list[object]]:
+    return ([run, step, "z" * 50] for step in range(count))
+
+
+def plain_database(path: Path, durability: str) -> apsw.Connection:
+    """Open SQLite as quick as it can be: like the store it does not compile statements again for other values."""
+    plain = apsw.Connection(str(path), statementcachesize=512)
+    plain.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    plain.execute("PRAGMA journal_mode = WAL")
+    plain.execute(f"PRAGMA synchronous = {LEVELS[durability]}")
+    plain.execute(TABLE)
+    return plain
+
+
+def load_plain(plain: apsw.Connection, run: str, count: int) -> None:
+    with plain:
+        plain.executemany("INSERT INTO t VALUES (?, ?, ?)", rows_of(run, count))
 
 
 class Bench:
-    """A store and a plain database, side by side."""
+    """A store and a plain database, side by side, each with the same rows; the store with other branches, too."""
 
-    def __init__(self, folder: Path, durability: str) -> None:
+    def __init__(self, folder: Path, durability: str, rows: int, times: int, peers: list[Peer]) -> None:
+        self.folder = folder
+        self.durability = durability
+        self.rows = rows
+        self.times = times
+        self.peers = peers
         self.db = holdfast.connect(folder / "holdfast.db", durability=durability)
-        self.plain = apsw.Connection(str(folder / "plain.db"))
-        self.plain.execute("PRAGMA journal_mode = WAL")
-        self.plain.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
         self.db.execute(TABLE)
-        self.plain.execute(TABLE)
+        self.plain = plain_database(folder / "plain.db", durability)
+        self.db.executemany(INSERT, rows_of("q", rows))
+        load_plain(self.plain, "q", rows)
+        beside = apsw.Connection(str(folder / "holdfast.db"))
+        self.sizes = [self.size(beside.execute), self.size(self.plain.execute)]
+        beside.close()
+        for number in range(BRANCHES):
+            self.db.branch(f"old{number}").close()
+        self.branch = self.db.checkout("old7")
+        self.numbers = itertools.count()
 
-    def bare(self, number: int) -> None:
-        self.plain.execute("INSERT INTO t VALUES (?, ?, ?)", ("bare", self.count(number), TEXT))
+    def size(self, execute: Callable[[str], Any]) -> float:
+        """Return the bytes a row takes, in the file or still in its log."""
+        pages: int = next(iter(execute("PRAGMA page_count")))[0]
+        return pages * PAGE_BYTES / self.rows
 
-    _bare = 0
+    def asked(self, work: str) -> dict[str, Step]:
+        return {name: step for peer in self.peers for name, step in peer.asked(work).items()}
 
-    def count(self, _: int) -> int:
-        self._bare += 1
-        return self._bare
+    def bare(self, _: int) -> None:
+        self.plain.execute("INSERT INTO t VALUES (?, ?, ?)", ("bare", next(self.numbers), TEXT))
 
-    def writes(self) -> list[Row]:
+    def insert(self, number: int) -> None:
+        self.db.execute(INSERT, ["r", number, TEXT])
+
+    def inserts(self) -> list[Row]:
+        name = f"insert 2 KB, one commit, {self.durability!r}"
+        return [interleaved(name, self.insert, "bare insert", self.bare, self.times, None, self.asked("insert"))]
+
+    def branching(self) -> list[Row]:
         db = self.db
-        insert = "INSERT INTO t VALUES (%s, %s, %s)"
-        one = lambda i: db.execute(insert, ["r", i, TEXT])  # noqa: E731
-        found = [interleaved("insert 2 KB", one, "bare insert", self.bare, 500, 1.3)]
-        ours = seconds(lambda _: db.executemany(insert, rows("q")), 0)
-        self.plain.execute("BEGIN")
-        floor = seconds(lambda _: self.plain.executemany("INSERT INTO t VALUES (?, ?, ?)", rows("q")), 0)
-        self.plain.execute("COMMIT")
-        found.append(Row(f"{ROWS} rows in one commit", ours * 1e6, "plain transaction", floor * 1e6))
-        branch = lambda i: db.branch(f"b{i}").close()  # noqa: E731
-        found.append(interleaved("create a branch", branch, "bare insert", self.bare, BRANCHES, 1.5))
-        return found
+
+        def side(number: int) -> None:
+            with db.branch(f"m{number}") as branch:
+                branch.executemany(INSERT, [["m", 2 * number, "k"], ["m", 2 * number + 1, "k"]])
+
+        make: Step = lambda number: db.branch(f"b{number}").close()  # noqa: E731
+        merge = Prepared(side, lambda number: db.merge(f"m{number}"))
+        few, bare = max(self.times // 5, 5), "bare insert"
+        how, budget = f", {self.durability!r}", Budget(1.5) if self.durability == "full" else None
+        return [
+            interleaved(f"create a branch{how}", make, bare, self.bare, few, budget, self.asked("branch")),
+            interleaved(f"merge a 2-row branch{how}", merge, bare, self.bare, few, budget, self.asked("merge")),
+            interleaved(
+                f"update an inherited row{how}", lambda number: self.branch.execute(UPDATE, [number]),
+                "bare update", lambda number: self.plain.execute(UPDATE.replace("%s", "?"), [number]),
+                few, None, self.asked("update"),
+            ),
+        ]  # fmt: skip
 
     def reads(self) -> list[Row]:
-        branch = self.db.checkout("b7")
-        last = "SELECT step, x FROM t WHERE run_id = %s ORDER BY step DESC LIMIT 1"
-        scan = "SELECT count(*), sum(length(x)) FROM t"
+        scan = lambda _: self.branch.execute(SCAN).fetchone()  # noqa: E731
+        last = lambda _: self.branch.execute(LAST, ["q"]).fetchone()  # noqa: E731
+        plain_last = LAST.replace("%s", "?")
         return [
             interleaved(
-                "last step on a branch",
-                lambda _: branch.execute(last, ["q"]).fetchone(),
-                "plain",
-                lambda _: self.plain.execute(last.replace("%s", "?"), ["q"]).fetchone(),
-                500,
+                "scan of a branch", scan, "plain table", lambda _: self.plain.execute(SCAN).fetchone(),
+                max(self.times // 25, 5), Budget(1.5), self.asked("scan"),
             ),
             interleaved(
-                "scan of a branch",
-                lambda _: branch.execute(scan).fetchone(),
-                "plain",
-                lambda _: self.plain.execute(scan).fetchone(),
-                15,
-                1.5,
+                "last step of a run, on a branch", last, "plain table",
+                lambda _: self.plain.execute(plain_last, ["q"]).fetchone(),
+                self.times // 4, Budget(most_us=20), self.asked("last"), calls=20,
             ),
-            interleaved(
-                "update an inherited row",
-                lambda i: branch.execute("UPDATE t SET x = 'k' WHERE run_id = 'q' AND step = %s", [i]),
-                "bare insert",
-                self.bare,
-                200,
-            ),
-        ]
+        ]  # fmt: skip
 
-    def merges(self) -> Row:
-        pairs = []
-        for number in range(21):
-            with self.db.branch(f"m{number}") as branch:
-                branch.executemany("INSERT INTO t VALUES ('m', %s, 'k')", [[2 * number], [2 * number + 1]])
-            ours = seconds(lambda i: self.db.merge(f"m{i}"), number)
-            pairs.append((ours, seconds(self.bare, number)))
-        mine, floor = zip(*pairs[1:], strict=True)
-        return Row("merge a 2-row branch", median(mine) * 1e6, "bare insert", median(floor) * 1e6, 1.5)
+    def loads(self) -> list[Row]:
+        stores: list[holdfast.Store] = []
+        plains: list[apsw.Connection] = []
+
+        def make(number: int) -> None:
+            stores.append(holdfast.connect(self.folder / f"load{number}.db", durability=self.durability))
+            stores[-1].execute(TABLE)
+
+        ours = Prepared(make, lambda _: stores[-1].executemany(INSERT, rows_of("q", self.rows)))
+        floor = Prepared(
+            lambda number: plains.append(plain_database(self.folder / f"plain{number}.db", self.durability)),
+            lambda _: load_plain(plains[-1], "q", self.rows),
+        )
+        name = f"{self.rows:,} rows in one commit"
+        found = interleaved(name, ours, "plain transaction", floor, 3, None, self.asked("load"), warm=False)
+        for store in stores:
+            store.close()
+        for plain in plains:
+            plain.close()
+        return [found]
+
+    def bytes_of_rows(self) -> Row:
+        ours, floor = self.sizes
+        found = {peer.name: peer.bytes_of_row / floor for peer in self.peers if peer.bytes_of_row}
+        return Row("size of a row of 60 bytes", ours, "plain table", floor, peers=found, unit="bytes")
+
+    def close(self) -> None:
+        self.db.close()
+        self.plain.close()
 
 
-def main() -> None:
-    folder = os.environ.get("HOLDFAST_BENCH_FOLDER")
-    for durability in ("full", "process"):
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            bench = Bench(Path(temporary), durability)
-            found = [*bench.writes(), *bench.reads(), bench.merges()]
-            bench.db.close()
-            print_table(f"durability={durability!r}, {ROWS} rows, {BRANCHES} branches", found)
+def recovery(folder: Path, times: int) -> Row:
+    """Open what 500 commits and a kill -9 left behind, and read the last step; with nothing but the import done."""
+    folder.mkdir()
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(folder / "killed.db")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    files = list(folder.iterdir())
+
+    def copy(number: int) -> None:
+        there = folder / str(number)
+        shutil.rmtree(there, ignore_errors=True)
+        there.mkdir()
+        for file in files:
+            shutil.copy(file, there / file.name)
+
+    def ours(number: int) -> None:
+        with holdfast.connect(folder / str(number) / "killed.db") as db:
+            assert db.execute(LAST, ["r"]).fetchone() == {"step": 499, "x": TEXT}
+
+    def floor(number: int) -> None:
+        plain = apsw.Connection(str(folder / str(number) / "killed.db"))
+        sql = "SELECT c2, c3 FROM hf_v1 WHERE c1 = ? ORDER BY c2 DESC LIMIT 1"
+        assert plain.execute(sql, ["r"]).fetchall() == [(499, TEXT)]
+        plain.close()
+
+    name, budget = "open after kill -9, read the last step", Budget(most_us=50_000)
+    return interleaved(
+        name,
+        Prepared(copy, ours),
+        "plain SQLite",
+        Prepared(copy, floor),
+        times,
+        budget,
+    )

@@ -123,3 +123,20 @@ def test_w1_a_growing_table_writes_what_is_new(tmp_path: Path) -> None:
             sizes.append((path.parent / "s.db-wal").stat().st_size)
     growth = [later - earlier for earlier, later in pairwise(sizes)]
     assert sum(growth[-50:]) <= sum(growth[50:100]) * 1.5
+
+
+def test_a_statement_that_ran_is_not_compiled_again(tmp_path: Path) -> None:
+    """SQLite asks the authorizer about every name that it meets while it compiles, and about nothing afterwards."""
+    with filled(tmp_path / "s.db", 10) as db:
+        compiled: list[object] = []
+
+        def ask(*name: object) -> int:
+            compiled.append(name)
+            return apsw.SQLITE_OK
+
+        db._session._driver.connection.authorizer = ask  # type: ignore[attr-defined]
+        for step in range(3):
+            del compiled[:]
+            db.execute("INSERT INTO steps VALUES ('t', %s, 'x')", [step])
+            db.execute("SELECT note FROM steps WHERE run_id = %s AND step > %s", ["t", 0]).fetchall()
+        assert compiled == []

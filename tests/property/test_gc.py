@@ -37,6 +37,8 @@ KINDS = {
     "gc", "gc:pruned", "gc:removed", "gc:rows", "gc:lines", "gc:sealed", "gc:nothing", "gc:batches", "pinned",
     "merge:clean", "merge:resolved", "merge:criss-cross", "merge:after gc", "merge:conflict", "delete branch", "reset",
     "diff:different", "verify", "gone", "unpinned",
+    "pick:after gc", "pick:conflict", "pick:of a lost parent", "pick:resolved",
+    "revert:after gc", "revert:conflict", "revert:of a lost parent", "revert:resolved",
 }  # fmt: skip
 YEAR_US = 366 * 86_400 * 1_000_000
 
@@ -111,6 +113,16 @@ class _GcMachine(_Machine):
             return
         super().merge_ref(on, kind, ref, into, policy, rehearsed=rehearsed)
         self.collected["merge:after gc"] += self.collections > 0
+
+    def copy(self, on: int, word: str, kind: str, ref: str, onto: str, policy: Any, *, rehearsed: bool) -> None:
+        if isinstance(outcome_of(lambda: self.oracle.head(ref)), tuple):
+            self.both(on, lambda store: (store.cherry_pick if word == "pick" else store.revert)(ref, onto, policy))
+            return
+        before = self.collected[f"{word}:clean"]
+        super().copy(on, word, kind, ref, onto, policy, rehearsed=rehearsed)
+        self.collected[f"{word}:after gc"] += self.collections > 0 and self.collected[f"{word}:clean"] > before
+        lost = isinstance(outcome_of(lambda: self.oracle._parent(self.oracle.at(ref))), tuple)
+        self.collected[f"{word}:of a lost parent"] += lost
 
     @precondition(lambda self: self.left_behind.keys() & self.names())
     @rule(on=st.integers(0, 1), at=pick)

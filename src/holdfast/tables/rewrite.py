@@ -70,4 +70,3 @@ def used(sql: str, values: Sequence[object]) -> Sequence[object]:
     """Return the values that a statement takes: those up to the highest parameter in it."""
     numbers = [int(found[1]) for found in _PARAMETER.finditer(sql) if found[1]]
     return values[: max(numbers, default=0)]
-

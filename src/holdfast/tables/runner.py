@@ -89,7 +89,7 @@ def _found(
     reader: SqlReader, at: Resolved, statement: Statement, run: Rewritten, values: list[Stored], catalogue: Catalogue
 ) -> Cursor:
     """Run a statement over rows that are found first; or without that, where some have no vector to be found by."""
-    filled = [*values, *(None for _ in run.places[len(values) :])]
+    filled: list[object] = [*values, *(None for _ in run.places[len(values) :])]
     _show(reader, at, run.shown)
     try:
         find(reader, at, run, filled)

@@ -90,6 +90,8 @@ class SqliteDriver:
             apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA,
         ):
             self.connection.config(setting, 0)
+        # Else a statement with parameters is compiled anew whenever it runs, for a plan that fits their values.
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         self.connection.limit(apsw.SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX)
         self.connection.limit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER, PARAMETERS_MAX)
         self.writing = False

@@ -169,7 +169,10 @@ class SqliteSession:
                 queue.enter(until, timeout)
                 self._lead(caller, until)
         finally:
-            queue.leave(caller)
+            try:
+                queue.leave(caller)
+            finally:
+                queue.leave(caller)
         return cast("Result", caller.outcome())
 
     def _check_usable(self) -> None:

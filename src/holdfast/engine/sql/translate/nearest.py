@@ -75,8 +75,7 @@ def nearest(queries: Queries, select: nodes.Select, query: nodes.Query, scope: S
     if isinstance(distance.value, nodes.Parameter):
         context.places[distance.value.number - 1] = Place(found.table.columns[column].type, _where(found, column))
     join = (
-        f" JOIN temp.hf_found AS {FOUND} ON {FOUND}.search = ?{number}"
-        f" AND {FOUND}.vid = {quoted(alias)}.{quoted(VID)}"
+        f" JOIN temp.hf_found AS {FOUND} ON {FOUND}.search = ?{number} AND {FOUND}.vid = {quoted(alias)}.{quoted(VID)}"
     )
     return Nearest(msgspec.structs.replace(select, where=None), join, f"{FOUND}.score", tuple(others))
 
@@ -136,7 +135,7 @@ def _distance(node: Node) -> _Distance | None:
 
 
 def _without_null_check(where: Node | None, column: nodes.Name) -> tuple[Node | None, bool]:
-    """Return a condition without `column IS NOT NULL`, which every row that is found meets; and whether it was there."""
+    """Return a condition without `column IS NOT NULL`, which all that is found meets; and whether that was there."""
     if where is None:
         return None, False
     if isinstance(where, nodes.Is) and where.what == "null" and where.negated and where.operand == column:
@@ -158,4 +157,3 @@ def _among(queries: Queries, where: Node | None, shown: Shown, alias: str, scope
     condition = queries.expressions.condition(where, inner)
     name = quoted(alias)
     return f"SELECT {name}.{quoted(VID)} FROM {quoted(shown.alias)} AS {name} WHERE {condition}"
-

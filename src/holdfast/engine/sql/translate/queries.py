@@ -202,9 +202,7 @@ class Queries:
 
     # The list
 
-    def _items(
-        self, node: nodes.Select, scope: Scope, *, explicit: bool = False
-    ) -> list[tuple[str, Field, Typed]]:
+    def _items(self, node: nodes.Select, scope: Scope, *, explicit: bool = False) -> list[tuple[str, Field, Typed]]:
         """Return the SQL, the column and the value of each item; a star stands as several."""
         found: list[tuple[str, Field, Typed]] = []
         for item in node.items:
@@ -331,8 +329,17 @@ def _any(node: nodes.Select, query: nodes.Query, wanted: Callable[[Node], bool])
     return any(contains(part, wanted) for part in parts)
 
 
-_TYPE_NAMES = {"int": "int4", "integer": "int4", "bigint": "int8", "smallint": "int2", "double precision": "float8"}
-_TYPE_NAMES |= {"real": "float4", "float": "float8", "boolean": "bool", "decimal": "numeric"}
+_TYPE_NAMES = {
+    "int": "int4",
+    "integer": "int4",
+    "bigint": "int8",
+    "smallint": "int2",
+    "double precision": "float8",
+    "real": "float4",
+    "float": "float8",
+    "boolean": "bool",
+    "decimal": "numeric",
+}
 UNNAMED = "?column?"
 
 

@@ -71,7 +71,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Search(msgspec.Struct, frozen=True):
-    """Rows to find before the statement runs, by distance or by words; it joins what was found (engine/contract/sql.py).
+    """Rows to find before the statement runs, by distance or by words; it joins what was found (engine/contract).
 
     Attributes:
         shown: the table, as the statement sees it.

@@ -63,11 +63,13 @@ def _column(node: Node, scope: Scope) -> tuple[Source, str, str | None]:
     language = None
     if isinstance(node, nodes.Call) and node.name == "to_tsvector" and node.arguments:
         language = _language(node.arguments[0]) if len(node.arguments) > 1 else None
-        node = node.arguments[-1]
+        *_, node = node.arguments
     if isinstance(node, nodes.Call) and node.name == "coalesce" and node.arguments:
         node = node.arguments[0]  # no text has no words
     if not isinstance(node, nodes.Name):
-        raise Unsupported(f"the search of {written(node)} is not supported: search one column, to_tsvector(column) @@ …")
+        raise Unsupported(
+            f"the search of {written(node)} is not supported: search one column, to_tsvector(column) @@ …"
+        )
     inner: Scope | None = scope
     while inner is not None:
         for source in inner.sources:
@@ -92,7 +94,7 @@ def _query(node: Node, scope: Scope) -> tuple[str, Node, str | None]:
     if isinstance(node, nodes.Call) and node.name in SYNTAXES and node.arguments:
         syntax = node.name
         language = _language(node.arguments[0]) if len(node.arguments) > 1 else None
-        node = node.arguments[-1]
+        *_, node = node.arguments
     if not isinstance(node, (nodes.Text, nodes.Parameter)):
         raise Unsupported(f"what is searched for is a string or a parameter, not {written(node)}")
     return syntax, node, language

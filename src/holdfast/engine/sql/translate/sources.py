@@ -198,7 +198,10 @@ class Sources:
         following = f"value + {step.sql}"
         if first.kind in MOMENTS or step.kind is INTERVAL.kind:
             places = scope.context.places
-            first, last = adapt(first, TIMESTAMP, places, "generate_series"), adapt(last, TIMESTAMP, places, "generate_series")
+            first, last = (
+                adapt(first, TIMESTAMP, places, "generate_series"),
+                adapt(last, TIMESTAMP, places, "generate_series"),
+            )
             months = step.node.months if isinstance(step.node, nodes.Interval) else 0
             following, type_ = f"hf_shift(value, {months}, {step.sql})", TIMESTAMP
         column = node.columns[0] if node.columns else node.alias or "generate_series"

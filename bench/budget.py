@@ -1,0 +1,92 @@
+"""The rows of the performance budget, in one run: the table, its figures as JSON, and a plot."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import apsw
+
+from bench import collect, search, store, writers
+from bench.measure import Budget, Row, markdown
+from bench.peers import Peer
+from bench.plot import draw
+
+RESULTS = Path(__file__).parent / "results"
+PUBLISHED = Path(__file__).parents[1] / "docs"
+
+
+def measured_store(folder: Path, *, quick: bool, peers: bool = True) -> list[Row]:
+    """Compare the store with plain SQLite and with doltlite and Deeplake, at both durabilities."""
+    rows, times = (10_000, 100) if quick else (store.ROWS, 500)
+    found: list[Row] = []
+    for durability in store.LEVELS:
+        # Nobody else has two durabilities: they are asked once, and stand beside `full`.
+        names = ("doltlite", "deeplake") if peers and durability == "full" else ()
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            others = [Peer(name, Path(temporary, name), rows, store.BRANCHES, store.TEXT_BYTES) for name in names]
+            bench = store.Bench(Path(temporary), durability, rows, times, others)
+            found += [*bench.inserts(), *bench.branching()]
+            if durability == "full":
+                found += [*bench.reads(), *bench.loads(), bench.bytes_of_rows()]
+            bench.close()
+            for peer in others:
+                peer.close()
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        found.append(store.recovery(Path(temporary, "killed"), 5 if quick else 25))
+    return found
+
+
+def measured_writers(*, quick: bool) -> Row:
+    """Let one thread and 64 write in turns; a ratio above 1 is what they gain by sharing a sync."""
+    rounds = 2 if quick else 7
+    rates = [(writers.threads_write(64, "full"), writers.threads_write(1, "full")) for _ in range(rounds)]
+    many, one = (median(found) for found in zip(*rates, strict=True))
+    gains = tuple(many / one for many, one in rates)
+    return Row("64 threads, commits a second", 1e6 / many, "one thread", 1e6 / one, Budget(least=2), gains)
+
+
+def measured(folder: Path, *, quick: bool) -> list[Row]:
+    """Return all rows."""
+    found = measured_store(folder, quick=quick)
+    found.append(measured_writers(quick=quick))
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        found.append(search.top_ten(Path(temporary), 1_000 if quick else search.VECTORS))
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        found += collect.measure(200 if quick else 2_000, Path(temporary), first=False)
+    return found
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rows and fewer rounds: for a look")
+    parser.add_argument("--publish", action="store_true", help="also write the figures and the plot that docs/ shows")
+    options = parser.parse_args(arguments)
+    began, load = time.monotonic(), os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(dir=os.environ.get("HOLDFAST_BENCH_FOLDER")) as temporary:
+        found = measured(Path(temporary), quick=options.quick)
+    report = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "holdfast": version("holdfast"),
+        "python": platform.python_version(),
+        "sqlite": apsw.sqlite_lib_version(),
+        "processors": os.cpu_count(),
+        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
+        "quick": options.quick,
+        "rows": [row.as_json() for row in found],
+    }
+    took = time.monotonic() - began
+    print(f"\n{markdown(found)}\n\n{took:.0f} s, load {report['load']} on {report['processors']} processors")
+    RESULTS.mkdir(exist_ok=True)
+    for place in (RESULTS / "latest", *([PUBLISHED / "performance"] if options.publish else [])):
+        place.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
+        draw(found, place.with_suffix(".svg"), f"Holdfast {report['holdfast']}, {report['date']}")
+        print(f"{place.with_suffix('.json')} and .svg")
