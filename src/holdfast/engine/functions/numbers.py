@@ -65,6 +65,19 @@ def _truncated(value: float, places: int) -> float:
     return math.trunc(value * scale) / scale
 
 
+def step(value: Any, months: int) -> Any:  # noqa: ANN401
+    """hf_step: return the step of a series. Raises InvalidValue if it is zero, with which it would never end."""
+    found = months or value
+    if not found:
+        raise InvalidValue("generate_series: with a step of 0 it never ends")
+    return found
+
+
+def _half_to_even(value: Any) -> float:  # noqa: ANN401
+    """hf_round: round a float as PostgreSQL does."""
+    return float(round(float(value))) if math.isfinite(float(value)) else float(value)
+
+
 def _random() -> float:
     return int.from_bytes(os.urandom(6)) / 2**48
 
@@ -78,5 +91,7 @@ NUMBER_FUNCTIONS: Functions = {
     "hf_numeric_ceil": (strict(_rounded(ROUND_CEILING)), -1),
     "hf_numeric_abs": (strict(_absolute), 1),
     "hf_truncated": (strict(_truncated), 2),
+    "hf_step": (strict(step), 2),
+    "hf_round": (strict(_half_to_even), 1),
     "hf_random": (_random, 0),
 }

@@ -233,6 +233,7 @@ class SqliteSession:
         assert caller.work is not None
         changes = self._changes()
         self._moment.begin()
+        caller.error = None  # of a run that was undone with those of others
         try:
             with changes.savepoint():
                 caller.result = caller.work(changes)
@@ -265,7 +266,7 @@ class SqliteSession:
         except BaseException:
             driver.writing = False
             (names.forget if writes else names.forget_made)()
-            if driver.connection.in_transaction:
+            if driver.in_transaction:
                 driver.rows("ROLLBACK")
             raise
         finally:

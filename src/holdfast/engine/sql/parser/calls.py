@@ -60,6 +60,10 @@ class CallParser(OperandParser):
         item, *others = self.parenthesised(self._order_of_group)
         if call.name.lower() not in _PERCENTILES or others:
             raise Unsupported(f"{call.name.upper()} ... WITHIN GROUP is not supported; percentile_cont(0.95) is")
+        if item.descending or item.nulls_first is not None:
+            raise Unsupported(
+                f"{call.name.upper()} ... WITHIN GROUP (ORDER BY ... DESC) is not supported: count from 1"
+            )
         return nodes.Call(call.name, (*call.arguments, item.expression))
 
     def _order_of_group(self) -> tuple[nodes.OrderItem, ...]:

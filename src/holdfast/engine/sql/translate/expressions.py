@@ -348,7 +348,19 @@ class Expressions:
             parts.append(f"PARTITION BY {sql_list(self.all(window.partition, scope))}")
         if window.order:
             parts.append(f"ORDER BY {self.order(window.order, scope)}")
+            self._refuse_distances(window, scope)
         return " ".join([*parts, window.frame]).strip()
+
+    def _refuse_distances(self, window: nodes.Window, scope: Scope) -> None:
+        """RANGE BETWEEN 5 PRECEDING counts from values, which have to be numbers for SQLite."""
+        words = window.frame.lower().split()
+        if words[:1] == ["range"] and any(word[0].isdigit() for word in words):
+            ordered = self.translate(window.order[0].expression, scope)
+            if ordered.kind not in (Kind.INTEGER, Kind.REAL, None):
+                raise Unsupported(
+                    f"a RANGE frame that counts from {written(ordered.node)}, a {ordered.kind}, is not supported: use"
+                    " ROWS, or order by a float"
+                )
 
     def order(self, items: Sequence[nodes.OrderItem], scope: Scope, outputs: Sequence[Typed] = ()) -> str:
         """Return the items of ORDER BY; `outputs` are the columns that a number names."""
@@ -370,7 +382,7 @@ class Expressions:
             if not 1 <= at <= len(outputs):
                 raise SqlError(f"ORDER BY {at}: the result has {len(outputs)} columns")
             return Typed(node.text, outputs[at - 1].type, node, not_null=outputs[at - 1].not_null)
-        if isinstance(node, nodes.Name) and node.table is None and node.name.lower() in scope.outputs:
+        if outputs and isinstance(node, nodes.Name) and node.table is None and node.name.lower() in scope.outputs:
             output = scope.outputs[node.name.lower()]
             return Typed(quoted(node.name), output.type, node, not_null=output.not_null)
         return self.translate(node, scope)

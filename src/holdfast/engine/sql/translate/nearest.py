@@ -13,8 +13,8 @@ import msgspec
 from holdfast.core.types import Kind
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import VID, quoted
-from holdfast.engine.sql.nodes import Node
-from holdfast.engine.sql.translate.calls import contains, is_aggregate
+from holdfast.engine.sql.nodes import Node, contains
+from holdfast.engine.sql.translate.calls import is_aggregate
 from holdfast.engine.sql.translate.scope import Scope, Search, Shown, table_source
 from holdfast.engine.sql.translate.searches import is_search
 from holdfast.engine.sql.translate.typed import Place
@@ -55,10 +55,12 @@ def nearest(queries: Queries, select: nodes.Select, query: nodes.Query, scope: S
     column = found.table.position(distance.column.name) if found is not None else None
     if found is None or column is None or found.table.columns[column].type.kind is not Kind.VECTOR:
         return None
+    where, has_vectors = _without_null_check(select.where, distance.column)
+    if where is not None and contains(where, lambda part: isinstance(part, (nodes.Subquery, nodes.Exists))):
+        return None  # a query in it may read what only stands around
     shown = context.show(table.name, versioned=True)
     assert shown is not None
     alias = table.alias or table.name
-    where, has_vectors = _without_null_check(select.where, distance.column)
     number = context.another_parameter()
     search = Search(
         shown,

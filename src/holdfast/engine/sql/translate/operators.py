@@ -181,12 +181,12 @@ def _assumed(operator: str, left: Typed, right: Typed, places: list[Place]) -> t
 _MOMENT = (Kind.TIMESTAMP, Kind.DATE)
 _MOMENT_OPERATORS: dict[tuple[Kind | None, str, Kind | None], tuple[str, ColumnType]] = {
     **{(kind, "+", Kind.INTERVAL): ("hf_shift({a}, {months}, {b})", TIMESTAMP) for kind in _MOMENT},
-    **{(kind, "-", Kind.INTERVAL): ("hf_shift({a}, {months}, -{b})", TIMESTAMP) for kind in _MOMENT},
+    **{(kind, "-", Kind.INTERVAL): ("hf_shift({a}, {months}, -({b}))", TIMESTAMP) for kind in _MOMENT},
     **{(Kind.INTERVAL, "+", kind): ("hf_shift({b}, {months}, {a})", TIMESTAMP) for kind in _MOMENT},
     **{(a, "-", b): ("hf_between({a}, {b})", INTERVAL) for a in _MOMENT for b in _MOMENT},
     (Kind.DATE, "-", Kind.DATE): ("(hf_between({a}, {b}) / 86400000000)", INTEGER),
     (Kind.DATE, "+", Kind.INTEGER): ("substr(hf_shift({a}, 0, {b} * 86400000000), 1, 10)", DATE),
-    (Kind.DATE, "-", Kind.INTEGER): ("substr(hf_shift({a}, 0, -{b} * 86400000000), 1, 10)", DATE),
+    (Kind.DATE, "-", Kind.INTEGER): ("substr(hf_shift({a}, 0, -({b}) * 86400000000), 1, 10)", DATE),
     (Kind.INTEGER, "+", Kind.DATE): ("substr(hf_shift({b}, 0, {a} * 86400000000), 1, 10)", DATE),
     (Kind.INTERVAL, "+", Kind.INTERVAL): ("({a} + {b})", INTERVAL),
     (Kind.INTERVAL, "-", Kind.INTERVAL): ("({a} - {b})", INTERVAL),

@@ -235,17 +235,20 @@ class Queries:
         if not sources:
             raise SqlError(f"{star.table}.*: no such table in FROM" if star.table else "SELECT * without FROM")
         del explicit
+        # A column that a join shows once is that of either table: an outer join has a row without the first.
+        merged = {name for source in sources for name in source.merged} if star.table is None else set[str]()
         return [
-            self._star_item(source, field)
+            self._star_item(source, field, merged=field.name.lower() in merged)
             for source in sources
             for field in source.fields
             if star.table is not None or field.name.lower() not in source.merged
         ]
 
     @staticmethod
-    def _star_item(source: Source, field: Field) -> tuple[str, Field, Typed]:
+    def _star_item(source: Source, field: Field, *, merged: bool) -> tuple[str, Field, Typed]:
         sql = field.sql or f"{quoted(source.name)}.{quoted(field.name)}"
-        if source.table is None and field.sql is None and source.name.startswith("hf:"):
+        unnamed = source.table is None and field.sql is None and source.name.startswith("hf:")
+        if unnamed or (merged and field.sql is None):
             sql = quoted(field.name)
         typed = Typed(sql, field.type, nodes.Name(field.name, source.name), field.not_null)
         return f"{sql} AS {quoted(field.name)}", Field(field.name, field.type, field.not_null), typed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import VID, quoted
-from holdfast.engine.sql.nodes import Node
+from holdfast.engine.sql.nodes import Node, contains
 from holdfast.engine.sql.translate.scope import Scope, Search, Shown, Source
 from holdfast.engine.sql.translate.typed import BOOLEAN, REAL, TEXT, Place, Typed, written
 from holdfast.errors import Unsupported
@@ -26,7 +26,25 @@ def search_condition(node: nodes.Binary, scope: Scope) -> Typed:
     """Translate `to_tsvector(column) @@ query` and `column @@ 'words'`."""
     source, number = _search(node.left, node.right, scope)
     found = f"(SELECT vid FROM temp.hf_found WHERE search = ?{number})"
-    return Typed(f"({quoted(source.name)}.{quoted(VID)} IN {found})", BOOLEAN, node, not_null=True)
+    condition = f"{quoted(source.name)}.{quoted(VID)} IN {found}"
+    unknown = _unknown(node, source, scope)
+    if not unknown:
+        return Typed(f"({condition})", BOOLEAN, node, not_null=True)
+    return Typed(f"iif({' OR '.join(unknown)}, NULL, {condition})", BOOLEAN, node)
+
+
+def _unknown(node: nodes.Binary, source: Source, scope: Scope) -> list[str]:
+    """Return the conditions under which nobody can tell whether words are there: no text, or nothing to look for."""
+    _, column, _ = _column(node.left, scope)
+    found: list[str] = []
+    coalesced = contains(node.left, lambda part: isinstance(part, nodes.Call) and part.name == "coalesce")
+    field = source.find(column)
+    if not coalesced and field is not None and not field.not_null:
+        found.append(f"{quoted(source.name)}.{quoted(column)} IS NULL")
+    _, words, _ = _query(node.right, scope)
+    if isinstance(words, nodes.Parameter):
+        found.append(f"{scope.context.parameter(words.number)} IS NULL")
+    return found
 
 
 def search_rank(call: nodes.Call, scope: Scope) -> Typed:
@@ -49,7 +67,8 @@ def _search(vector: Node, query: Node, scope: Scope) -> tuple[Source, int]:
     if shown is None:  # the table that the statement writes
         shown = Shown(source.view, source.table, None, versioned=True)
     for known in context.searches:
-        if (known.shown, known.column, known.query, known.syntax) == (shown, column, words, syntax):
+        same = (known.shown, known.column, known.query, known.syntax, known.language)
+        if same == (shown, column, words, syntax, language or asked):
             return source, known.number
     number = context.another_parameter()
     context.searches.append(Search(shown, column, "@@", words, syntax, language or asked, number=number))
@@ -63,7 +82,7 @@ def _column(node: Node, scope: Scope) -> tuple[Source, str, str | None]:
     language = None
     if isinstance(node, nodes.Call) and node.name == "to_tsvector" and node.arguments:
         language = _language(node.arguments[0]) if len(node.arguments) > 1 else None
-        *_, node = node.arguments
+        node = node.arguments[len(node.arguments) - 1]
     if isinstance(node, nodes.Call) and node.name == "coalesce" and node.arguments:
         node = node.arguments[0]  # no text has no words
     if not isinstance(node, nodes.Name):
@@ -94,7 +113,7 @@ def _query(node: Node, scope: Scope) -> tuple[str, Node, str | None]:
     if isinstance(node, nodes.Call) and node.name in SYNTAXES and node.arguments:
         syntax = node.name
         language = _language(node.arguments[0]) if len(node.arguments) > 1 else None
-        *_, node = node.arguments
+        node = node.arguments[len(node.arguments) - 1]
     if not isinstance(node, (nodes.Text, nodes.Parameter)):
         raise Unsupported(f"what is searched for is a string or a parameter, not {written(node)}")
     return syntax, node, language

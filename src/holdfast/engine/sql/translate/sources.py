@@ -202,17 +202,25 @@ class Sources:
                 adapt(first, TIMESTAMP, places, "generate_series"),
                 adapt(last, TIMESTAMP, places, "generate_series"),
             )
-            months = step.node.months if isinstance(step.node, nodes.Interval) else 0
-            following, type_ = f"hf_shift(value, {months}, {step.sql})", TIMESTAMP
+            following, type_ = f"hf_shift(value, {step_months(step)}, {step.sql})", TIMESTAMP
         column = node.columns[0] if node.columns else node.alias or "generate_series"
-        backwards = step.sql.lstrip("(").startswith("-")
-        beyond = ">=" if backwards else "<="
+        # Which way it goes may only be known when it runs.
+        counted = f"hf_step({step.sql}, {step_months(step)})"
         scope.sources.append(Source(alias, [Field(column, type_, not_null=True)]))
         return (
-            f"(WITH RECURSIVE {_SERIES}(value) AS (SELECT {first.sql} WHERE {first.sql} {beyond} {last.sql} UNION ALL"
-            f" SELECT {following} FROM {_SERIES} WHERE {following} {beyond} {last.sql})"
+            f"(WITH RECURSIVE {_SERIES}(value) AS (SELECT {first.sql}"
+            f" WHERE {_not_beyond(first.sql, last.sql, counted)} UNION ALL SELECT {following} FROM {_SERIES} WHERE {_not_beyond(following, last.sql, counted)})"
             f" SELECT value AS {quoted(column)} FROM {_SERIES}) AS {quoted(alias)}"
         )
+
+
+def step_months(step: Typed) -> int:
+    """Return the months in the step of a series."""
+    return step.node.months if isinstance(step.node, nodes.Interval) else 0
+
+
+def _not_beyond(value: str, last: str, step: str) -> str:
+    return f"iif({step} > 0, {value} <= {last}, {value} >= {last})"
 
 
 def _list_of(value: Typed, places: list[Place]) -> Typed:

@@ -111,6 +111,8 @@ def _json_agg(_name: str, arguments: Arguments) -> Aggregate:
 
 def _percentile(name: str, arguments: Arguments) -> Aggregate:
     fraction, value = arguments
+    if value.kind is Kind.NUMERIC:  # text, which has another order
+        return Aggregate(f"hf_{name}", [f"hf_number({value.sql}, 'REAL')", fraction.sql], REAL)
     return Aggregate(f"hf_{name}", [value.sql, fraction.sql], REAL if name == "percentile_cont" else plain(value.type))
 
 

@@ -18,6 +18,8 @@ def _number(name: str) -> Translation:
             return Typed(f"hf_numeric_{name}({sql_list(arguments)})", NUMERIC)
         if first.kind is Kind.INTEGER and len(arguments) == 1:
             return Typed(first.sql if name != "abs" else f"abs({first.sql})", INTEGER, not_null=first.not_null)
+        if name == "round" and first.kind is Kind.REAL and len(arguments) == 1:
+            return Typed(f"hf_round({first.sql})", REAL)
         if name == "trunc" and len(arguments) > 1:
             return Typed(f"hf_truncated({sql_list(arguments)})", REAL)
         type_ = plain(first.type) if name == "abs" else REAL
