@@ -186,7 +186,7 @@ class History:
             assert min(left) >= last - 1e-9 * abs(last) - 1e-12 * scale
         if found:  # the same number for one pair
             sql = f"SELECT v {metric.value} %s AS d FROM t WHERE k = %s"
-            assert db.execute(sql, [query, found[0].key]).fetchone() == {"d": found[0].score}
+            assert db.execute(sql, [query.tolist(), found[0].key]).fetchone() == {"d": found[0].score}
         self.searches[metric] += bool(found)
 
     def check_texts(self, db: Store) -> None:
