@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def bytes_of(folder: Path) -> int:
 
 def main(folder: Path, rows: int, branches: int, text: int) -> None:
     main_branch = opened(folder / "lake")
+    numbers = itertools.count()
     other: list[Any] = []
     add(main_branch, "q", list(range(rows)), "z" * 50)
     size = bytes_of(folder / "lake") / rows
@@ -49,12 +51,12 @@ def main(folder: Path, rows: int, branches: int, text: int) -> None:
 
     serve(
         {
-            "insert": lambda number: add(main_branch, "r", [number], "y" * text),
+            "insert": lambda _: add(main_branch, "r", [next(numbers)], "y" * text),
             "load": (
                 lambda number: other.append(opened(folder / f"load{number}")),
                 lambda _: add(other.pop(), "q", list(range(rows)), "z" * 50),
             ),
-            "branch": lambda number: main_branch.branch(f"b{number}"),
+            "branch": lambda _: main_branch.branch(f"b{next(numbers)}"),
             "merge": (side, lambda number: main_branch.merge(f"m{number}")),
             "scan": lambda _: sum(map(len, read["x"][:])),
             "last": last,

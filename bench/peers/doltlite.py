@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doltlite  # isort: skip - it has to come before sqlite3
+import itertools
 import sqlite3
 import sys
 from pathlib import Path
@@ -30,8 +31,8 @@ def main(folder: Path, rows: int, branches: int, text: int) -> None:
     def commit() -> None:
         run("SELECT dolt_commit('-A', '-m', 'work')")
 
-    def insert(number: int) -> None:
-        run("INSERT INTO t VALUES ('r', ?, ?)", number, "y" * text)
+    def insert(_: int) -> None:
+        run("INSERT INTO t VALUES ('r', ?, ?)", next(numbers), "y" * text)
         commit()
 
     def load(into: sqlite3.Connection) -> None:
@@ -54,6 +55,7 @@ def main(folder: Path, rows: int, branches: int, text: int) -> None:
         run("UPDATE t SET x = 'k' WHERE run_id = 'q' AND step = ?", number)
         commit()
 
+    numbers = itertools.count()
     other: list[sqlite3.Connection] = []
     load(db)
     size = (folder / "dolt.db").stat().st_size / rows
@@ -63,7 +65,7 @@ def main(folder: Path, rows: int, branches: int, text: int) -> None:
         {
             "insert": insert,
             "load": (make, lambda _: load(other.pop())),
-            "branch": lambda number: run("SELECT dolt_branch(?)", f"b{number}"),
+            "branch": lambda _: run("SELECT dolt_branch(?)", f"b{next(numbers)}"),
             "merge": (side, lambda number: run("SELECT dolt_merge(?)", f"m{number}")),
             "scan": lambda _: run("SELECT count(*), sum(length(x)) FROM t"),
             "last": lambda _: run(LAST),

@@ -69,12 +69,12 @@ class Versions:
             if writer.tag(name):
                 raise AlreadyExists(f"{name!r} is a tag, and a ref names one thing; choose another name")
             point = resolve(writer, at).point
-            self._fork(writer, name, point, expect=None)
-            return writer.commit(point).hash.hex()
+            return self._fork(writer, name, point, expect=None)
 
-    def _fork(self, writer: Writer, name: str, point: Point, expect: str | None) -> None:
+    def _fork(self, writer: Writer, name: str, point: Point, expect: str | None) -> str:
         line = writer.create_line(self._ids.line_uid(), point)
         writer.point_branch(name, line.uid, expect)
+        return line.head_hash.hex()
 
     def delete_branch(self, name: str) -> None:
         """Forget a branch. What others merged from it, and tags on it, stay.
@@ -94,8 +94,7 @@ class Versions:
         with self._session.write() as writer:
             line = branch_of(writer, branch)
             point = resolve(writer, to).point
-            self._fork(writer, branch, point, expect=line.uid)
-            return writer.commit(point).hash.hex()
+            return self._fork(writer, branch, point, expect=line.uid)
 
     def tag(self, name: str, at: str = MAIN) -> str:
         """Give a point a name that stays; return its hash.

@@ -28,11 +28,12 @@ class Database(Protocol):
         ...
 
 
-def put_ref(database: Database, kind: str, name: str, line: int, n: int | None) -> None:
-    """Let a name stand for a line, or for its commit `n`, whatever it stood for before."""
+def put_ref(database: Database, kind: str, name: str, line: tuple[int, str], n: int | None) -> None:
+    """Let a name stand for a line (id, uid), or for its commit `n`, whatever it stood for before."""
     before = database.rows(_ROWS + _ONE, (kind, name))
-    database.rows("INSERT OR REPLACE INTO hf_ref VALUES (?, ?, ?, ?)", (kind, name, line, n))
-    _note(database, before, database.rows(_ROWS + _ONE, (kind, name)))
+    line_id, uid = line
+    database.rows("INSERT OR REPLACE INTO hf_ref VALUES (?, ?, ?, ?)", (kind, name, line_id, n))
+    _note(database, before, [(kind, name, uid, n)])
 
 
 def remove_ref(database: Database, kind: str, name: str) -> None:

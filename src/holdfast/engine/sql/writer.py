@@ -97,7 +97,7 @@ class SqlChanges(ConstraintChecks):
             (uid, parent_id, parent.n, digest),
         )
         self._made += 1
-        return self.line(uid)
+        return Line(uid, parent, 0, digest, 0)
 
     def point_branch(self, name: str, line: str, expect: str | None) -> None:
         """Let a branch name a line, if it names `expect` now."""
@@ -119,7 +119,7 @@ class SqlChanges(ConstraintChecks):
         remove_ref(self._db, "tag", name)
 
     def _put_ref(self, kind: str, name: str, line: str, n: int | None) -> None:
-        put_ref(self._db, kind, name, self._names.id_of(line), n)
+        put_ref(self._db, kind, name, (self._names.id_of(line), line), n)
 
     # The open commit
 

@@ -131,7 +131,8 @@ class SqliteDriver:
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         try:
-            self._begin_statement()
+            if self.writing or self._patience is not None:
+                self._begin_statement()
             return cast("_Rows", self.connection.execute(sql, parameters).fetchall())
         except (apsw.Error, UnicodeDecodeError) as error:
             raise self._ours(error) from error
