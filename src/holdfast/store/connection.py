@@ -10,7 +10,7 @@ from typing import Self
 
 from holdfast.core.clock import Ids
 from holdfast.engine.contract import Engine, Reader, Session, SqlWriter
-from holdfast.errors import HoldfastError, ReadOnly, StoreClosed, TransactionOpen
+from holdfast.errors import HoldfastError, ReadOnly, StoreClosed, Timeout, TransactionOpen
 from holdfast.tables.runner import StatementRunner
 from holdfast.versions.history import Versions
 from holdfast.versions.resolve import Resolved, resolve, still
@@ -25,6 +25,28 @@ def current_task() -> object:
         return None
 
 
+class _Turn(AbstractContextManager[None]):
+    """Whose turn it is among the threads that share a Store. A thread may take it again inside."""
+
+    def __init__(self, timeout: float) -> None:
+        self._lock = threading.RLock()
+        self._timeout = timeout
+
+    def __enter__(self) -> None:
+        """Wait for the turn. Raises Timeout."""
+        if not self._lock.acquire(timeout=min(self._timeout, threading.TIMEOUT_MAX)):
+            raise Timeout(
+                f"another thread has kept this Store busy for {self._timeout:g} s, perhaps in a transaction; give each"
+                " thread a checkout() of its own"
+            )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the next one take it."""
+        self._lock.release()
+
+
 class Connection:
     """The part of a `Store` that all its rooms stand on."""
 
@@ -33,7 +55,7 @@ class Connection:
         self._engine = engine
         self._ids = ids
         self._owns_engine = owns_engine
-        self._lock: AbstractContextManager[object] = threading.RLock()
+        self._lock: AbstractContextManager[object] = _Turn(engine.timeout)
         self._opened: Session | None = None  # made when it is first needed
         self._writer: SqlWriter | None = None
         self._reader: Reader | None = None

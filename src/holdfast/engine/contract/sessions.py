@@ -72,6 +72,11 @@ class Engine(Protocol):
         """Whether the store was opened to be read only."""
         ...
 
+    @property
+    def timeout(self) -> float:
+        """Seconds that a caller waits for others."""
+        ...
+
     def session(self) -> Session:
         """Open another connection."""
         ...

@@ -65,7 +65,7 @@ def _truncated(value: float, places: int) -> float:
     return math.trunc(value * scale) / scale
 
 
-def step(value: Any, months: int) -> Any:  # noqa: ANN401
+def step(value: Any, months: int) -> Any:
     """hf_step: return the step of a series. Raises InvalidValue if it is zero, with which it would never end."""
     found = months or value
     if not found:
@@ -73,7 +73,7 @@ def step(value: Any, months: int) -> Any:  # noqa: ANN401
     return found
 
 
-def _half_to_even(value: Any) -> float:  # noqa: ANN401
+def _half_to_even(value: Any) -> float:
     """hf_round: round a float as PostgreSQL does."""
     return float(round(float(value))) if math.isfinite(float(value)) else float(value)
 

@@ -209,7 +209,8 @@ class Sources:
         scope.sources.append(Source(alias, [Field(column, type_, not_null=True)]))
         return (
             f"(WITH RECURSIVE {_SERIES}(value) AS (SELECT {first.sql}"
-            f" WHERE {_not_beyond(first.sql, last.sql, counted)} UNION ALL SELECT {following} FROM {_SERIES} WHERE {_not_beyond(following, last.sql, counted)})"
+            f" WHERE {_not_beyond(first.sql, last.sql, counted)} UNION ALL SELECT {following} FROM {_SERIES}"
+            f" WHERE {_not_beyond(following, last.sql, counted)})"
             f" SELECT value AS {quoted(column)} FROM {_SERIES}) AS {quoted(alias)}"
         )
 
