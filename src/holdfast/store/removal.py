@@ -45,7 +45,7 @@ class Removal(Connection):
         Args:
             older_than: keep commits that are younger, such as "30d".
             keep_last: keep this many of the newest commits of each branch.
-            dry_run: only tell what would be removed (without `bytes`).
+            dry_run: only tell what would be removed; of commits that nobody sees without their rows, and no `bytes`.
             budget: rows that one transaction removes.
             batches: stop after so many transactions; the result's `more` tells whether something was left.
             progress: called with what has been removed so far, after each transaction.
