@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from holdfast.core.types import Kind
+from holdfast.engine.sql import nodes
 from holdfast.engine.sql.translate.functions.templates import Arguments, Translation, one, template, two
 from holdfast.engine.sql.translate.typed import INTEGER, NUMERIC, REAL, Place, Typed, plain, sql_list
 
@@ -18,7 +19,8 @@ def _number(name: str) -> Translation:
             return Typed(f"hf_numeric_{name}({sql_list(arguments)})", NUMERIC)
         if first.kind is Kind.INTEGER and len(arguments) == 1:
             return Typed(first.sql if name != "abs" else f"abs({first.sql})", INTEGER, not_null=first.not_null)
-        if name == "round" and first.kind is Kind.REAL and len(arguments) == 1:
+        written_out = isinstance(first.node, nodes.Number)  # PostgreSQL takes that for a decimal
+        if name == "round" and first.kind is Kind.REAL and len(arguments) == 1 and not written_out:
             return Typed(f"hf_round({first.sql})", REAL)
         if name == "trunc" and len(arguments) > 1:
             return Typed(f"hf_truncated({sql_list(arguments)})", REAL)
