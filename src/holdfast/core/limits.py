@@ -10,3 +10,6 @@ PARAMETERS_MAX = 32_766
 
 COMMIT_ROWS_MAX = 10_000_000
 """Rows that one commit may touch. Its changes are read back and hashed in memory when it is sealed."""
+
+TIMEOUT_SECONDS = 30.0
+"""How long a caller waits for other writers if it does not say."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.durations import Duration, seconds_of
+from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.engine.contract import Durability, Engine
-from holdfast.engine.sqlite import TIMEOUT_SECONDS, SqliteEngine
 from holdfast.errors import InvalidValue, NotFound, Unsupported
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL)
@@ -65,6 +65,8 @@ def open_engine(  # noqa: PLR0913 - each option is named where it is given
         raise NotFound(
             f"there is no store {path!r}; name another with --store or HOLDFAST_STORE, or connect() to make it"
         )
+    from holdfast.engine.sqlite import SqliteEngine  # noqa: PLC0415 - an engine is loaded when a URL asks for it
+
     return SqliteEngine.open(
         path,
         durability=Durability(durability),

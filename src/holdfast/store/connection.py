@@ -6,14 +6,16 @@ import sys
 import threading
 from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from holdfast.core.clock import Ids
 from holdfast.engine.contract import Engine, Reader, Session, SqlWriter
 from holdfast.errors import HoldfastError, ReadOnly, StoreClosed, Timeout, TransactionOpen
-from holdfast.tables.runner import StatementRunner
 from holdfast.versions.history import Versions
 from holdfast.versions.resolve import Resolved, resolve, still
+
+if TYPE_CHECKING:
+    from holdfast.tables.runner import StatementRunner
 
 
 def current_task() -> object:
@@ -61,7 +63,7 @@ class Connection:
         self._reader: Reader | None = None
         self._owner: object = None
         self._closed = False
-        self._runner = StatementRunner()
+        self._made_runner: StatementRunner | None = None
         self._here = ref
         self._pinned: Resolved | None = None
         self.leased: str | None = None
@@ -79,9 +81,18 @@ class Connection:
     def twin(self) -> Self:
         """Return another Store at the same place. It has no lock: see to it that its calls do not meet."""
         twin = type(self)(self._engine, self.ref, ids=self._ids)
-        twin._lock, twin._runner = nullcontext(), self._runner  # noqa: SLF001 - one of its own kind
+        twin._lock, twin._made_runner = nullcontext(), self._runner  # noqa: SLF001 - one of its own kind
         twin._pinned, twin._here = self._pinned, self._here  # noqa: SLF001 - as above
         return twin
+
+    @property
+    def _runner(self) -> StatementRunner:
+        """What runs statements. With the translation of SQL it is loaded when the first one is run."""
+        if self._made_runner is None:
+            from holdfast.tables.runner import StatementRunner  # noqa: PLC0415
+
+            self._made_runner = StatementRunner()
+        return self._made_runner
 
     @property
     def _session(self) -> Session:

@@ -6,8 +6,8 @@ import os
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.durations import Duration
+from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.core.refs import MAIN
-from holdfast.engine.sqlite import TIMEOUT_SECONDS
 from holdfast.engine.urls import open_engine
 from holdfast.errors import ReadOnly
 from holdfast.store.branching import Branching

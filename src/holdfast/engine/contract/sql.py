@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.core.points import Point
 from holdfast.core.schema import Column, Table
 from holdfast.engine.contract.reading import Reader
 from holdfast.engine.contract.values import Line, Metric, WordSyntax
 from holdfast.engine.contract.writing import Writer
-from holdfast.engine.sql.views import Command
+
+if TYPE_CHECKING:  # what SQLite and PostgreSQL share is loaded with the first of them
+    from holdfast.engine.sql.views import Command
 
 
 class SqlReader(Reader, Protocol):

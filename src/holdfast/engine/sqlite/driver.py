@@ -11,14 +11,13 @@ from typing import Any, cast
 
 import apsw
 
-from holdfast.core.limits import PARAMETERS_MAX, ROW_BYTES_MAX
+from holdfast.core.limits import PARAMETERS_MAX, ROW_BYTES_MAX, TIMEOUT_SECONDS
 from holdfast.engine.sql.names import LineRow, Names
 from holdfast.engine.sql.reader import Parameters
 from holdfast.engine.sqlite.errors import translated
 from holdfast.errors import StoreError
 
 STATEMENTS_CACHED = 512
-TIMEOUT_SECONDS = 30.0
 STEPS_BETWEEN_LOOKS = 20_000
 """How many steps of SQLite's machine, about half a millisecond, a statement makes between two looks at the clock."""
 

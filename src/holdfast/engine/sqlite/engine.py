@@ -15,12 +15,13 @@ from typing import Any
 
 from holdfast.core.canonical import json_value
 from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
+from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Durability
 from holdfast.engine.sql.layout import APPLICATION_ID, FEATURES, FORMAT, SYSTEM_TABLES, UPGRADES
 from holdfast.engine.sql.searches import Memory
 from holdfast.engine.sql.writer import Counter, SqlChanges
-from holdfast.engine.sqlite.driver import TIMEOUT_SECONDS, Options, SqliteDriver
+from holdfast.engine.sqlite.driver import Options, SqliteDriver
 from holdfast.engine.sqlite.queue import QUEUES, WriteQueue
 from holdfast.engine.sqlite.session import SqliteSession
 from holdfast.errors import InvalidValue, NotFound, ReadOnly, StoreClosed, StoreCorrupt, StoreUnavailable, Unsupported
