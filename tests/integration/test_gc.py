@@ -238,6 +238,29 @@ def test_g9_an_option_that_is_none_is_refused(db: holdfast.Store, call: Callable
         call(db)
 
 
+@pytest.mark.parametrize("at", range(1, 12))
+@pytest.mark.parametrize("beside", ["gc", "erase"])
+def test_k7_two_collections_at_once_do_no_harm(db: holdfast.Store, at: int, beside: str) -> None:
+    """Whatever one of them has planned, the other may have done, and more, before it comes to it."""
+    db.execute("INSERT INTO notes VALUES (2, 'other')")
+    reports = 0
+
+    def interfere(_: holdfast.Collected) -> None:
+        nonlocal reports
+        reports += 1
+        if reports == at:
+            with holdfast.connect(db.url) as other:
+                other.gc(keep_last=1)
+                if beside == "erase":
+                    other.erase({"notes": [1]})
+
+    db.gc(keep_last=2, budget=1, progress=interfere)
+    assert reports >= at
+    db.verify()
+    assert texts(db, "main") == (["other"] if beside == "erase" else ["day 9", "other"])
+    assert db.gc(keep_last=1, dry_run=True) == holdfast.Collected()
+
+
 def test_gc_is_no_part_of_a_transaction(db: holdfast.Store) -> None:
     with db.transaction(), pytest.raises(holdfast.TransactionOpen):
         db.gc()

@@ -35,7 +35,8 @@ RUNS, STEPS_EACH = 120, 40
 SOAK_RUNS, SOAK_STEPS_EACH = 5_000, 80
 
 KINDS = {
-    "gc", "gc:pruned", "gc:removed", "gc:rows", "gc:lines", "gc:sealed", "gc:nothing", "gc:batches", "pinned",
+    "gc", "gc:pruned", "gc:removed", "gc:rows", "gc:lines", "gc:sealed", "gc:nothing", "gc:batches",
+    "gc:beside another", "pinned",
     "merge:clean", "merge:resolved", "merge:criss-cross", "merge:after gc", "merge:conflict", "delete branch", "reset",
     "diff:different", "verify", "gone", "unpinned",
     "pick:after gc", "pick:conflict", "pick:of a lost parent", "pick:resolved",
@@ -62,8 +63,11 @@ class _GcMachine(_Machine):
         self.collected["gone"] += actual == ("NotFound",)
 
     @rule(on=st.integers(0, 1), age=st.none() | st.integers(0, 25), keep_last=st.none() | st.integers(1, 3),
-          budget=st.sampled_from([1, 3, 1_000]), batches=st.none() | st.integers(1, 4))  # fmt: skip
-    def gc(self, on: int, age: int | None, keep_last: int | None, budget: int, batches: int | None) -> None:
+          budget=st.sampled_from([1, 3, 1_000]), batches=st.none() | st.integers(1, 4),
+          beside=st.none() | st.integers(1, 8))  # fmt: skip
+    def gc(
+        self, on: int, age: int | None, keep_last: int | None, budget: int, batches: int | None, beside: int | None
+    ) -> None:
         self.clocks[1].set(EPOCH_US + self.operations * 1_000_000)
         older_than = None if age is None else age * 1_000_000
         since = None if age is None else self.clocks[1].now_us() - age * 1_000_000
@@ -72,9 +76,18 @@ class _GcMachine(_Machine):
         if batches is not None:  # stopped midway: nothing that can be named may differ, which `both` looks at below
             engine.gc(budget=budget, batches=batches)
             self.collected["gc:batches"] += 1
-        found = engine.gc(older_than, keep_last, budget=budget)
+        reports = 0
+
+        def interfere(_: object) -> None:
+            nonlocal reports
+            reports += 1
+            if reports == beside:
+                self.pair.connection(1 - on).gc(older_than, keep_last)
+                self.collected["gc:beside another"] += 1
+
+        found = engine.gc(older_than, keep_last, budget=budget, progress=interfere)
         assert not found.more
-        if batches is None:
+        if batches is None and (beside is None or reports < beside):
             for name in ("commits_pruned", "commits_removed"):
                 assert getattr(before, name) == getattr(found, name) or name == "commits_pruned"
         self.oracle.gc(since_us=since, keep_last=keep_last)

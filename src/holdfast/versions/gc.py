@@ -102,9 +102,8 @@ class Collection:
             batch, waiting = waiting[: self.budget], waiting[self.budget :]
             with self._batch() as writer:
                 still = set(kept_points(writer, self.retention, self.now_us))
-                batch = [point for point in batch if point not in still]
-                writer.prune(batch)
-            self._report(commits_pruned=len(batch))
+                pruned = writer.prune(point for point in batch if point not in still)
+            self._report(commits_pruned=pruned)
         return True
 
     def _remove(self) -> bool:

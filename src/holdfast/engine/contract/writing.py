@@ -85,8 +85,8 @@ class Writer(Reader, Protocol):
 
     # Removal. Each keeps hashes verifiable, and leaves a commit's row unless nobody can see the commit.
 
-    def prune(self, points: Iterable[Point]) -> None:
-        """Let commits be no points any more that can be checked out."""
+    def prune(self, points: Iterable[Point]) -> int:
+        """Let commits be no points any more that can be checked out, unless another gc did; return how many it were."""
         ...
 
     def squash(self, table: Table, handles: Sequence[int], kept: Mapping[int, list[Point]], *, erase: bool) -> Removal:

@@ -45,10 +45,13 @@ class Collecting(Survey):
         self._commits: dict[Point, Commit] = {}
         self._born_rids: dict[tuple[int, Point], set[tuple[int, int, int]]] = {}
 
-    def prune(self, points: Iterable[Point]) -> None:
-        """Let commits be no points any more that can be checked out."""
-        places = ((self._names.id_of(line), n) for line, n in points)
-        self._db.many(f"UPDATE hf_commit SET pruned = {Pruned.PRUNED:d} WHERE line = ? AND n = ?", places)
+    def prune(self, points: Iterable[Point]) -> int:
+        """Let commits be no points any more that can be checked out, unless another gc did; return how many it were."""
+        sql = (
+            f"UPDATE hf_commit SET pruned = {Pruned.PRUNED:d} WHERE pruned = {Pruned.NO:d} AND n = ?"
+            " AND line = (SELECT id FROM hf_line WHERE uid = ?) RETURNING n"
+        )
+        return sum(len(self._db.rows(sql, (n, line))) for line, n in points)
 
     def _collects(self) -> None:
         """Let what is remembered of committed versions end, once in a transaction that removes, seals or erases any."""
@@ -116,7 +119,7 @@ class Collecting(Survey):
         for end in ends:
             if not self._goes_on(table, row, end):
                 self._keep(end, table, row.rid, self._end_mark(table, row, end), salt)
-        staying = [merge for merge in merges if self._at(merge).pruned is not Pruned.BARE]
+        staying = [merge for merge in merges if self._is_there(merge) and self._at(merge).pruned is not Pruned.BARE]
         for merge in staying:
             self._keep(merge, table, row.rid, kept_mark(row.born), salt)
         return [*ends, *staying]
@@ -205,7 +208,12 @@ class Collecting(Survey):
     # Commits that nobody can see
 
     def remove(self, point: Point, rows_max: int) -> Removal:
-        """Remove the newest commit of a line that nobody sees, with all that it did; or up to `rows_max` rows of it."""
+        """Remove the newest commit of a line that nobody sees, with all that it did; or up to `rows_max` rows of it.
+
+        One that another gc has removed meanwhile is done.
+        """
+        if not self._is_there(point):
+            return Removal(0, 0)
         self._collects()
         place = (self._names.id_of(point.line), point.n)
         rows = size = 0
@@ -260,6 +268,8 @@ class Collecting(Survey):
         sealed = 0
         trunks: set[int] = set()
         for uid, at in seals:
+            if not (self._is_there(at) and self._is_there(Point(uid, 1))):
+                continue
             line, trunk = self._names.id_of(uid), self._names.id_of(at.line)
             condition = SEALABLE.format(line="hf_line", trunk=trunk)
             sql = f"UPDATE hf_line SET trunk = ?, trunk_n = ? WHERE id = ? AND {condition} RETURNING id"
@@ -271,6 +281,11 @@ class Collecting(Survey):
         return sealed
 
     # What is looked up again and again
+
+    def _is_there(self, point: Point) -> bool:
+        """Tell whether a commit, which was planned with in an earlier snapshot, has not been removed by another gc."""
+        sql = "SELECT 1 FROM hf_commit AS c JOIN hf_line AS l ON l.id = c.line WHERE l.uid = ? AND c.n = ?"
+        return bool(self._db.rows(sql, point))
 
     def _at(self, point: Point) -> Commit:
         known = self._commits.get(point)
