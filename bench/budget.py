@@ -8,6 +8,7 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,25 +25,23 @@ RESULTS = Path(__file__).parent / "results"
 PUBLISHED = Path(__file__).parents[1] / "docs"
 
 
-def measured_store(folder: Path, *, quick: bool, peers: bool = True) -> list[Row]:
+def measured_store(folder: Path, *, quick: bool) -> Iterator[Row]:
     """Compare the store with plain SQLite and with doltlite and Deeplake, at both durabilities."""
     rows, times = (10_000, 100) if quick else (store.ROWS, 500)
-    found: list[Row] = []
     for durability in store.LEVELS:
         # Nobody else has two durabilities: they are asked once, and stand beside `full`.
-        names = ("doltlite", "deeplake") if peers and durability == "full" else ()
+        names = ("doltlite", "deeplake") if durability == "full" else ()
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             others = [Peer(name, Path(temporary, name), rows, store.BRANCHES, store.TEXT_BYTES) for name in names]
             bench = store.Bench(Path(temporary), durability, rows, times, others)
-            found += [*bench.inserts(), *bench.branching()]
+            yield from (*bench.inserts(), *bench.branching())
             if durability == "full":
-                found += [*bench.reads(), *bench.loads(), bench.bytes_of_rows()]
+                yield from (*bench.reads(), *bench.loads(), bench.bytes_of_rows())
             bench.close()
             for peer in others:
                 peer.close()
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        found.append(store.recovery(Path(temporary, "killed"), 5 if quick else 25))
-    return found
+        yield store.recovery(Path(temporary, "killed"), 5 if quick else 25)
 
 
 def measured_writers(*, quick: bool) -> Row:
@@ -54,15 +53,14 @@ def measured_writers(*, quick: bool) -> Row:
     return Row("64 threads, commits a second", 1e6 / many, "one thread", 1e6 / one, Budget(least=2), gains)
 
 
-def measured(folder: Path, *, quick: bool) -> list[Row]:
-    """Return all rows."""
-    found = measured_store(folder, quick=quick)
-    found.append(measured_writers(quick=quick))
+def measured(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """Yield all rows."""
+    yield from measured_store(folder, quick=quick)
+    yield measured_writers(quick=quick)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        found.append(search.top_ten(Path(temporary), 1_000 if quick else search.VECTORS))
+        yield search.top_ten(Path(temporary), 1_000 if quick else search.VECTORS)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        found += collect.measure(200 if quick else 2_000, Path(temporary), first=False)
-    return found
+        yield from collect.measure(200 if quick else 2_000, Path(temporary), first=False)
 
 
 def main(arguments: list[str]) -> None:
@@ -71,8 +69,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--publish", action="store_true", help="also write the figures and the plot that docs/ shows")
     options = parser.parse_args(arguments)
     began, load = time.monotonic(), os.getloadavg()[0]
+    found: list[Row] = []
     with tempfile.TemporaryDirectory(dir=os.environ.get("HOLDFAST_BENCH_FOLDER")) as temporary:
-        found = measured(Path(temporary), quick=options.quick)
+        for row in measured(Path(temporary), quick=options.quick):
+            print(f"{time.monotonic() - began:4.0f} s: {row.work}: {row.ratio:.2f} x {row.floor}", flush=True)
+            found.append(row)
     report = {
         "date": datetime.now(UTC).date().isoformat(),
         "holdfast": version("holdfast"),

@@ -126,7 +126,7 @@ class Bench:
         how, budget = f", {self.durability!r}", Budget(1.5) if self.durability == "full" else None
         return [
             interleaved(
-                f"create a branch{how}", make, bare, self.bare, few, budget, self.asked("branch"), calls=IN_A_ROW
+                f"create a branch{how}", make, bare, self.bare, few // 4, budget, self.asked("branch"), calls=IN_A_ROW
             ),
             interleaved(f"merge a 2-row branch{how}", merge, bare, self.bare, few, budget, self.asked("merge")),
             interleaved(

@@ -14,6 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+CALLS_SECONDS_MAX = 0.02
+"""After so long no further call in a row is made."""
+
 Work = Callable[[int], object]
 
 
@@ -78,7 +81,8 @@ def serve(works: Mapping[str, Work | tuple[Work, Work]], bytes_of_row: float = 0
         prepare, step = found if isinstance(found, tuple) else (None, found)
         if prepare is not None:
             prepare(number)
-        start = time.perf_counter()
-        for _ in range(calls):
+        start, done, elapsed = time.perf_counter(), 0, 0.0
+        while done < calls and elapsed < CALLS_SECONDS_MAX:
             step(number)
-        print(json.dumps((time.perf_counter() - start) / calls), file=answers, flush=True)
+            done, elapsed = done + 1, time.perf_counter() - start
+        print(json.dumps(elapsed / done), file=answers, flush=True)

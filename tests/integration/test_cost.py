@@ -98,16 +98,16 @@ def test_w4_work_costs_the_same_in_a_store_a_hundred_times_as_large(sizes: list[
 
 
 def test_d13_a_write_is_one_transaction(tmp_path: Path) -> None:
-    """BEGIN, the branch (by name, then its line), the schema, insert, read back, commit row, head, COMMIT."""
+    """BEGIN, the branch with the schema, insert, read back, commit row, head, COMMIT."""
     with filled(tmp_path / "s.db", 10) as db:
         WORK["insert"](db)
         with counted(db) as counter:
             db.execute("INSERT INTO steps VALUES ('t', 2, 'x')")
-        assert counter.statements <= 9
+        assert counter.statements <= 7
         with counted(db) as counter:
             WORK["last step"](db)
             WORK["last step"](db)
-        assert counter.statements <= 14  # the first one makes the view, and asks whether lines are sealed
+        assert counter.statements <= 12  # the first one makes the view, and asks whether lines are sealed
 
 
 def test_w1_a_growing_table_writes_what_is_new(tmp_path: Path) -> None:

@@ -23,6 +23,12 @@ _LINES = (
     "SELECT l.uid, p.uid, l.fork_n, l.head_n, l.head_hash, l.epoch FROM hf_line AS l"
     " LEFT JOIN hf_line AS p ON p.id = l.parent"
 )
+_BRANCH = (
+    f"{_LINES.replace(' FROM ', ', (SELECT max(version) FROM hf_schema) FROM ', 1)}"
+    " JOIN hf_ref AS r ON r.line = l.id WHERE r.kind = 'branch' AND r.name = ?"
+)
+"""Also the version of the schema, which whoever asks for a branch needs next."""
+
 FOUND_MAX = 8
 
 Parameters = Sequence[object]
@@ -63,10 +69,10 @@ class SqlSnapshot:
 
     def branch(self, name: str) -> Line | None:
         """Return the line that a branch names, or None."""
-        found = self._db.rows(
-            f"{_LINES} JOIN hf_ref AS r ON r.line = l.id WHERE r.kind = 'branch' AND r.name = ?", (name,)
-        )
-        self._last_line = _line(found[0]) if found else None
+        self._last_line = None
+        for *line, version in self._db.rows(_BRANCH, (name,)):
+            self._last_line = _line(line)
+            self._schema = version if self._schema is None else self._schema
         return self._last_line
 
     def branches(self) -> dict[str, Line]:
