@@ -184,7 +184,8 @@ class TestDurations:
 AS_NOBODY = """
 import os, sys
 import holdfast
-import holdfast.versions.history, datetime, tempfile, encodings.idna
+import holdfast.engine.sqlite, holdfast.engine.sql.translate.queries, holdfast.versions.history
+import datetime, tempfile, encodings.idna
 if os.getuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
