@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -12,6 +13,7 @@ import holdfast
 from bench.measure import Row, interleaved, print_table, seconds
 
 ROWS = 20_000
+TABLE = "CREATE TABLE t (run_id TEXT, step INT, x TEXT, PRIMARY KEY (run_id, step))"
 LAST = "SELECT step, x FROM t WHERE run_id = 'q' ORDER BY step DESC LIMIT 1"
 SCAN = "SELECT count(*), sum(length(x)) FROM t"
 
@@ -20,8 +22,8 @@ def measure(merged: int, folder: Path, *, first: bool = True) -> list[Row]:
     db = holdfast.connect(folder / f"{merged}.db", durability="process")
     plain = apsw.Connection(str(folder / f"plain-{merged}.db"))
     plain.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    for execute in (db.execute, plain.execute):
-        execute("CREATE TABLE t (run_id TEXT, step INT, x TEXT, PRIMARY KEY (run_id, step))")  # type: ignore[operator]
+    db.execute(TABLE)
+    plain.execute(TABLE)
     own = max(ROWS - merged, 0)
     db.executemany("INSERT INTO t VALUES ('q', %s, %s)", ([step, "z" * 50] for step in range(own)))
     with plain:
@@ -48,9 +50,11 @@ def branches_off(path: Path, merged: int) -> None:
     raw = apsw.Connection(str(path))
     raw.execute("PRAGMA synchronous = OFF")
     with raw:
-        ((line, head, schema),) = raw.execute(
+        found: list[Any] = raw.execute(
             "SELECT l.id, l.head_n, c.schema FROM hf_line AS l JOIN hf_commit AS c ON c.line = l.id AND c.n = l.head_n"
         ).fetchall()
+        ((line, head, schema),) = found
+        at, merge = head, b""
         for number in range(1, merged + 1):
             branch, merge = os.urandom(32), os.urandom(32)
             at = head + number

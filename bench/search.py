@@ -9,6 +9,7 @@ import os
 import random
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def vectors(folder: Path) -> list[Row]:
         return numpy.argpartition(distances, 10)[:10]
 
     def from_blobs(at: int) -> object:
-        rows = plain.execute("SELECT v FROM t").fetchall()
+        rows: list[Any] = plain.execute("SELECT v FROM t").fetchall()
         return numpy.frombuffer(b"".join(row[0] for row in rows), "<f4").reshape(-1, DIMENSIONS) @ queries[at]
 
     def cold(at: int) -> object:
@@ -140,7 +141,10 @@ def texts(folder: Path) -> list[Row]:
     bench.db.executemany("INSERT INTO t VALUES (%s, %s)", ([at, row] for at, row in enumerate(rows)))
     branch = bench.db.branch("side")
 
-    def fts(asked: str) -> object:
+    def ours(asked: str, _at: int) -> object:
+        return bench.search(branch, matching(asked))
+
+    def fts(asked: str, _at: int) -> object:
         sql = "SELECT rowid, bm25(t) FROM t WHERE t MATCH ? ORDER BY rank LIMIT 10"
         return plain.execute(sql, (asked,)).fetchall()
 
@@ -152,8 +156,8 @@ def texts(folder: Path) -> list[Row]:
 
     found = [
         interleaved(
-            name, lambda _, a=asked: bench.search(branch, matching(a)),
-            "FTS5 bm25", lambda _, a=asked: fts(a), TIMES,
+            name, partial(ours, asked),
+            "FTS5 bm25", partial(fts, asked), TIMES,
         )
         for name, asked in (
             ("a word of 300 rows", "word2000"),

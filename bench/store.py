@@ -86,7 +86,8 @@ class Bench:
 
     def size(self, execute: Callable[[str], Any]) -> float:
         """Return the bytes a row takes, in the file or still in its log."""
-        return next(iter(execute("PRAGMA page_count")))[0] * PAGE_BYTES / self.rows
+        pages: int = next(iter(execute("PRAGMA page_count")))[0]
+        return pages * PAGE_BYTES / self.rows
 
     def asked(self, work: str) -> dict[str, Step]:
         return {name: step for peer in self.peers for name, step in peer.asked(work).items()}
@@ -166,8 +167,10 @@ class Bench:
         )
         name = f"{self.rows:,} rows in one commit"
         found = interleaved(name, ours, "plain transaction", floor, 3, None, self.asked("load"), warm=False)
-        for each in (*stores, *plains):
-            each.close()
+        for store in stores:
+            store.close()
+        for plain in plains:
+            plain.close()
         return [found]
 
     def bytes_of_rows(self) -> Row:

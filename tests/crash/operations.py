@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import apsw
+
 import holdfast
 from holdfast.capture.importing import import_trace
+from holdfast.engine.sqlite import queue
 from holdfast.testing import FakeClock, SeededIds
 
 
@@ -42,11 +47,19 @@ def usual_file(path: Path) -> None:
         db.execute("UPDATE steps SET note = 'main' WHERE step = 2")
 
 
+def old_file(path: Path) -> None:
+    """Make a store of format 1."""
+    raw = apsw.Connection(str(path))
+    raw.execute((Path(__file__).parents[1] / "data" / "format-1.sql").read_text())
+    raw.pragma("journal_mode", "wal")
+    raw.close()
+
+
 def no_file(path: Path) -> None:
     """Leave nothing there."""
 
 
-def _nothing(db: holdfast.Store) -> None:
+def nothing(db: holdfast.Store) -> None:
     """Opening is all."""
 
 
@@ -60,13 +73,15 @@ class Operation:
         commits: how many times it changes what others see; each of them may be the last.
         file: makes the file that it starts with.
         checkpoint_pages: see `CrashingDisk`.
+        in_parts: whether what is refused may be done in part; to do it again does the rest.
     """
 
     run: Callable[[holdfast.Store], object]
-    prepare: Callable[[holdfast.Store], object] = _nothing
+    prepare: Callable[[holdfast.Store], object] = nothing
     commits: int = 1
     file: Callable[[Path], None] = usual_file
     checkpoint_pages: int | None = None
+    in_parts: bool = False
 
 
 def _sql(*statements: str) -> Callable[[holdfast.Store], None]:
@@ -129,13 +144,60 @@ def _write_traces(db: holdfast.Store) -> None:
 
 
 def _many_commits(db: holdfast.Store) -> None:
-    for step in range(6):
+    done = db.execute("SELECT count(*) AS n FROM steps WHERE run_id = 'many'").fetchall()[0]["n"]
+    for step in range(done, 6):  # it can be done again
         db.execute("INSERT INTO steps VALUES ('many', %s, %s, NULL)", [step, "x" * 3000])
 
 
+def _family(db: holdfast.Store) -> None:
+    db.execute("CREATE TABLE parents (id INT PRIMARY KEY)")
+    db.execute("CREATE TABLE goes (k INT PRIMARY KEY, p INT REFERENCES parents ON DELETE CASCADE)")
+    db.execute("CREATE TABLE stays (k INT PRIMARY KEY, p INT REFERENCES parents ON DELETE SET NULL)")
+    db.execute("INSERT INTO parents VALUES (1), (2)")
+    for child in ("goes", "stays"):
+        db.execute(f"INSERT INTO {child} VALUES (10, 1), (11, 1), (12, 2)")
+
+
+UPSERT = (
+    "INSERT INTO steps VALUES ('r', 3, 'there', NULL), ('r', 9, 'new', NULL)"
+    " ON CONFLICT (run_id, step) DO UPDATE SET note = excluded.note RETURNING step, note"
+)
+
+
+def _upsert(db: holdfast.Store) -> None:
+    assert db.execute(UPSERT).fetchall() == [{"step": 3, "note": "there"}, {"step": 9, "note": "new"}]
+
+
+def _leftovers(db: holdfast.Store) -> None:
+    """Leave to gc commits nobody sees, old versions, and a branch that was merged and is finished."""
+    with db.branch("gone") as gone:
+        gone.execute("INSERT INTO steps VALUES ('gone', 1, 'gone', NULL)")
+        gone.execute("UPDATE steps SET note = 'gone' WHERE step < 3")
+    db.delete_branch("gone")
+    db.merge("apart")
+    db.delete_branch("apart")
+    db.execute("UPDATE steps SET note = 'newer' WHERE step > 3")
+
+
+def _together(db: holdfast.Store) -> None:
+    """Let threads write while all of them stand in the line, so that one writes for all, in one transaction."""
+    queue.GROUP_SECONDS_MAX = 60  # else a slow machine makes two groups
+    line = db._engine._queue._line  # type: ignore[attr-defined]
+    insert = "INSERT INTO steps VALUES ('together', %s, %s, NULL) ON CONFLICT DO NOTHING"
+    with ThreadPoolExecutor(3) as pool:
+        with db.transaction():
+            writing = []
+            for n in range(3):
+                writing.append(pool.submit(db.checkout("main").execute, insert, [n, "x" * 500]))
+                while len(line) <= n:
+                    time.sleep(0)
+        for one in writing:
+            one.result()
+
+
 OPERATIONS: dict[str, Operation] = {
-    "create a store": Operation(_nothing, file=no_file),
-    "open and close": Operation(_nothing, commits=0),
+    "create a store": Operation(nothing, file=no_file),
+    "open and close": Operation(nothing, commits=0),
     "create a table": Operation(_sql("CREATE TABLE calls (id INT PRIMARY KEY, tool TEXT, UNIQUE (tool))")),
     "insert": Operation(_sql("INSERT INTO steps VALUES ('r', 9, 'new', '{}')")),
     "insert a large value": Operation(lambda db: db.execute("INSERT INTO names VALUES (%s, 1)", ["x" * 40_000])),
@@ -157,6 +219,16 @@ OPERATIONS: dict[str, Operation] = {
     "merge": Operation(lambda db: db.merge("apart")),
     "merge with conflicts": Operation(lambda db: db.merge("side", policy="theirs")),
     "merge again": Operation(lambda db: db.merge("apart"), lambda db: db.merge("apart"), commits=0),
+    "cherry-pick": Operation(lambda db: db.cherry_pick("side")),
+    "revert": Operation(lambda db: db.revert("main")),
+    "gc": Operation(lambda db: db.gc(keep_last=1, budget=2), _leftovers, commits=0, in_parts=True),
+    "erase": Operation(lambda db: db.erase({"steps": {"step": 2}}, texts=True), in_parts=True),
+    "upsert that returns rows": Operation(_upsert),
+    "add a column": Operation(_sql("ALTER TABLE steps ADD COLUMN cost INT NOT NULL DEFAULT 7")),
+    "create an index": Operation(_sql("CREATE INDEX by_note ON steps (note)")),
+    "delete by foreign keys": Operation(_sql("DELETE FROM parents WHERE id = 1"), _family),
+    "upgrade from format 1": Operation(nothing, commits=0, file=old_file),
+    "several threads together": Operation(_together),
     "import of traces": Operation(_import, _write_traces, commits=3),
     "commits between checkpoints": Operation(_many_commits, commits=6, checkpoint_pages=8),
 }

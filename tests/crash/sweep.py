@@ -23,10 +23,12 @@ import apsw
 
 import holdfast
 from holdfast.testing.crashing import CrashingDisk, CrashPoints, Loss
-from tests.crash.operations import OPERATIONS, connect
+from tests.crash.operations import OPERATIONS, connect, nothing
 
 DEADLINE_SECONDS = 60
 ACKNOWLEDGED = "acknowledged"
+REFUSED = "refused"
+SPARED = "spared"
 
 State = dict[str, Any] | None
 """All that can be seen of a store: the head and the rows of each branch, and the tags. None: there is no store."""
@@ -97,7 +99,7 @@ def prepare(name: str, path: Path) -> None:
     """Make the store that an operation starts with."""
     operation = OPERATIONS[name]
     operation.file(path)
-    if path.exists():
+    if operation.prepare is not nothing:  # else it would be upgraded here
         with connect(path, seed=2) as db:
             operation.prepare(db)
 
@@ -159,6 +161,58 @@ def _do(name: str, path: Path, points: CrashPoints, log: Path, durability: str =
         OPERATIONS[name].run(db)
         say(log, ACKNOWLEDGED)
         points.reach(ACKNOWLEDGED)
+
+
+def refused(death: Death, path: Path, log: Path) -> Ended:
+    """Run an operation on a disk that is full from a point on; then make room, and run it again if it was refused."""
+    return in_child(_filling, death, path, log=log)
+
+
+def _filling(death: Death, path: Path, log: Path) -> None:
+    """Checkpoints are left out, and closing finds room, for the reason that `CrashingDisk.fill_up` gives.
+
+    Both are in tests/crash/test_full.py.
+    """
+    points = CrashPoints(death.at)
+    disk = CrashingDisk(points, Loss.ROOM, checkpoint_pages=0)
+    disk.install()
+    said: list[str] = []
+    try:
+        with connect(path, death.durability, seed=3) as db:
+            try:
+                OPERATIONS[death.name].run(db)
+            except holdfast.StoreFull:
+                said = [REFUSED, json.dumps(state_of(path))]
+                disk.make_room()
+                OPERATIONS[death.name].run(db)
+            said.append(ACKNOWLEDGED)
+            spared = points.reached < int(death.at)
+            points.strike = disk.make_room  # the log needs some, too
+            disk.make_room()
+    except (holdfast.StoreFull, apsw.IOError):
+        spared = False
+        disk.make_room()
+        assert not said, "closing is never refused"
+    for line in [*said, SPARED] if spared else said:
+        say(log, line)
+
+
+def check_after_refusal(death: Death, path: Path, ended: Ended, states: list[State]) -> bool:
+    """Check that what was refused changed nothing, and was done when there was room; return whether there always was.
+
+    A store that is refused while it is made may be there: opening it again is all there is to do.
+    """
+    assert ended.exit_code == 0, ended
+    if REFUSED in ended.said:
+        seen = json.loads(ended.said[ended.said.index(REFUSED) + 1])
+        assert seen in (states if OPERATIONS[death.name].in_parts else states[:-1]), "it was refused, and is there"
+    else:
+        assert state_of(path) in states
+    if ACKNOWLEDGED in ended.said:
+        assert rows_of(state_of(path)) == rows_of(states[-1]), "it was acknowledged and is gone"
+    _check_sound(path)
+    _check_usable(path)
+    return SPARED in ended.said
 
 
 def check_after_death(death: Death, path: Path, ended: Ended, states: list[State]) -> None:

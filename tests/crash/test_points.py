@@ -18,7 +18,17 @@ import pytest
 
 from holdfast.testing.crashing import Loss
 from tests.crash.operations import OPERATIONS
-from tests.crash.sweep import ACKNOWLEDGED, Death, check_after_death, copy_store, killed, prepare, undisturbed
+from tests.crash.sweep import (
+    ACKNOWLEDGED,
+    Death,
+    check_after_death,
+    check_after_refusal,
+    copy_store,
+    killed,
+    prepare,
+    refused,
+    undisturbed,
+)
 
 MODES = [(Loss.PROCESS, "full"), (Loss.PROCESS, "process"), (Loss.POWER, "full"), (Loss.POWER, "process")]
 STRIDE = 29
@@ -62,3 +72,25 @@ def test_d5_d7_every_point_yields_old_or_new(
     if soak:
         record_property("told", f"deaths: {name}\n{deaths} deaths, {len(states) - 1} commits")
     assert deaths
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_g8_a_disk_that_is_full_at_any_point_refuses_and_goes_on(tmp_path: Path, name: str, soak: bool) -> None:
+    """What raised StoreFull changed nothing, and the same connection does it when there is room."""
+    log = tmp_path / "log"
+    before, work = tmp_path / "before", tmp_path / "work"
+    before.mkdir()
+    prepare(name, before / "store.db")
+    copy_store(before, work)
+    states = undisturbed(name, work / "store.db", log)
+    for at in itertools.count(1) if soak else itertools.count(11, STRIDE):
+        death = Death(name, at, Loss.ROOM)
+        copy_store(before, work)
+        ended = refused(death, work / "store.db", log)
+        try:
+            if check_after_refusal(death, work / "store.db", ended, states):
+                break
+        except BaseException as error:
+            error.add_note(f"{death}, which said {ended.said}")
+            raise

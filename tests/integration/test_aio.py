@@ -366,3 +366,21 @@ class TestCancelling:
             assert await count(db) == 4
 
         run(path, scenario)
+
+
+def test_l5_the_inside_of_a_transaction_lets_no_other_task_in() -> None:
+    """wait_for() and gather() make tasks: their statements would have been committed by themselves."""
+
+    async def main() -> list[dict[str, Any]]:
+        async with aio.connect(":memory:") as db:
+            await db.execute("CREATE TABLE t (n INT)")
+            async with db.transaction() as tx:
+                await tx.execute("INSERT INTO t VALUES (1)")
+                with pytest.raises(holdfast.TransactionOpen, match="gather"):
+                    await asyncio.gather(tx.execute("INSERT INTO t VALUES (2)"))
+                assert (await tx.execute("SELECT count(*) FROM t")).fetchone() == {"count": 1}
+            with pytest.raises(holdfast.TransactionOpen, match="ended"):
+                await tx.execute("INSERT INTO t VALUES (3)")
+            return (await db.execute("SELECT n FROM t")).fetchall()
+
+    assert asyncio.run(main()) == [{"n": 1}]

@@ -106,6 +106,17 @@ def test_an_upgraded_store_has_the_schema_of_a_new_one(old: Path, tmp_path: Path
     assert schema(old) == schema(tmp_path / "new.db")
 
 
+def test_who_may_only_read_is_told_how_format_1_is_upgraded(old: Path) -> None:
+    before = old.read_bytes()
+    with pytest.raises(holdfast.Unsupported, match=r"store of format 1.*connect once without read_only"):
+        holdfast.connect(old, read_only=True)
+    assert old.read_bytes() == before
+    holdfast.connect(old).close()
+    with holdfast.connect(old, read_only=True) as db:
+        assert db.head == HEAD_OF_FORMAT_1
+        assert len(db.execute("SELECT * FROM steps").fetchall()) == 3
+
+
 @pytest.mark.parametrize("broken", range(1, 6))
 def test_an_upgrade_that_is_interrupted_leaves_format_1(
     old: Path, broken: int, monkeypatch: pytest.MonkeyPatch

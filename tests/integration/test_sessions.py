@@ -6,6 +6,7 @@ import asyncio
 import gc
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import apsw
@@ -208,3 +209,24 @@ def test_a_message_that_cannot_be_kept_is_refused(db: Store, message: object) ->
         db.execute("DELETE FROM steps")
     assert db.execute("SELECT count(*) AS n FROM steps").fetchone() == {"n": 3}
     db.verify()
+
+
+def test_a_shared_store_is_waited_for_no_longer_than_the_timeout(tmp_path: Path) -> None:
+    with holdfast.connect(tmp_path / "s.db", timeout=0.05) as db:
+        db.execute("CREATE TABLE t (n INT)")
+        errors: list[Exception] = []
+
+        def read() -> None:
+            try:
+                db.execute("SELECT * FROM t")
+            except holdfast.HoldfastError as error:
+                errors.append(error)
+
+        with db.transaction():
+            thread = threading.Thread(target=read)
+            thread.start()
+            thread.join()
+        assert [type(error) for error in errors] == [holdfast.Timeout]
+        assert "checkout()" in str(errors[0])
+        read()
+        assert len(errors) == 1

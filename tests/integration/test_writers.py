@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -295,6 +297,80 @@ for name, count in said:
 db.verify()
 print(len(acknowledged), len(found))
 """
+
+
+INTERRUPTED = (str(Path(holdfast.__file__).parent), contextlib.__file__)
+
+
+class Interrupt:
+    """Is Ctrl-C at the n-th call, or return from one in C, on the way through Holdfast: where Python looks for it."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __enter__(self) -> None:
+        sys.setprofile(self._look)
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _look(self, frame: FrameType, event: str, _: object) -> None:
+        if event in ("call", "c_return") and frame.f_code.co_filename.startswith(INTERRUPTED):
+            self.left -= 1
+            if self.left == 0:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+
+def _write_one(db: Store, number: int) -> None:
+    db.execute(INSERT, ["t", number])
+
+
+def _write_in_a_transaction(db: Store, number: int) -> None:
+    with db.transaction():
+        db.execute(INSERT, ["t", number])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # some are raised in dying generators
+@pytest.mark.parametrize("write", [_write_one, _write_in_a_transaction])
+@pytest.mark.parametrize("company", [False, True], ids=["alone", "in-company"])
+def test_an_interrupt_at_any_call_leaves_the_line_in_order(
+    path: Path, write: Callable[[Store, int], None], company: bool
+) -> None:
+    going, others, interrupt = True, 0, Interrupt(at=0)
+
+    def keep_writing() -> None:
+        nonlocal others
+        with holdfast.connect(path, timeout=10, durability="process") as other:
+            while going:
+                other.execute(INSERT, ["other", others])
+                others += 1
+
+    with holdfast.connect(path, timeout=10, durability="process") as db, ThreadPoolExecutor(1) as pool:
+        db.execute("CREATE TABLE steps (run_id TEXT, step INT)")
+        writing = pool.submit(keep_writing) if company else None
+        try:
+            for number in range(1, 2000):
+                interrupt = Interrupt(at=number)
+                try:
+                    with interrupt:
+                        write(db, number)
+                except KeyboardInterrupt:
+                    assert interrupt.left == 0
+                db.execute(INSERT, ["after", number])
+                if interrupt.left > 0 and number > 500:  # in company, how many calls it takes is chance
+                    break
+        finally:
+            going = False
+        if writing:
+            writing.result()
+        assert interrupt.left > 0, "it came to the end without an interrupt"
+        found = Counter((row["run_id"], row["step"]) for row in db.execute("SELECT run_id, step FROM steps"))
+        assert max(found.values()) == 1, "nothing is there twice"
+        assert all(("after", n) in found for n in range(1, number + 1))
+        assert all(("other", n) in found for n in range(others))
+        db.verify()
 
 
 @pytest.mark.slow

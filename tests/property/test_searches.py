@@ -185,8 +185,8 @@ class History:
             left = [score for key, score in expected.items() if key not in {row.key for row in found}]
             assert min(left) >= last - 1e-9 * abs(last) - 1e-12 * scale
         if found:  # the same number for one pair
-            sql = "SELECT hf_distance(%s, v, %s) AS d FROM t WHERE k = %s"
-            assert db.execute(sql, [metric.value, query.tobytes(), found[0].key]).fetchone() == {"d": found[0].score}
+            sql = f"SELECT v {metric.value} %s AS d FROM t WHERE k = %s"
+            assert db.execute(sql, [query.tolist(), found[0].key]).fetchone() == {"d": found[0].score}
         self.searches[metric] += bool(found)
 
     def check_texts(self, db: Store) -> None:

@@ -185,7 +185,6 @@ WRITES: list[tuple[str, list[Any]]] = [
     ("INSERT INTO steps (run_id, step, action) SELECT 'r9', 1, action FROM steps", []),
     ("INSERT INTO steps (run_id, step) VALUES ('n', 1)", []),
     ("INSERT INTO messages (id, run_id, role, call_id) VALUES (1000, 'r4', 'user', 'call-3')", []),
-    ("INSERT INTO notes VALUES ('a')", []),
     ("INSERT INTO notes VALUES ('a', 'b', 'c')", []),
     ("INSERT INTO notes (run_id, nosuch) VALUES ('a', 'b')", []),
     ("INSERT INTO nosuch VALUES (1)", []),

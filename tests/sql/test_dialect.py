@@ -45,8 +45,6 @@ def still(reason: str) -> pytest.MarkDecorator:
     return pytest.mark.xfail(strict=True, reason=reason)
 
 
-
-
 @pytest.mark.parametrize(
     ("condition", "parameters", "expected"),
     [

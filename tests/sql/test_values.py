@@ -108,7 +108,10 @@ def test_results_have_the_types_of_their_columns(filled: holdfast.Store, sql: st
         ("SELECT 1 UNION SELECT 2", ["?column?"]),
         ("SELECT %s, %s AS b", ["?column?", "b"]),
         ("SELECT id + 1 total, id - id FROM t", ["total", "?column?"]),
-        ("SELECT id, state->>'s', lower(text), id::text, now()::date FROM t", ["id", "?column?", "lower", "id:1", "now"]),
+        (
+            "SELECT id, state->>'s', lower(text), id::text, now()::date FROM t",
+            ["id", "?column?", "lower", "id:1", "now"],
+        ),
         ("SELECT CASE WHEN ok THEN 1 END, coalesce(id, 0), EXISTS (SELECT 1) FROM t", ["case", "coalesce", "exists"]),
         ("SELECT x.*, state->>'s' FROM (SELECT id, state FROM t) x", ["id", "state", "?column?"]),
         ("SELECT ID, T.Text FROM t", ["id", "text"]),
@@ -178,9 +181,9 @@ def test_words_of_refused_operators_may_name_columns(db: holdfast.Store) -> None
     db.execute("CREATE TABLE t (interval INT, similar TEXT, date DATE, timestamp TIMESTAMP, key TEXT, value ANY)")
     db.execute("INSERT INTO t (interval, similar) VALUES (1, 'x')")
     db.execute("UPDATE t SET interval = interval + 1 WHERE similar = 'x'")
-    assert db.execute("SELECT interval, t.similar, max(interval) AS m FROM t WHERE interval > 0 GROUP BY 1, 2").fetchall() == [
-        {"interval": 2, "similar": "x", "m": 2}
-    ]
+    assert db.execute(
+        "SELECT interval, t.similar, max(interval) AS m FROM t WHERE interval > 0 GROUP BY 1, 2"
+    ).fetchall() == [{"interval": 2, "similar": "x", "m": 2}]
 
 
 FLOATS = numpy.array([1.5, -2.0, 0.1], dtype=numpy.float32)

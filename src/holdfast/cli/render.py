@@ -58,7 +58,7 @@ def printable(text: str, *, keep: str = "") -> str:
     return _CONTROL.sub(shown, text)
 
 
-def cell(value: object) -> Text:  # noqa: PLR0911 - a table of types
+def cell(value: object) -> Text:
     """Return a value as one line of text, of any length."""
     if value is None:
         return Text("NULL", style="dim")

@@ -101,6 +101,8 @@ class Index:
     columns: tuple[int, ...]
     kind: IndexKind = IndexKind.ORDERED
     unique: bool = False
+    language: str | None = None
+    """Of a TEXT index: how its words are understood, "english" or "simple"."""
 
 
 @dataclass(frozen=True, slots=True)

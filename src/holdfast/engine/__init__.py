@@ -1,1 +1,1 @@
-"""Where commits live. contract.py says what every engine promises; the other modules keep those promises."""
+"""Where commits live. contract/ says what every engine promises; the other modules keep those promises."""

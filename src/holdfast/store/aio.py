@@ -16,6 +16,7 @@ write after it, and read what was there before it.
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
@@ -96,6 +97,7 @@ class Store:
         self._free: list[plain.Store] = []  # connections that no call has
         self._transactions: dict[asyncio.Task[Any] | None, Transaction] = {}
         self._closed = False
+        self._task: asyncio.Task[Any] | None = None  # whose transaction this is the inside of
         self.ref = store.ref
 
     @property
@@ -125,6 +127,11 @@ class Store:
         for name, given in kwargs.items():
             _check_no_coroutine(name, given)
         transaction = self._transactions.get(asyncio.current_task())
+        if self._task is not None and (transaction is None or asyncio.current_task() is not self._task):
+            raise TransactionOpen(
+                "this is the inside of another task's transaction, or of one that has ended: await its calls in the"
+                " task that opened it (gather() and wait_for() make tasks of their own), or use the Store around it"
+            )
         if transaction is not None:
             result = await transaction.call(lambda: method(transaction.store, *args, **kwargs))
         else:
@@ -215,7 +222,7 @@ class Store:
             await transaction.call(block.__enter__)
         error: BaseException | None = None
         try:
-            yield self
+            yield self._inside(task)
         except BaseException as raised:
             error = raised
             raise
@@ -229,6 +236,12 @@ class Store:
                 if outer is None:
                     del self._transactions[task]
                     self._give_back(transaction.store)
+
+    def _inside(self, task: asyncio.Task[Any] | None) -> Self:
+        """Return the Store as the block of a transaction has it: no other task is let into the transaction by it."""
+        inside = copy.copy(self)
+        inside._task = task  # noqa: SLF001 - one of its own kind
+        return inside
 
     async def _begin(
         self, pool: ThreadPoolExecutor, message: str, metadata: object, *, read_only: bool

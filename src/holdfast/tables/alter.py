@@ -281,7 +281,7 @@ class _Alteration:
         if reader.take("set", "default"):
             if table.numbered and key:
                 raise self._refused(reader, "the primary key numbers the rows by itself")
-            return self._with(replace(column, default=parse_default(reader)))
+            return self._with(replace(column, default=parse_default(reader, f"{self._table.name}.{column.name}")))
         if reader.take("drop", "default"):
             return self._with(replace(column, default=None))
         if reader.take("set", "not", "null"):

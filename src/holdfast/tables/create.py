@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from holdfast.core.schema import Catalogue, Check, Column, Index, Table
 from holdfast.core.types import Kind
 from holdfast.engine.contract import SqlWriter
 from holdfast.engine.sql.layout import quoted
-from holdfast.engine.sql.query_parser import QueryParser
+from holdfast.engine.sql.parser.queries import QueryParser
 from holdfast.engine.sql.tokens import Reader, Token, TokenKind, joined, split_at, stripped
 from holdfast.engine.sql.translate.defaults import checked, default_value, translated
 from holdfast.errors import AlreadyExists, InvalidValue, SqlError, Unsupported
@@ -167,7 +169,7 @@ def _column_constraint(draft: Draft, column: Column, reader: Reader) -> Column:
     elif reader.take("check"):
         _add_check(draft, constraint, reader)
     elif reader.take("default"):
-        return replace(column, default=parse_default(reader))
+        return replace(column, default=parse_default(reader, f"{draft.name}.{column.name}"))
     elif reader.take("references"):
         draft.references.append(parse_reference(reader, (column.name,), constraint))
     elif not reader.take("null"):
@@ -206,7 +208,8 @@ def _add_unique(draft: Draft, name: str | None, columns: tuple[str, ...]) -> Non
 
 
 def _add_check(draft: Draft, name: str | None, reader: Reader) -> None:
-    draft.checks.append(Check(_expression(reader.parenthesised("a condition")), name))
+    tokens = reader.parenthesised("a condition")
+    draft.checks.append(Check(_expression(tokens, f"CHECK ({joined(tokens)[:60]}) of {draft.name}"), name))
 
 
 def _set_primary_key(draft: Draft, names: tuple[str, ...]) -> None:
@@ -215,27 +218,29 @@ def _set_primary_key(draft: Draft, names: tuple[str, ...]) -> None:
     draft.primary_key = names
 
 
-def _expression(tokens: list[Token]) -> str:
+def _expression(tokens: list[Token], part: str) -> str:
     """Return an expression in one form, whatever its spaces and the case of its words; it is translated when used."""
-    parser = QueryParser(tokens)  # refuses what is no expression, now rather than at the first row
-    parser.expression()
-    parser.finish()
     if any(token.is_word("select") for token in tokens):
-        raise Unsupported(f"a subquery in CHECK or DEFAULT is not supported: {joined(tokens)[:60]}")
+        raise Unsupported(f"{part}: a subquery in CHECK or DEFAULT is not supported: {joined(tokens)[:60]}")
+    with _named(part):
+        parser = QueryParser(tokens)  # refuses what is no expression, now rather than at the first row
+        parser.expression()
+        parser.finish()
     words = (" " if token.kind is TokenKind.SPACE else token.text for token in stripped(tokens))
     kinds = (token.kind for token in stripped(tokens))
     return "".join(text.lower() if kind is TokenKind.WORD else text for text, kind in zip(words, kinds, strict=True))
 
 
-def parse_default(reader: Reader) -> str:
+def parse_default(reader: Reader, where: str) -> str:
     """Return the default that comes next: a literal, perhaps signed, a parenthesis, or a function's call."""
+    part = f"the default of {where}"
     token = reader.next()
     if token is None or token.is_symbol(",") or (token.is_word(*COLUMN_WORDS) and not token.is_word("null")):
         raise SqlError("DEFAULT without a value")
     taken = [token]
     if token.is_symbol("("):
         reader.at -= 1
-        return f"({_expression(reader.parenthesised('a default'))})"
+        return f"({_expression(reader.parenthesised('a default'), part)})"
     if token.is_symbol("+", "-"):
         number = reader.next()
         taken += [number] if number else []
@@ -246,7 +251,7 @@ def parse_default(reader: Reader) -> str:
         taken += reader.tokens[start : reader.at]
     if token.kind is TokenKind.PARAMETER:
         raise Unsupported("a DEFAULT cannot be a parameter; write the value into the statement")
-    return _expression(taken)
+    return _expression(taken, part)
 
 
 def check_keys(draft: Draft) -> None:
@@ -285,29 +290,28 @@ def try_out(writer: SqlWriter, table: Table) -> None:
     """Compute defaults and checks once: otherwise the first INSERT would fail, and every one after it.
 
     Raises:
-        SqlError, InvalidValue: one can never be computed; the message names it.
+        SqlError, InvalidValue, Unsupported: one can never be computed; the message names it.
     """
-    for part, sql in _trials(table):
-        try:
-            writer.query(sql, ())
-        except (SqlError, InvalidValue) as error:
-            raise type(error)(f"{part}: {error}") from error
-
-
-def _trials(table: Table) -> list[tuple[str, str]]:
-    """Return queries that fail if a default or a check could never be computed, each with the part that it tries."""
-    found: list[tuple[str, str]] = []
     for column in table.columns:
         if column.default is not None:
-            value, where = translated(column.default), f"{table.name}.{column.name}"
-            part = f"the default of {where}"
-            found.append((part, f"SELECT 1 WHERE coalesce(1, ({value}))"))  # no column, nothing that aggregates
-            found.append((part, f"SELECT {default_value(column, where)}"))
+            with _named(f"the default of {table.name}.{column.name}"):
+                value = translated(column.default)
+                writer.query(f"SELECT 1 WHERE coalesce(1, ({value}))", ())  # no column, nothing that aggregates
+                writer.query(f"SELECT {default_value(column, f'{table.name}.{column.name}')}", ())
     row = ", ".join(f"NULL AS {quoted(column.name)}" for column in table.columns)
     for check in table.checks:
-        part = f"CHECK ({check.expression}) of {table.name}"
-        found.append((part, f"SELECT 1 FROM (SELECT {row}) WHERE ({checked(check.expression, table.columns)})"))
-    return found
+        with _named(f"CHECK ({check.expression}) of {table.name}"):
+            condition = checked(check.expression, table.columns)
+            writer.query(f"SELECT 1 FROM (SELECT {row}) WHERE ({condition})", ())
+
+
+@contextmanager
+def _named(part: str) -> Generator[None]:
+    """Say in the message of an error which part of a table it is about."""
+    try:
+        yield
+    except (SqlError, InvalidValue, Unsupported) as error:
+        raise type(error)(f"{part}: {error}") from error
 
 
 def _definition(table: Table, catalogue: Catalogue) -> str:

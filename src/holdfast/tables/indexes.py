@@ -31,6 +31,7 @@ class _Item:
     name: str
     words: bool
     operators: str = ""
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,12 @@ class CreateIndex:
         columns = tuple(self._column(table, item) for item in self.items)
         if len(set(columns)) < len(columns):
             raise SqlError(f"CREATE INDEX {name} names a column twice")
-        index = Index(0, name, columns, self._kind(table, name), self.unique)
+        kind = self._kind(table, name)
+        language = (self.items[0].language or "english") if kind is IndexKind.TEXT else None
+        index = Index(0, name, columns, kind, self.unique, language)
         known = catalogue.find_index(name)
         if known is None:
+            _refuse_second(table, index)
             return catalogue.changed(table.with_index(index))
         if not self.if_not_exists:
             raise AlreadyExists(f"index {name!r} exists already; say IF NOT EXISTS if that is fine")
@@ -106,6 +110,13 @@ class CreateIndex:
                 " vector (USING hnsw)"
             )
         return IndexKind.ORDERED
+
+
+def _refuse_second(table: Table, index: Index) -> None:
+    """A column has one text index: it is found by its column."""
+    for known in table.indexes:
+        if index.kind is IndexKind.TEXT and (known.kind, known.columns) == (index.kind, index.columns):
+            raise AlreadyExists(f"index {known.name!r} has the words of this column already; drop it first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +180,8 @@ def _item(reader: Reader) -> _Item:
         reader = inner
     if Reader(reader.rest()).take("to_tsvector"):
         reader.next()
-        return _Item(_words(Reader(reader.parenthesised("a text")), shown), words=True)
+        name, language = _words(Reader(reader.parenthesised("a text")), shown)
+        return _Item(name, words=True, language=language)
     token = reader.next()
     if token is None or not token.is_name:
         raise _no_column(shown)
@@ -184,15 +196,15 @@ def _item(reader: Reader) -> _Item:
     return _Item(token.name, words=False, operators=operators)
 
 
-def _words(reader: Reader, shown: str) -> str:
-    """Return the column in `to_tsvector('english', column)`."""
+def _words(reader: Reader, shown: str) -> tuple[str, str | None]:
+    """Return the column and the language in `to_tsvector('english', column)`."""
     parts = split_at(reader.tokens)
     language = parts.pop(0) if len(parts) == 2 else []
     if language and (language[0].kind is not TokenKind.STRING or language[0].text.strip("'").lower() not in _LANGUAGES):
         raise Unsupported(f"{shown}: the language is 'english' or 'simple'")
     if len(parts) != 1 or len(parts[0]) != 1 or not parts[0][0].is_name:
         raise _no_column(shown)
-    return parts[0][0].name
+    return parts[0][0].name, language[0].text.strip("'").lower() if language else None
 
 
 def _no_column(shown: str) -> Unsupported:

@@ -46,8 +46,9 @@ def _list(value: object, place: Place, name: str) -> str | None:
     """Return a list of values as JSON; each in its stored form."""
     if value is None:
         return None
+    kind = type(value).__name__
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        raise InvalidValue(f"{name} is a {type(value).__name__}, and beside {place.where} a list of values is expected")
+        raise InvalidValue(f"{name} is a {kind}, and beside {place.where} a list of values is expected")
     one = Place(place.type, place.where, place.no_number)
     return json_text([_stored(item, one, name) for item in cast("Iterable[object]", value)], name)
 

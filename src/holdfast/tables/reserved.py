@@ -16,6 +16,4 @@ _OURS = re.compile(
 def check_table_name(name: str) -> None:
     """Raise Unsupported if a table of that name is the engine's own."""
     if _OURS.fullmatch(name.lower()):
-        raise Unsupported(
-            f"{name!r} is Holdfast's own and cannot be used in statements; use the methods of the store"
-        )
+        raise Unsupported(f"{name!r} is Holdfast's own and cannot be used in statements; use the methods of the store")

@@ -15,9 +15,9 @@ from holdfast.errors import HoldfastError, InvalidValue, NotFound, SqlError, Uns
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters, bound
 from holdfast.tables.reserved import check_table_name
-from holdfast.tables.rewrite import Rewritten, rewrite
-from holdfast.tables.schema_statements import parse_schema_statement
-from holdfast.tables.statement import CACHED_LENGTH_MAX, Statement, Verb
+from holdfast.tables.rewrite import Rewritten, rewrite, used
+from holdfast.tables.searching import TooFew, find
+from holdfast.tables.statement import CACHED_LENGTH_MAX, Statement, Verb, depth_refused
 from holdfast.tables.writes import Write
 from holdfast.versions.diff import schema_at
 from holdfast.versions.resolve import Resolved, resolve
@@ -37,11 +37,7 @@ class StatementRunner:
         # A version that was rolled back comes again, with other tables; and a ref moves to another version.
         same = known is catalogue or known == catalogue
         if run is None or not same or not all(_is_still(reader, shown) for shown in run.shown):
-            tables = _Tables(reader, catalogue)
-            try:
-                run = rewrite(statement, tables.find, tables.target)
-            except RecursionError as error:
-                raise SqlError("the expressions of the statement stand in each other too deep; use parameters") from error
+            run = _rewrite(reader, statement, catalogue)
             if len(statement.sql) <= CACHED_LENGTH_MAX:
                 if len(self._rewrites) >= REWRITES_CACHED:
                     self._rewrites.clear()
@@ -53,10 +49,12 @@ class StatementRunner:
         catalogue = schema_at(reader, at)
         run = self._rewritten(reader, statement, catalogue)
         values = bound(statement.names, run.places, parameters)
-        _show(reader, at, run.shown)
         assert run.shape is not None
         try:
-            return Cursor(run.shape, reader.query(run.sql, values))
+            if not run.searches:
+                _show(reader, at, run.shown)
+                return Cursor(run.shape, reader.query(run.sql, values))
+            return _found(reader, at, statement, run, values, catalogue)
         except SqlError as error:
             raise _explained(error, catalogue) from error
 
@@ -72,27 +70,49 @@ class StatementRunner:
         _show(writer, at, run.shown)
         values = (bound(statement.names, run.places, given) for given in parameters)
         try:
-            if run.write.returning is not None:
-                return _returned(writer, run, run.write, list(values))
-            return Cursor(rowcount=writer.apply(run.write.table, run.sql, values, run.write.command))
+            if run.write.returning is None and not run.searches:
+                return Cursor(rowcount=writer.apply(run.write.table, run.sql, values, run.write.command))
+            return _written_once(writer, at, run, run.write, list(values))
         except SqlError as error:
             raise _explained(error, catalogue) from error
 
-    def _change_schema(self, writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
-        if statement.names:
-            raise Unsupported(f"{statement.summary} takes no parameters; write the values into the statement")
-        changed = parse_schema_statement(list(statement.tokens)).apply(writer, catalogue)
-        if changed is not catalogue:
-            writer.define(replace(changed, version=catalogue.version + 1))
-        return Cursor(rowcount=0)
+
+def _rewrite(
+    reader: SqlReader, statement: Statement, catalogue: Catalogue, *, searches_nearest: bool = True
+) -> Rewritten:
+    tables = _Tables(reader, catalogue)
+    with depth_refused():
+        return rewrite(statement, tables.find, tables.target, searches_nearest=searches_nearest)
+
+
+def _found(
+    reader: SqlReader, at: Resolved, statement: Statement, run: Rewritten, values: list[Stored], catalogue: Catalogue
+) -> Cursor:
+    """Run a statement over rows that are found first; or without that, where some have no vector to be found by."""
+    filled: list[object] = [*values, *(None for _ in run.places[len(values) :])]
+    _show(reader, at, run.shown)
+    try:
+        find(reader, at, run, filled)
+    except TooFew:
+        if run.plain is None:
+            run.plain = _rewrite(reader, statement, catalogue, searches_nearest=False)
+        run = run.plain
+        _show(reader, at, run.shown)
+        filled = [*values, *(None for _ in run.places[len(values) :])]
+        find(reader, at, run, filled)
+    assert run.shape is not None
+    return Cursor(run.shape, reader.query(run.sql, used(run.sql, filled)))
 
 
 def _change_schema(writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
+    from holdfast.tables.schema_statements import parse_schema_statement  # noqa: PLC0415 - most programs change none
+
     if statement.names:
         raise Unsupported(f"{statement.summary} takes no parameters; write the values into the statement")
-    changed = parse_schema_statement(list(statement.tokens)).apply(writer, catalogue)
-    if changed is not catalogue:
-        writer.define(replace(changed, version=catalogue.version + 1))
+    with depth_refused():
+        changed = parse_schema_statement(list(statement.tokens)).apply(writer, catalogue)
+        if changed is not catalogue:
+            writer.define(replace(changed, version=catalogue.version + 1))
     return Cursor(rowcount=0)
 
 
@@ -140,27 +160,44 @@ def _show(reader: SqlReader, at: Resolved, shown: list[Shown]) -> None:
         reader.show(name.table, name.alias, there.seen_from, versioned=name.versioned)
 
 
-def _returned(writer: SqlWriter, run: Rewritten, write: Write, runs: list[list[Stored]]) -> Cursor:
-    """Run a write once, and return what RETURNING asks for, a row for each that was written."""
+def _written_once(writer: SqlWriter, at: Resolved, run: Rewritten, write: Write, runs: list[list[Stored]]) -> Cursor:
+    """Run a write that searches, or gives what RETURNING asks for, a row for each that was written."""
     if len(runs) != 1:
-        raise Unsupported("RETURNING is not supported in executemany(); use execute()")
-    assert run.shape is not None
-    assert write.returning is not None
+        raise Unsupported("RETURNING, and searches, are not supported in executemany(); use execute()")
     (values,) = runs
-    if write.deletes:
-        writer.apply(write.table, f"INSERT INTO {delete_view(write.table)} SELECT NULL WHERE 0", [()])
-        touched = [vid for (vid,) in writer.query(run.sql, values)]
-        rows = writer.query(write.returning, [*values, json_text(touched, "versions")])
+    filled: list[object] = [*values, *(None for _ in run.places[len(values) :])]
+    writer.prepare(write.table)
+    find(writer, at, run, filled)
+    given = used(run.sql, filled)
+    if write.returning is None:
+        return Cursor(rowcount=writer.apply(write.table, run.sql, [given], write.command))
+    if not write.deletes:
+        filled[write.touched - 1] = _list(writer.gather(write.table, run.sql, given, write.command))
+        rows = writer.query(write.returning, filled)
+    else:  # what is gone cannot be shown any more
+        touched = [vid for (vid,) in writer.query(run.sql, given)]
+        filled[write.touched - 1] = _list(touched)
+        rows = writer.query(write.returning, filled)
         writer.apply(write.table, f"INSERT INTO {delete_view(write.table)} VALUES (?)", [(vid,) for vid in touched])
-    else:
-        touched = writer.gather(write.table, run.sql, values, write.command)
-        rows = writer.query(write.returning, [*values, json_text(touched, "versions")])
-    return Cursor(run.shape, rows, rowcount=len(touched))
+    assert run.shape is not None
+    return Cursor(run.shape, rows, rowcount=len(rows))
+
+
+def _list(vids: list[int]) -> str:
+    return json_text(vids, "versions")
+
+
+_TOO_DEEP = ("Recursion limit", "parser stack overflow")
 
 
 def _explained(error: SqlError, catalogue: Catalogue) -> HoldfastError:
-    if "hf:source" in str(error):
-        return SqlError(str(error).replace("table hf:source", "the SELECT of the INSERT"))
+    if str(error) in _TOO_DEEP or str(error).startswith("Expression tree is too large"):
+        return SqlError(
+            f"the parts of the statement stand in each other too deep, or too many follow each other ({error}); use"
+            " IN (...), parameters, or several statements"
+        )
+    if str(error).startswith("misuse of aggregate"):
+        return SqlError(f"{error}: an aggregate stands in the list of a SELECT, in HAVING or in ORDER BY, not in WHERE")
     prefix = "no such table: "
     if prefix in str(error):
         name = str(error).split(prefix, 1)[1]

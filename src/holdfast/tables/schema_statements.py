@@ -97,17 +97,5 @@ def _parse_drop(tokens: list[Token], what: str) -> SchemaStatement:
     return DropTables(names, if_exists, reader.take("cascade"))
 
 
-def summary(tokens: list[Token]) -> str:
-    """Return what a statement that changes the schema does and to what, for the commit's message: DROP TABLE t."""
-    said: list[str] = []
-    for token in (token for token in tokens if token.kind is not TokenKind.SPACE):
-        if said and said[-1] in ("TABLE", "INDEX"):
-            if not token.is_word("if", "not", "exists", "only", "concurrently", "on"):
-                return " ".join([*said, token.text])
-        else:
-            said.append(token.text.upper())
-    return " ".join(said)
-
-
 def _words(tokens: list[Token]) -> list[str]:
     return [token.value for token in tokens if token.kind is not TokenKind.SPACE]

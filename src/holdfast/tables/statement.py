@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
 from holdfast.engine.sql import nodes
+from holdfast.engine.sql.parser.statements import Written, parse_statement
 from holdfast.engine.sql.tokens import Token, TokenKind, stripped, tokenize
-from holdfast.engine.sql.write_parser import Written, parse_statement
 from holdfast.errors import InvalidValue, SqlError, Unsupported
-from holdfast.tables.schema_statements import summary as schema_summary
 
 STATEMENTS_CACHED = 1024
 STATEMENT_LENGTH_MAX = 1_000_000
@@ -51,7 +52,7 @@ _REFUSED = {
     "vacuum": "the store looks after its file itself",
     "analyze": "the store looks after its file itself",
     "reindex": "the store looks after its file itself",
-    "explain": "not supported yet",
+    "explain": "measure the statement instead; indexes on the columns of WHERE are used",
     "copy": "use executemany()",
     "merge": "use db.merge() for branches, INSERT and UPDATE for rows",
     "set": "use the options of connect()",
@@ -60,8 +61,8 @@ _REFUSED = {
     "lock": "use db.transaction()",
     "call": "there are no procedures",
     "do": "there are no procedures",
-    "listen": "not supported",
-    "notify": "not supported",
+    "listen": "ask for the head of the branch, db.head",
+    "notify": "ask for the head of the branch, db.head",
     "table": "write SELECT * FROM",
 }
 
@@ -101,8 +102,23 @@ def _remembered(sql: str) -> Statement:
     return _parsed(sql)
 
 
+@contextmanager
+def depth_refused() -> Generator[None]:
+    """Raise SqlError where the parts of a statement stand in each other deeper than they can be followed."""
+    try:
+        yield
+    except RecursionError as error:
+        raise SqlError(
+            "the parts of the statement stand in each other too deep, or too many follow each other; use parameters,"
+            " common tables, or several statements"
+        ) from error
+
+
 def _parsed(sql: str) -> Statement:
     tokens, names = _numbered(_single(stripped(tokenize(sql))))
+    for token in tokens:
+        if token.kind is TokenKind.QUOTED and token.value.lower().startswith("hf:"):
+            raise Unsupported(f"{token.value!r} is Holdfast's own and cannot be used in statements; take another name")
     word = tokens[0].value
     if word in _REFUSED:
         raise Unsupported(f"{word.upper()} is not supported: {_REFUSED[word]}")
@@ -112,8 +128,9 @@ def _parsed(sql: str) -> Statement:
             f" {tokens[0].text!r}"
         )
     if _VERBS[word] is Verb.SCHEMA:
-        return Statement(sql, Verb.SCHEMA, tuple(names), None, tuple(tokens), schema_summary(tokens))
-    node = parse_statement(tokens)
+        return Statement(sql, Verb.SCHEMA, tuple(names), None, tuple(tokens), _schema_summary(tokens))
+    with depth_refused():
+        node = parse_statement(tokens)
     verb, summary = _summary(node)
     return Statement(sql, verb, tuple(names), node, (), summary)
 
@@ -152,8 +169,20 @@ def _numbered(tokens: list[Token]) -> tuple[list[Token], list[str | None]]:
     for token in tokens:
         if token.kind is TokenKind.PARAMETER:
             names.append(token.value.strip("()") or None)
-            token = replace(token, text=f"?{len(names)}")  # noqa: PLW2901
+            token = Token(token.kind, f"?{len(names)}", token.value)  # noqa: PLW2901
         numbered.append(token)
     if len({name is None for name in names}) > 1:
         raise InvalidValue("a statement has either %s or %(name)s parameters, not both")
     return numbered, names
+
+
+def _schema_summary(tokens: list[Token]) -> str:
+    """Return what a statement that changes the schema does and to what, for the commit's message: DROP TABLE t."""
+    said: list[str] = []
+    for token in (token for token in tokens if token.kind is not TokenKind.SPACE):
+        if said and said[-1] in ("TABLE", "INDEX"):
+            if not token.is_word("if", "not", "exists", "only", "concurrently", "on"):
+                return " ".join([*said, token.text])
+        else:
+            said.append(token.text.upper())
+    return " ".join(said)

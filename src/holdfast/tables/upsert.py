@@ -6,7 +6,6 @@ A trigger takes no parameters, so those of DO UPDATE are columns of the view.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 from holdfast.core.schema import Table
 from holdfast.engine.sql import nodes
@@ -14,7 +13,7 @@ from holdfast.engine.sql.layout import VID, quoted
 from holdfast.engine.sql.translate.scope import Context, Field, Scope, Source
 from holdfast.engine.sql.views import Command, insert_view, update_view
 from holdfast.errors import SqlError, Unsupported
-from holdfast.tables.writes import Translation
+from holdfast.tables.translation import Translation
 
 
 def upsert_command(insert: Translation, conflict: nodes.OnConflict) -> Command:
@@ -86,9 +85,9 @@ def _update(insert: Translation, conflict: nodes.OnConflict, key: tuple[str, ...
 
 def _scope(context: Context, target: Source, table: Table) -> Scope:
     """Return what DO UPDATE can name: the row that is there, and `excluded`, the one that was to be added."""
-    scope = Scope(context)
+    scope = Scope(context, write=f"ON CONFLICT of {table.name}")
     # Where both have the name, the row that is there is meant.
     merged = frozenset(column.name.lower() for column in table.columns)
     fields = [Field(column.name, column.type, sql=f"NEW.{quoted(column.name)}") for column in table.columns]
-    scope.sources = [target, replace(Source("excluded", fields), merged=merged)]
+    scope.sources = [target, Source("excluded", fields, merged=merged)]
     return scope

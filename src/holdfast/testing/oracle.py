@@ -214,9 +214,10 @@ class Oracle:
 
         def plan(ours: Commit) -> _Plan | None:
             commit = self.at(ref)
+            parent = self._parent(commit)
             if not commit.traces and len(commit.parents) < 2:
                 raise Unsupported(f"commit {commit.hash} changed the schema alone")
-            return self._copy(commit, ours, commit, self._parent(commit), "revert")
+            return self._copy(commit, ours, commit, parent, "revert")
 
         return self._bring(onto, plan, policy, message, dry_run=dry_run)
 

@@ -93,12 +93,17 @@ class RetentiveOracle(Oracle):
                 ends += [(table.id, version) for version in gone if _in_union(version, others)]
         return ends
 
-    def _side(self, side: Commit, other: Commit) -> Side:
-        """Return a side of a merge, whose touches are those of the versions that are still there."""
-        whole = super()._side(side, other)
-        unshared = [self._commits[point] for point in side.seen - other.seen if point in self._commits]
-        traces = [trace for commit in unshared for trace in self._remaining(commit)]
-        return replace(whole, unshared=traces)
+    def _side(self, side: Commit, between: frozenset[Point]) -> Side:
+        """Return a side, whose touches are those of the versions that are still there."""
+        there = [self._commits[point] for point in between if point in self._commits]
+        return Side(side.rows, side.seen, [trace for commit in there for trace in self._remaining(commit)])
+
+    def _parent(self, commit: Commit) -> Commit:
+        """Return the first parent of a commit. Raises NotFound for one that was pruned, even if it is tagged."""
+        parent = super()._parent(commit)
+        if parent is not commit and parent.point in self.pruned:
+            raise NotFound(f"the parent of {commit.hash!r} was pruned")
+        return parent
 
     def _remaining(self, commit: Commit) -> list[Trace]:
         ends = self._ends_of(commit)

@@ -37,6 +37,27 @@ def test_json_is_a_list_of_rows(notes: Holdfast) -> None:
     ]
 
 
+def test_a_write_that_returns_rows_shows_them(notes: Holdfast) -> None:
+    insert = "INSERT INTO notes VALUES (2, 'two', 4), (3, 'three', 1) ON CONFLICT (id) DO UPDATE SET stars = 4"
+    shown = notes("sql", f"{insert} RETURNING id, upper(body)")
+
+    assert [line.rstrip() for line in shown.out.splitlines()] == [
+        "id  upper",
+        "─────────",
+        " 2  TWO",
+        " 3  THREE",
+        "(2 rows)",
+    ]
+    assert notes("sql", "DELETE FROM notes WHERE id > 1 RETURNING id, stars", "--json").json == [
+        {"id": 2, "stars": 4},
+        {"id": 3, "stars": 1},
+    ]
+    assert notes("sql", "DELETE FROM notes WHERE id > 1 RETURNING id", "--json").json == []
+    assert notes("log", "--json").json[0]["message"] == "DELETE FROM notes"
+    refused = notes("sql", "DELETE FROM notes RETURNING id", "--at", "main", "--json").error
+    assert "--at only reads" in refused["message"]
+
+
 def test_no_rows_are_an_empty_list(notes: Holdfast) -> None:
     assert notes("sql", "SELECT * FROM notes WHERE id = 9", "--json").json == []
     assert notes("sql", "SELECT * FROM notes WHERE id = 9").out.splitlines()[-1] == "(0 rows)"

@@ -21,7 +21,7 @@ import holdfast
 from holdfast.testing.stand_ins import FakeClock
 from tests.sql.corpus.answers import Answer, Contents, difference
 from tests.sql.corpus.rows import ROWS, Row
-from tests.sql.corpus.schema import KEYS, LAST_NUMBER, NOW, NUMBERED, SCHEMA, UNIQUE
+from tests.sql.corpus.schema import INDEXES, KEYS, LAST_NUMBER, NOW, NUMBERED, SCHEMA, UNIQUE
 from tests.sql.corpus.statement import Json, Parameters, Statement, Vector
 
 Built = tuple[str, bool]
@@ -238,7 +238,7 @@ def all_places(folder: Path) -> Iterator[list[Place]]:
     """Make the places in a folder, and close them at the end."""
 
     def build(name: str, db: holdfast.Store) -> Built:
-        for made in SCHEMA.values():
+        for made in (*SCHEMA.values(), *INDEXES):
             db.execute(made)
         built = BUILDERS[name](db)
         numbered_elsewhere(db)

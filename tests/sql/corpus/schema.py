@@ -116,6 +116,14 @@ SCHEMA: dict[str, str] = {
 }
 """Each table's name, as it stands in a statement, and the statement that makes it."""
 
+INDEXES = (
+    "CREATE INDEX documents_by_word ON documents USING gin (to_tsvector('english', body))",
+    "CREATE INDEX titles_by_word ON documents USING gin (to_tsvector('english', title))",
+    "CREATE INDEX messages_by_word ON messages USING gin (to_tsvector('english', content))",
+    "CREATE INDEX calls_by_tool ON tool_calls (tool, called_at DESC)",
+)
+"""Made in the store; words are only searched for where there is an index."""
+
 KEYS: dict[str, tuple[str, ...]] = {
     "runs": ("run_id",),
     "iterations": ("run_id", "step"),

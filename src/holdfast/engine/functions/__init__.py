@@ -13,7 +13,14 @@ from holdfast.engine.functions.texts import TEXT_FUNCTIONS
 from holdfast.engine.functions.values import VALUE_FUNCTIONS, compare_decimals
 from holdfast.engine.functions.vectors import VECTOR_FUNCTIONS
 
-FUNCTIONS = {**VALUE_FUNCTIONS, **NUMBER_FUNCTIONS, **TEXT_FUNCTIONS, **MOMENT_FUNCTIONS, **JSON_FUNCTIONS, **VECTOR_FUNCTIONS}
+FUNCTIONS = {
+    **VALUE_FUNCTIONS,
+    **NUMBER_FUNCTIONS,
+    **TEXT_FUNCTIONS,
+    **MOMENT_FUNCTIONS,
+    **JSON_FUNCTIONS,
+    **VECTOR_FUNCTIONS,
+}
 """Name in SQL -> the function, and how many arguments it takes (-1: any number)."""
 
 __all__ = ["AGGREGATES", "FUNCTIONS", "compare_decimals"]

@@ -22,18 +22,18 @@ class Gathered:
         self._values: list[Any] = []
         self._argument: Any = None
 
-    def step(self, value: Any, argument: Any = None) -> None:  # noqa: ANN401 - whatever the statement hands over
+    def step(self, value: Any, argument: Any = None) -> None:
         """Take another value in; an argument is the same for all."""
         self._argument = argument
         if value is not None:
             self._values.append(value)
 
-    def inverse(self, value: Any, _argument: Any = None) -> None:  # noqa: ANN401
+    def inverse(self, value: Any, _argument: Any = None) -> None:
         """Let a value go that leaves the window."""
         if value is not None:
             self._values.remove(value)
 
-    def value(self) -> Any:  # noqa: ANN401
+    def value(self) -> Any:
         """Return what the values come to; NULL without any."""
         if not self._values:
             return None
@@ -50,7 +50,7 @@ def _mean(values: list[Any]) -> str:
     return numeric("/", _sum(values), len(values))
 
 
-def _mean_length(values: list[Any]) -> int:
+def _mean_length(values: list[int]) -> int:
     return round(sum(values) / len(values))
 
 
@@ -73,7 +73,7 @@ def _percentile_cont(values: list[Any], fraction: float) -> float:
     return float(ordered[low]) + (float(ordered[high]) - float(ordered[low])) * (place - low)
 
 
-def _percentile_disc(values: list[Any], fraction: float) -> Any:  # noqa: ANN401
+def _percentile_disc(values: list[Any], fraction: float) -> Any:
     ordered = sorted(values)
     return ordered[max(math.ceil(_fraction(fraction) * len(ordered)) - 1, 0)]
 

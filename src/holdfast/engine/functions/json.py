@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 from holdfast.core.canonical import json_text, json_value
 from holdfast.engine.functions.strict import Functions, strict
@@ -12,8 +12,16 @@ from holdfast.errors import InvalidValue
 Json = Any
 
 
-def _read(text: Any) -> Json:  # noqa: ANN401
+def _read(text: Any) -> Json:
     return json_value(text, "JSONB") if isinstance(text, str) else text
+
+
+def _is_object(value: Json) -> TypeGuard[dict[str, Json]]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: Json) -> TypeGuard[list[Json]]:
+    return isinstance(value, list)
 
 
 def _text(value: Json) -> str:
@@ -22,17 +30,17 @@ def _text(value: Json) -> str:
 
 def contains(outer: Json, inner: Json) -> bool:
     """Tell whether a JSON value contains another, as `@>` says: parts of objects and lists, whatever their order."""
-    if isinstance(outer, dict):
-        mine = cast("dict[str, Json]", outer)
-        return isinstance(inner, dict) and all(
-            key in mine and contains(mine[key], value) for key, value in cast("dict[str, Json]", inner).items()
-        )
-    if isinstance(outer, list):
-        items = cast("list[Json]", outer)
-        if isinstance(inner, list):
-            return all(any(contains(item, part) for item in items) for part in cast("list[Json]", inner))
-        return not isinstance(inner, dict) and any(_equal(item, inner) for item in items)
+    if _is_object(outer):
+        return _is_object(inner) and all(key in outer and contains(outer[key], inner[key]) for key in inner)
+    if _is_list(outer):
+        if _is_list(inner):
+            return all(any(contains(item, part) for item in outer) for part in inner)
+        return not _is_object(inner) and any(_equal(item, inner) for item in outer)
     return _equal(outer, inner)
+
+
+def _contains(outer: str, inner: str) -> int:
+    return int(contains(_read(outer), _read(inner)))
 
 
 def _equal(a: Json, b: Json) -> bool:
@@ -42,24 +50,23 @@ def _equal(a: Json, b: Json) -> bool:
 def _joined(a: str, b: str) -> str:
     """`||`: objects unite, and lists follow each other; anything else is a list of one."""
     left, right = _read(a), _read(b)
-    if isinstance(left, dict) and isinstance(right, dict):
+    if _is_object(left) and _is_object(right):
         return _text({**left, **right})
-    first = left if isinstance(left, list) else [left]
-    second = right if isinstance(right, list) else [right]
+    first = left if _is_list(left) else [left]
+    second = right if _is_list(right) else [right]
     return _text([*first, *second])
 
 
-def _without(text: str, key: Any) -> str:  # noqa: ANN401
+def _without(text: str, key: Any) -> str:
     """`-`: an object without a key, a list without a text or without the item at a place."""
     value = _read(text)
-    if isinstance(value, dict) and isinstance(key, str):
-        return _text({name: part for name, part in cast("dict[str, Json]", value).items() if name != key})
-    if isinstance(value, list):
-        items = cast("list[Json]", value)
+    if _is_object(value) and isinstance(key, str):
+        return _text({name: part for name, part in value.items() if name != key})
+    if _is_list(value):
         if isinstance(key, str):
-            return _text([item for item in items if item != key])
-        place = key if key >= 0 else len(items) + key
-        return _text([item for at, item in enumerate(items) if at != place])
+            return _text([item for item in value if item != key])
+        place = key if key >= 0 else len(value) + key
+        return _text([item for at, item in enumerate(value) if at != place])
     raise InvalidValue(f"{text[:40]} has no part {key!r} to take away")
 
 
@@ -69,9 +76,22 @@ def _without_all(text: str, keys: str) -> str:
     return text
 
 
-def _has(text: str, key: str) -> bool:
+def _has(text: str, key: str) -> int:
     value = _read(text)
-    return key in value if isinstance(value, (dict, list)) else value == key
+    return int(key in value if _is_object(value) or _is_list(value) else value == key)
+
+
+def _at(text: str, *path: str) -> str | None:
+    """`#>`: the part at a path, or None; a number is a place in a list, and a key in an object."""
+    at = _read(text)
+    for step in path:
+        if _is_object(at) and step in at:
+            at = at[step]
+        elif _is_list(at) and step.lstrip("-").isdigit() and (place := _place(at, step)) is not None:
+            at = at[place]
+        else:
+            return None
+    return _text(at)
 
 
 def _set(text: str, new: str, create: int, *path: str) -> str:
@@ -80,16 +100,16 @@ def _set(text: str, new: str, create: int, *path: str) -> str:
     at: Any = value
     for step in path[:-1]:
         at = _step(at, step)
-        if not isinstance(at, (dict, list)):
+        if not _is_object(at) and not _is_list(at):
             return _text(value)
     _put(at, path[-1], _read(new), create=bool(create))
     return _text(value)
 
 
-def _step(at: Any, step: str) -> Any:  # noqa: ANN401
-    if isinstance(at, dict):
-        return cast("dict[str, Json]", at).get(step)
-    place = _place(cast("list[Json]", at), step)
+def _step(at: Any, step: str) -> Any:
+    if _is_object(at):
+        return at.get(step)
+    place = _place(at, step)
     return at[place] if place is not None else None
 
 
@@ -101,23 +121,24 @@ def _place(items: list[Json], step: str) -> int | None:
     return place if 0 <= place < len(items) else None
 
 
-def _put(at: Any, step: str, new: Json, *, create: bool) -> None:  # noqa: ANN401
-    if isinstance(at, dict):
+def _put(at: Any, step: str, new: Json, *, create: bool) -> None:
+    if _is_object(at):
         if create or step in at:
             at[step] = new
         return
-    items = cast("list[Json]", at)
-    place = _place(items, step)
+    place = _place(at, step)
     if place is not None:
-        items[place] = new
+        at[place] = new
     elif create:
-        items.insert(0 if step.startswith("-") else len(items), new)
+        at.insert(0 if step.startswith("-") else len(at), new)
+
+
+_TYPE_NAMES = {"dict": "object", "list": "array", "str": "string", "bool": "boolean"}
 
 
 def _type(text: str) -> str:
     value = _read(text)
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
-    return names.get(type(value), "number")
+    return "null" if value is None else _TYPE_NAMES.get(type(value).__name__, "number")
 
 
 def _strip(text: str) -> str:
@@ -125,10 +146,9 @@ def _strip(text: str) -> str:
 
 
 def _without_nulls(value: Json) -> Json:
-    if isinstance(value, dict):
-        parts = cast("dict[str, Json]", value)
-        return {key: _without_nulls(part) for key, part in parts.items() if part is not None}
-    return [_without_nulls(part) for part in cast("list[Json]", value)] if isinstance(value, list) else value
+    if _is_object(value):
+        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
+    return [_without_nulls(part) for part in value] if _is_list(value) else value
 
 
 def _pretty(text: str) -> str:
@@ -136,11 +156,12 @@ def _pretty(text: str) -> str:
 
 
 JSON_FUNCTIONS: Functions = {
-    "hf_json_contains": (strict(lambda outer, inner: int(contains(_read(outer), _read(inner)))), 2),
+    "hf_json_contains": (strict(_contains), 2),
     "hf_json_joined": (strict(_joined), 2),
     "hf_json_without": (strict(_without), 2),
     "hf_json_without_all": (strict(_without_all), 2),
-    "hf_json_has": (strict(lambda text, key: int(_has(text, key))), 2),
+    "hf_json_has": (strict(_has), 2),
+    "hf_json_at": (strict(_at), -1),
     "hf_json_set": (strict(_set), -1),
     "hf_json_type": (strict(_type), 1),
     "hf_json_strip": (strict(_strip), 1),

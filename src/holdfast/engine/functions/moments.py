@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def _read(text: Any) -> datetime:  # noqa: ANN401
+def _read(text: Any) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except (ValueError, TypeError) as error:
@@ -47,13 +47,17 @@ def between(later: str, earlier: str) -> int:
     return (_read(later) - _read(earlier)) // _MICROSECOND
 
 
+def _day(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 _STARTS: dict[str, Callable[[datetime], datetime]] = {
     "microsecond": lambda at: at,
     "millisecond": lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000),
     "second": lambda at: at.replace(microsecond=0),
     "minute": lambda at: at.replace(second=0, microsecond=0),
     "hour": lambda at: at.replace(minute=0, second=0, microsecond=0),
-    "day": lambda at: _day(at),
+    "day": _day,
     "week": lambda at: _day(at) - timedelta(days=at.weekday()),
     "month": lambda at: _day(at).replace(day=1),
     "quarter": lambda at: _day(at).replace(month=(at.month - 1) // 3 * 3 + 1, day=1),
@@ -61,10 +65,6 @@ _STARTS: dict[str, Callable[[datetime], datetime]] = {
     "decade": lambda at: _day(at).replace(year=at.year // 10 * 10, month=1, day=1),
     "century": lambda at: _day(at).replace(year=(at.year - 1) // 100 * 100 + 1, month=1, day=1),
 }
-
-
-def _day(at: datetime) -> datetime:
-    return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def start(unit: str, moment: str) -> str:
@@ -112,7 +112,7 @@ def _rest(us: int, unit: int) -> int:
     return us - int(us / unit) * unit
 
 
-def _named(field: str, parts: dict[str, Any]) -> Any:  # noqa: ANN401
+def _named(field: str, parts: dict[str, Any]) -> Any:
     name = field.lower() if field.lower() in parts else unit_named(field)
     if name not in parts:
         raise InvalidValue(f"EXTRACT: {field!r} is no part; there are {', '.join(parts)}")
@@ -120,7 +120,8 @@ def _named(field: str, parts: dict[str, Any]) -> Any:  # noqa: ANN401
 
 
 def _number(value: float) -> float:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """Return a whole number without its point."""
+    return int(value) if float(value).is_integer() else value
 
 
 def moment_part(field: str, moment: str) -> float:
@@ -192,12 +193,6 @@ def moment_of(seconds: float) -> str:
         return _stored(_EPOCH + timedelta(microseconds=us))
     except OverflowError as error:
         raise InvalidValue(f"{seconds} seconds after 1970 is no moment") from error
-
-
-
-
-
-
 
 
 def json_moment(moment: str) -> str:

@@ -14,7 +14,7 @@ def strict(function: Function) -> Function:
     """Return a function that gives NULL if any argument is NULL."""
 
     @wraps(function)
-    def called(*arguments: Any) -> Any:  # noqa: ANN401 - whatever the statement hands over
+    def called(*arguments: Any) -> Any:
         return None if None in arguments else function(*arguments)
 
     return called

@@ -25,8 +25,22 @@ _CLASSES = {
 """The classes that POSIX names inside brackets."""
 
 
-def _part(text: str, first: int, length: int | None = None) -> str:
+def _lower(text: Any) -> str:
+    """In all of Unicode; SQLite's own knows the letters of ASCII only."""
+    return str(text).lower()
+
+
+def _upper(text: Any) -> str:
+    return str(text).upper()
+
+
+def _reverse(text: Any) -> str:
+    return str(text)[::-1]
+
+
+def _part(value: Any, first: int, length: int | None = None) -> str:
     """Count from 1; what lies before the text is there, and empty."""
+    text = str(value)
     if length is None:
         return text[max(first - 1, 0) :]
     if length < 0:
@@ -34,12 +48,12 @@ def _part(text: str, first: int, length: int | None = None) -> str:
     return text[max(first - 1, 0) : max(first - 1 + length, 0)]
 
 
-def _left(text: str, count: int) -> str:
-    return text[:count]
+def _left(text: Any, count: int) -> str:
+    return str(text)[:count]
 
 
-def _right(text: str, count: int) -> str:
-    return text[-count:] if count > 0 else text[-count:] if count < 0 else ""
+def _right(text: Any, count: int) -> str:
+    return str(text)[-count:] if count else ""
 
 
 def _filling(text: str, length: int, fill: str) -> str:
@@ -49,11 +63,12 @@ def _filling(text: str, length: int, fill: str) -> str:
     return (fill * (missing // len(fill) + 1))[:missing] if fill else ""
 
 
-def _lpad(text: str, length: Any, fill: str = " ") -> str:  # noqa: ANN401 - a number, perhaps as text
-    return (_filling(text, int(length), fill) + text)[: max(int(length), 0)] if len(text) < int(length) else text[: max(int(length), 0)]
+def _lpad(text: str, length: Any, fill: str = " ") -> str:
+    # What is longer is cut on the right, whichever side is filled.
+    return _filling(text, int(length), fill) + text[: max(int(length), 0)]
 
 
-def _rpad(text: str, length: Any, fill: str = " ") -> str:  # noqa: ANN401
+def _rpad(text: str, length: Any, fill: str = " ") -> str:
     return (text + _filling(text, int(length), fill))[: max(int(length), 0)]
 
 
@@ -82,15 +97,15 @@ def _translate(text: str, old: str, new: str) -> str:
     return text.translate(table)
 
 
-def _concat(*parts: Any) -> str:  # noqa: ANN401
+def _concat(*parts: Any) -> str:
     return "".join(str(part) for part in parts if part is not None)
 
 
-def _concat_ws(separator: str | None, *parts: Any) -> str | None:  # noqa: ANN401
+def _concat_ws(separator: str | None, *parts: Any) -> str | None:
     return None if separator is None else separator.join(str(part) for part in parts if part is not None)
 
 
-def _format(pattern: str | None, *values: Any) -> str | None:  # noqa: ANN401
+def _format(pattern: str | None, *values: Any) -> str | None:
     """PostgreSQL's format(): %s, %I for a name, %L for a literal."""
     if pattern is None:
         return None
@@ -132,7 +147,7 @@ def _compiled(pattern: str, flags: str) -> re.Pattern[str]:
         raise InvalidValue(f"{pattern!r} is no regular expression: {error}") from error
 
 
-def _regexp(text: Any, pattern: str, flags: str = "") -> int:  # noqa: ANN401
+def _regexp(text: Any, pattern: str, flags: str = "") -> int:
     return int(_compiled(pattern, flags).search(str(text)) is not None)
 
 
@@ -182,16 +197,15 @@ TEXT_FUNCTIONS: Functions = {
     "hf_list_joined": (strict(_list_joined), 2),
     "hf_encode": (strict(_encode), 2),
     "hf_decode": (strict(_decode), 2),
-    # In all of Unicode; SQLite's own know the letters of ASCII only.
-    "lower": (strict(lambda text: str(text).lower()), 1),
-    "upper": (strict(lambda text: str(text).upper()), 1),
-    "hf_substr": (strict(lambda text, *rest: _part(str(text), *rest)), -1),
-    "hf_left": (strict(lambda text, count: _left(str(text), count)), 2),
-    "hf_right": (strict(lambda text, count: _right(str(text), count)), 2),
+    "lower": (strict(_lower), 1),
+    "upper": (strict(_upper), 1),
+    "hf_substr": (strict(_part), -1),
+    "hf_left": (strict(_left), 2),
+    "hf_right": (strict(_right), 2),
     "hf_lpad": (strict(_lpad), -1),
     "hf_rpad": (strict(_rpad), -1),
     "hf_initcap": (strict(_initcap), 1),
-    "hf_reverse": (strict(lambda text: str(text)[::-1]), 1),
+    "hf_reverse": (strict(_reverse), 1),
     "hf_repeat": (strict(_repeat), 2),
     "hf_split_part": (strict(_split_part), 3),
     "hf_translate": (strict(_translate), 3),

@@ -24,7 +24,7 @@ def store_as(value: Stored, kind: str, size: int | None, scale: int | None, wher
     return encode(value, ColumnType(Kind(kind), size, scale), where)
 
 
-def json_as_text(fragment: Any) -> Any:  # noqa: ANN401 - whatever the statement hands over
+def json_as_text(fragment: Any) -> Any:
     """hf_text: return what `->>` gives: the text of a JSON string, NULL for null, and JSON text of anything else.
 
     SQLite's own `->>` returns numbers for numbers and 1 for true, where PostgreSQL returns text.
@@ -47,7 +47,7 @@ def compare_decimals(a: str, b: str) -> int:
     return (x > y) - (x < y)
 
 
-def number(value: Any, kind: str) -> int | float:  # noqa: ANN401
+def number(value: Any, kind: str) -> int | float:
     """hf_number: return a value as INTEGER or REAL, as PostgreSQL casts it: rounded, and refused if it is no number."""
     try:
         if kind == Kind.REAL:
@@ -67,7 +67,7 @@ def number(value: Any, kind: str) -> int | float:  # noqa: ANN401
     return found
 
 
-def limit(value: Any, clause: str) -> int:  # noqa: ANN401
+def limit(value: Any, clause: str) -> int:
     """hf_limit: return the bound of LIMIT; NULL means none, and a negative one is an error."""
     if value is None:
         return -1
@@ -77,7 +77,7 @@ def limit(value: Any, clause: str) -> int:  # noqa: ANN401
     return int(found)
 
 
-def extreme(largest: int, kind: str | None, *values: Any) -> Any:  # noqa: ANN401
+def extreme(largest: int, kind: str | None, *values: Any) -> Any:
     """hf_extreme: return the greatest or the least value; NULLs do not count."""
     given = [value for value in values if value is not None]
     if not given:
@@ -86,7 +86,7 @@ def extreme(largest: int, kind: str | None, *values: Any) -> Any:  # noqa: ANN40
     return max(given, key=key) if largest else min(given, key=key)
 
 
-def shown(value: Any, kind: str) -> str:  # noqa: ANN401
+def shown(value: Any, kind: str) -> str:
     """hf_shown: return a stored value as the text that PostgreSQL shows for it."""
     if kind == Kind.BOOLEAN:
         return "true" if value else "false"
@@ -114,7 +114,7 @@ def shown_interval(us: int) -> str:
     return f"{shown_days} {clock}".strip() if rest or not days else shown_days
 
 
-def count_nulls(*values: Any) -> int:  # noqa: ANN401
+def count_nulls(*values: Any) -> int:
     """hf_nulls: return how many of the values are NULL."""
     return sum(value is None for value in values)
 

@@ -32,7 +32,7 @@ def vector_norm(stored: bytes | None) -> float | None:
     return norm(stored)
 
 
-def phrase_frequency(matched: Any) -> int:  # noqa: ANN401 - what FTS5 hands over
+def phrase_frequency(matched: Any) -> int:
     """hf_frequency: return how often the one phrase of a search for words stands in the matched text."""
     return int(matched.inst_count)
 

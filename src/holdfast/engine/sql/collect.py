@@ -219,9 +219,19 @@ class Collecting(Survey):
         for name in ("hf_leaf", "hf_merge", "hf_commit"):
             self._db.rows(f"DELETE FROM {name} WHERE line = ? AND n = ?", place)
         self._db.rows("UPDATE hf_line SET trunk = NULL, trunk_n = NULL WHERE trunk = ? AND trunk_n = ?", place)
-        before = self.commit(Point(point.line, point.n - 1)).hash
-        self._db.rows("UPDATE hf_line SET head_n = ?, head_hash = ? WHERE id = ?", (point.n - 1, before, place[0]))
+        before = self.commit(Point(point.line, point.n - 1))
+        self._db.rows("UPDATE hf_line SET head_n = ?, head_hash = ? WHERE id = ?", (point.n - 1, before.hash, place[0]))
+        self._fork_earlier(place, before)
         return Removal(rows, size)
+
+    def _fork_earlier(self, place: tuple[int, int], before: Commit) -> None:
+        """Let lines that were forked at a removed commit stand where it stood.
+
+        They are empty, and only their ids are still needed: by rows that were made on them, or since they are newest.
+        """
+        fork = (self._names.id_of(before.point.line), before.point.n, before.hash)
+        sql = "UPDATE hf_line SET parent = ?, fork_n = ?, head_hash = ? WHERE parent = ? AND fork_n = ?"
+        self._db.rows(sql, (*fork, *place))
 
     def _remove_ends(self, table: Table, place: tuple[int, int], rows_max: int) -> int:
         k = tombstones(table)

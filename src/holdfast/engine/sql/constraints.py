@@ -75,7 +75,8 @@ class ConstraintChecks(Collecting):
             if column.not_null and value is None:  # a row of the past, from before that was asked
                 yield Violation(f"NOT NULL of {column.name}", (row,), table)
         for check in table.checks:
-            sql = f"SELECT 1 FROM {rows_view(table)} WHERE {quoted(VID)} = ? AND NOT ({translated_check(check.expression, table.columns)})"
+            condition = translated_check(check.expression, table.columns)
+            sql = f"SELECT 1 FROM {rows_view(table)} WHERE {quoted(VID)} = ? AND NOT ({condition})"
             if self._db.rows(sql, (row.handle,)):
                 yield Violation(f"CHECK ({check.name or check.expression})", (row,), table)
 
@@ -98,11 +99,13 @@ class ConstraintChecks(Collecting):
                     self._refuse_broken_on(branch, vector, demand)
 
     def _refuse_broken_on(self, branch: str, vector: dict[int, int], demand: Demand) -> None:
-        rows, parents = (
-            f"({rows_select(table, vector, self._stored(vector), versioned=True, sealed=self._any_sealed)})" if table else ""
-            for table in (demand.table, demand.parent)
-        )
-        found = self._db.rows(demand.query(rows, parents))
+
+        def seen(table: Table | None) -> str:
+            if table is None:
+                return ""
+            return f"({rows_select(table, vector, self._stored(vector), versioned=True, sealed=self._any_sealed)})"
+
+        found = self._db.rows(demand.query(seen(demand.table), seen(demand.parent)))
         if found:
             shown = shown_rows(demand.table, [self._version(demand.table, vid).values for (vid,) in found])
             raise ConstraintFailed(f"{demand.name} does not hold on branch {branch!r}: {shown}; nothing was changed")

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.core.canonical import shortened
-from holdfast.core.schema import Catalogue, Table
+from holdfast.core.schema import Catalogue, Column, IndexKind, Table
 from holdfast.core.types import decode
-from holdfast.engine.sql.layout import add_column, create_index, create_table, drop_index, indexed, order_by, quoted
+from holdfast.engine.sql.layout import VID, add_column, create_table, indexed, order_by, quoted
 from holdfast.engine.sql.renaming import renamed
+from holdfast.engine.sql.text_index import drop_text_index_statements, text_index_statements
 from holdfast.engine.sql.translate.defaults import checked
-from holdfast.engine.sql.views import VID, rows_select
+from holdfast.engine.sql.views import rows_select
 
 SHOWN_MAX = 3
 """How many rows a message names."""
@@ -40,10 +41,18 @@ def reshaped(before: Table | None, after: Table, index_names: Mapping[tuple[str,
     statements += [order_by(after, columns) for columns in new if columns not in old]
     ids, new_ids = {index.id for index in before.indexes}, {index.id for index in after.indexes}
     for index in before.indexes:
-        statements += drop_index(before, index) if index.id not in new_ids else []
+        if index.kind is IndexKind.TEXT and index.id not in new_ids:
+            statements += drop_text_index_statements(before, _column(before, index.columns[0]))
     for index in after.indexes:
-        statements += create_index(after, index) if index.id not in ids else []
+        if index.kind is IndexKind.TEXT and index.id not in ids:
+            column = _column(after, index.columns[0])
+            statements += text_index_statements(after, column, index.language or "english")
     return statements
+
+
+def _column(table: Table, column_id: int) -> Column:
+    (at,) = table.places([column_id])
+    return table.columns[at]
 
 
 @dataclass(frozen=True, slots=True)

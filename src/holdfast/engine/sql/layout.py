@@ -5,9 +5,8 @@ Names on disk are made of ids, never of the user's names, so that renaming a tab
 
 from __future__ import annotations
 
-from holdfast.core.schema import Column, Index, IndexKind, Table
+from holdfast.core.schema import Column, IndexKind, Table
 from holdfast.core.types import Kind
-from holdfast.errors import Unsupported
 
 FORMAT = 2
 """The version of this layout. A store of a newer one is refused untouched."""
@@ -157,20 +156,3 @@ def order_by(table: Table, columns: tuple[int, ...], name: str | None = None) ->
     name = name or f"on_{'_'.join(map(str, columns))}"
     listed = ", ".join([*(f"c{column}" for column in columns), "line", "n"])
     return f"CREATE INDEX {versions(table)}_{name} ON {versions(table)} ({listed})"
-
-
-def create_index(table: Table, index: Index) -> list[str]:
-    """Return the statements that make what an index needs besides an order of rows (`indexed`).
-
-    Raises:
-        Unsupported: indexes of this kind are not there yet.
-    """
-    if index.kind is IndexKind.TEXT:
-        raise Unsupported(f"the index {index.name} on {table.name}: full-text indexes are not supported yet")
-    return []
-
-
-def drop_index(table: Table, index: Index) -> list[str]:
-    """Return the statements that take back `create_index`. Checkouts of the past do without the index, too."""
-    _ = table, index
-    return []

@@ -6,28 +6,27 @@ GROUP BY is found again in the list of a SELECT.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from typing import cast
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """Any part of a statement."""
+class Node(msgspec.Struct, frozen=True):
+    """Any part of a statement. A Struct, because the many kinds of it are made at every import."""
 
 
-@dataclass(frozen=True, slots=True)
-class Null(Node):
+class Null(Node, frozen=True):
     """NULL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Truth(Node):
+class Truth(Node, frozen=True):
     """TRUE or FALSE."""
 
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Number(Node):
+class Number(Node, frozen=True):
     """A number, as written."""
 
     text: str
@@ -38,22 +37,19 @@ class Number(Node):
         return self.text.isdigit() or self.text[:2].lower() == "0x"
 
 
-@dataclass(frozen=True, slots=True)
-class Text(Node):
+class Text(Node, frozen=True):
     """A string without a type of its own: it takes that of what stands beside it."""
 
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bytes(Node):
+class Bytes(Node, frozen=True):
     """X'...', as written."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class TypeName(Node):
+class TypeName(Node, frozen=True):
     """A type as written in a cast: its words in lower case, and its sizes."""
 
     name: str
@@ -61,54 +57,47 @@ class TypeName(Node):
     many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Typed(Node):
+class Typed(Node, frozen=True):
     """A string with its type before it: DATE '2026-01-31'."""
 
     type: TypeName
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Interval(Node):
+class Interval(Node, frozen=True):
     """INTERVAL '1 month 2 days': months apart, since they have no fixed length; days have 24 hours."""
 
     months: int
     us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter(Node):
+class Parameter(Node, frozen=True):
     """A parameter, numbered from 1 in the order of writing."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Name(Node):
+class Name(Node, frozen=True):
     """A column, perhaps with its table."""
 
     name: str
     table: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Star(Node):
+class Star(Node, frozen=True):
     """`*` or `table.*`."""
 
     table: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unary(Node):
+class Unary(Node, frozen=True):
     """`-a`, `+a`, `~a`, `not a`."""
 
     operator: str
     operand: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Binary(Node):
+class Binary(Node, frozen=True):
     """`a operator b`; the operator in lower case, `is distinct from` among them."""
 
     operator: str
@@ -116,8 +105,7 @@ class Binary(Node):
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Is(Node):
+class Is(Node, frozen=True):
     """`a IS [NOT] null | true | false | unknown`."""
 
     operand: Node
@@ -125,8 +113,7 @@ class Is(Node):
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Between(Node):
+class Between(Node, frozen=True):
     """`a [NOT] BETWEEN [SYMMETRIC] low AND high`."""
 
     operand: Node
@@ -136,8 +123,7 @@ class Between(Node):
     symmetric: bool
 
 
-@dataclass(frozen=True, slots=True)
-class In(Node):
+class In(Node, frozen=True):
     """`a [NOT] IN (items)`, `IN (SELECT ...)` (one `Subquery`) or `IN %s` (one `Parameter` that is many)."""
 
     operand: Node
@@ -146,8 +132,7 @@ class In(Node):
     many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Quantified(Node):
+class Quantified(Node, frozen=True):
     """`a operator ANY (of)`, or ALL."""
 
     operator: str
@@ -156,8 +141,7 @@ class Quantified(Node):
     of: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Like(Node):
+class Like(Node, frozen=True):
     """`a [NOT] LIKE | ILIKE | GLOB pattern [ESCAPE escape]`."""
 
     operator: str
@@ -167,8 +151,7 @@ class Like(Node):
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Case(Node):
+class Case(Node, frozen=True):
     """CASE, with an operand or with conditions."""
 
     operand: Node | None
@@ -176,46 +159,40 @@ class Case(Node):
     otherwise: Node | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cast(Node):
+class Cast(Node, frozen=True):
     """`CAST(a AS type)` or `a::type`."""
 
     operand: Node
     type: TypeName
 
 
-@dataclass(frozen=True, slots=True)
-class AtTimeZone(Node):
+class AtTimeZone(Node, frozen=True):
     """`a AT TIME ZONE zone`."""
 
     operand: Node
     zone: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Collate(Node):
+class Collate(Node, frozen=True):
     """`a COLLATE name`."""
 
     operand: Node
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row(Node):
+class Row(Node, frozen=True):
     """`(a, b)`."""
 
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Array(Node):
+class Array(Node, frozen=True):
     """`ARRAY[a, b]`."""
 
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OrderItem(Node):
+class OrderItem(Node, frozen=True):
     """An item of ORDER BY; `nulls_first` None: PostgreSQL's own order, NULLs after everything else."""
 
     expression: Node
@@ -223,8 +200,7 @@ class OrderItem(Node):
     nulls_first: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Window(Node):
+class Window(Node, frozen=True):
     """OVER (...), or the body of a named window. `frame` is SQL that needs no translation."""
 
     name: str | None = None
@@ -233,8 +209,7 @@ class Window(Node):
     frame: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Node):
+class Call(Node, frozen=True):
     """A function's call. `named` are arguments written as `name => value`."""
 
     name: str
@@ -245,19 +220,17 @@ class Call(Node):
     where: Node | None = None
     over: Window | None = None
     named: tuple[tuple[str, Node], ...] = ()
-    shown: str | None = field(default=None, compare=False)
+    shown: str | None = None
     """The name as written, where it stands for another function: SUBSTRING(a FROM 2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subquery(Node):
+class Subquery(Node, frozen=True):
     """A query in parentheses, as a value or a table."""
 
     query: Query
 
 
-@dataclass(frozen=True, slots=True)
-class Exists(Node):
+class Exists(Node, frozen=True):
     """EXISTS (query)."""
 
     query: Query
@@ -266,17 +239,14 @@ class Exists(Node):
 # Queries
 
 
-@dataclass(frozen=True, slots=True)
-class Item(Node):
-    """An item of a SELECT's list or of RETURNING. `text` is the expression as written."""
+class Item(Node, frozen=True):
+    """An item of a SELECT's list or of RETURNING."""
 
     expression: Node
     alias: str | None = None
-    text: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class TableName(Node):
+class TableName(Node, frozen=True):
     """A table in FROM: `name`, or `"name@ref"`, with its alias and the names it gives the columns."""
 
     name: str
@@ -284,8 +254,7 @@ class TableName(Node):
     columns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TableQuery(Node):
+class TableQuery(Node, frozen=True):
     """A query in FROM."""
 
     query: Query
@@ -293,8 +262,7 @@ class TableQuery(Node):
     columns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TableCall(Node):
+class TableCall(Node, frozen=True):
     """A function in FROM."""
 
     call: Call
@@ -303,8 +271,7 @@ class TableCall(Node):
     ordinality: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Join(Node):
+class Join(Node, frozen=True):
     """Two tables joined: `kind` is `,`, `join`, `left join`, `cross join`, ..., perhaps with `natural ` before it."""
 
     kind: str
@@ -314,8 +281,7 @@ class Join(Node):
     using: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Select(Node):
+class Select(Node, frozen=True):
     """One SELECT."""
 
     items: tuple[Item, ...]
@@ -328,15 +294,13 @@ class Select(Node):
     distinct_on: tuple[Node, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Values(Node):
+class Values(Node, frozen=True):
     """VALUES (...), (...)."""
 
     rows: tuple[tuple[Node, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SetOperation(Node):
+class SetOperation(Node, frozen=True):
     """UNION, INTERSECT or EXCEPT, perhaps with ` all` behind it."""
 
     operator: str
@@ -344,8 +308,7 @@ class SetOperation(Node):
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
-class CommonTable(Node):
+class CommonTable(Node, frozen=True):
     """A table of the WITH clause; `hint` is `materialized`, `not materialized` or nothing."""
 
     name: str
@@ -354,8 +317,7 @@ class CommonTable(Node):
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Query(Node):
+class Query(Node, frozen=True):
     """A whole query: a body (Select, Values or SetOperation; a Query if it was in parentheses) and what goes around."""
 
     body: Node
@@ -369,16 +331,14 @@ class Query(Node):
 # Statements that write
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment(Node):
+class Assignment(Node, frozen=True):
     """`column = value`, or `(a, b) = (values)`."""
 
     columns: tuple[str, ...]
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
-class OnConflict(Node):
+class OnConflict(Node, frozen=True):
     """ON CONFLICT. `target` are the columns of the key; `assignments` None: DO NOTHING."""
 
     target: tuple[str, ...] | None
@@ -387,8 +347,7 @@ class OnConflict(Node):
     where: Node | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Insert(Node):
+class Insert(Node, frozen=True):
     """INSERT. `source` None: DEFAULT VALUES."""
 
     table: str
@@ -401,8 +360,7 @@ class Insert(Node):
     recursive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Update(Node):
+class Update(Node, frozen=True):
     """UPDATE, perhaps with other tables in FROM."""
 
     table: str
@@ -415,8 +373,7 @@ class Update(Node):
     recursive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delete(Node):
+class Delete(Node, frozen=True):
     """DELETE, perhaps with other tables in USING."""
 
     table: str
@@ -426,3 +383,27 @@ class Delete(Node):
     returning: tuple[Item, ...] = ()
     tables: tuple[CommonTable, ...] = ()
     recursive: bool = False
+
+
+def contains(node: Node, wanted: Callable[[Node], bool], *, queries: bool = False) -> bool:
+    """Tell whether an expression has a wanted part; inside its subqueries only if `queries`."""
+    left = [node]
+    while left:
+        part = left.pop()
+        if wanted(part):
+            return True
+        left += children(part, queries=queries)
+    return False
+
+
+def children(node: Node, *, queries: bool = False) -> list[Node]:
+    """Return the parts of a node; those that are queries only if `queries`."""
+    found: list[Node] = []
+    left: list[object] = [getattr(node, name) for name in reversed(node.__struct_fields__)]
+    while left:
+        part = left.pop()
+        if isinstance(part, tuple):
+            left += reversed(cast("tuple[object, ...]", part))
+        elif isinstance(part, Node) and (queries or not isinstance(part, Query)):
+            found.append(part)
+    return found

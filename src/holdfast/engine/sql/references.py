@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, Protocol
 from holdfast.core.canonical import shortened
 from holdfast.core.schema import Action, Catalogue, ForeignKey, Table
 from holdfast.core.types import Stored, decode
-from holdfast.engine.sql.layout import quoted
+from holdfast.engine.sql.layout import VID, quoted
 from holdfast.engine.sql.translate.defaults import default_value
-from holdfast.engine.sql.views import VID, delete_view, rows_view, update_view
+from holdfast.engine.sql.views import delete_view, rows_view, update_view
 from holdfast.errors import ConstraintFailed, SqlError
 
 LEVELS_MAX = 100_000

@@ -1,4 +1,4 @@
-"""Splits SQL into tokens. Joined again they are the text they came from; nothing is parsed that need not be.
+"""Splits SQL into tokens. Joined again they are the text they came from.
 
 A general SQL parser was measured and left out: sqlglot takes 200-400 us a statement and 98 ms to import, and turns
 `<=>` into `IS`.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 from enum import Enum, auto
+
+import msgspec
 
 from holdfast.errors import SqlError, Unsupported
 
@@ -25,12 +26,9 @@ class TokenKind(Enum):
     BLOB = auto()
     PARAMETER = auto()
     SYMBOL = auto()
-    FINISHED = auto()
-    """Not in any statement: SQL that stands for tokens that were rewritten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A piece of SQL. `value` is the name without its quotes, the parameter's name, or the text in lower case."""
 
     kind: TokenKind
@@ -66,7 +64,8 @@ _PATTERN = re.compile(
   | (?P<PARAMETER>%s(?!\w)|%\(\w+\)s)
   | (?P<NUMBER>0[xX][0-9A-Fa-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
   | (?P<WORD>[^\W\d][\w$]*)
-  | (?P<SYMBOL>->>|->|\#-|<\+>|\?\||\?&|&&|<->|<=>|<\#>|\#>>|\#>|@>|<@|@@|!~~\*|~~\*|!~~|~~|!~\*|!~|~\*|::|=>|\|\||<=|>=|<>|!=|==|<<|>>|%%|.)
+  | (?P<SYMBOL>->>|->|\#-|<\+>|\?\||\?&|&&|<->|<=>|<\#>|\#>>|\#>|@>|<@|@@
+      |!~~\*|~~\*|!~~|~~|!~\*|!~|~\*|::|=>|\|\||<=|>=|<>|!=|==|<<|>>|%%|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -167,11 +166,6 @@ def stripped(tokens: list[Token]) -> list[Token]:
     return tokens[start:end]
 
 
-def raw(text: str) -> Token:
-    """Return a token that stands for SQL that is finished."""
-    return Token(TokenKind.FINISHED, text, text)
-
-
 def closing(tokens: list[Token], at: int) -> int:
     """Return where the parenthesis that opens at `at` closes. Raises SqlError if it does not."""
     depth = 0
@@ -197,19 +191,6 @@ def top_level(tokens: list[Token]) -> list[int]:
             raise SqlError(f"a parenthesis is closed that was not opened: {joined(tokens[index:])[:40]}")
     if depth:
         raise SqlError("a parenthesis is not closed")
-    return positions
-
-
-def clauses(tokens: list[Token], *words: str) -> list[int]:
-    """Return the positions of keywords that begin a clause: outside parentheses, and no FROM of IS DISTINCT FROM."""
-    positions: list[int] = []
-    before: Token | None = None
-    for at in top_level(tokens):
-        token = tokens[at]
-        if token.is_word(*words) and not (token.value == "from" and before is not None and before.is_word("distinct")):
-            positions.append(at)
-        if token.kind is not TokenKind.SPACE:
-            before = token
     return positions
 
 
@@ -276,4 +257,5 @@ class Reader:
 
 
 def _before(token: Token | None) -> str:
-    return "at the end" if token is None else f"before {token.text!r}"
+    hint = "; a name is put into double quotes" if token is not None and token.kind is TokenKind.STRING else ""
+    return "at the end" if token is None else f"before {token.text!r}{hint}"

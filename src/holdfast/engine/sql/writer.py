@@ -140,9 +140,7 @@ class SqlChanges(ConstraintChecks):
         self._counter.ordinal = 0
         self._counter.ended = False
 
-    def apply(
-        self, table: Table, sql: str, parameters: Iterable[Parameters], command: Command | None = None
-    ) -> int:
+    def apply(self, table: Table, sql: str, parameters: Iterable[Parameters], command: Command | None = None) -> int:
         """Run an INSERT into a command view of `table` once for each of `parameters`; return the rows touched."""
         related = self._write_to(table)
         if command is not None:
@@ -161,9 +159,14 @@ class SqlChanges(ConstraintChecks):
             raise ValueTooLarge(f"a commit touches more than {COMMIT_ROWS_MAX} rows; make several of it")
         return self._counter.touched
 
+    def prepare(self, table: Table) -> None:
+        """Make the views that writes of a table, and what they read of it, go by."""
+        self._accept(table)
+
     def gather(self, table: Table, sql: str, parameters: Parameters, command: Command | None = None) -> list[int]:
         """Run an INSERT into a command view once; return the versions that are there now, in the order of touching."""
-        self._counter.gathered = gathered = []
+        gathered: list[int] = []
+        self._counter.gathered = gathered
         try:
             self.apply(table, sql, [parameters], command)
         finally:

@@ -168,9 +168,17 @@ class SqliteDriver:
         self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 0 if fit else 1)
 
     @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open; not on a connection that was closed meanwhile."""
+        try:
+            return bool(self.connection.in_transaction)
+        except apsw.ConnectionClosedError:
+            return False
+
+    @property
     def lost(self) -> bool:
         """Whether SQLite took back the whole open transaction by itself, as it does when the disk fails."""
-        return self.writing and not self.connection.in_transaction
+        return self.writing and not self.in_transaction
 
     def _begin_statement(self) -> None:
         """Without this check, what follows the loss of a transaction would be committed alone."""

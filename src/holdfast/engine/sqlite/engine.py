@@ -100,6 +100,11 @@ class SqliteEngine:
         """Whether the store was opened to be read only."""
         return self._options.read_only
 
+    @property
+    def timeout(self) -> float:
+        """Seconds that a caller waits for others."""
+        return self._options.timeout
+
     def session(self) -> SqliteSession:
         """Open another connection. Raises StoreClosed."""
         return self._session()

@@ -29,7 +29,10 @@ from holdfast.errors import (
 
 _CELL = re.compile(r"hf_v(\d+)\.c(\d+)")
 _VIEW = re.compile(r"hf_(?:rows|insert|update|delete)_(\d+)")
-_FULL = "no room for {path}: {message}; free some and retry, nothing committed was lost"
+_FULL = (
+    "no room for {path}, on the disk or within its size_limit: {message}; free some, as gc() does in the file, and"
+    " retry; nothing committed was lost"
+)
 _DAMAGE = (apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """SQLite knows the first as a full disk, in most places; a quota and a limit of file sizes are I/O errors to it."""

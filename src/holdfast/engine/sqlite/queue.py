@@ -5,8 +5,9 @@ comes later slips in between. A caller that brings its write as a function may b
 turn it is *leads*, and writes for those that stand behind it, too; they share its fsync. Nobody leads on the main
 thread, where Ctrl-C may strike in the middle of somebody else's work.
 
-All that is known of a caller stands in its `Caller`, and is only changed under the mutex: an interrupt may come between
-any two instructions, and what is left then tells what there is to tidy.
+All that is known of a caller stands in its `Caller`, and is only changed under the mutex: an interrupt may come at any
+call, even where one begins or ends, and what is left then tells what there is to tidy. So what belongs together is
+assigned without a call between, and `leave` is called twice: the first may be interrupted before it does anything.
 
 The registry makes all engines of a process that have the same file open stand in one line.
 """
@@ -101,7 +102,10 @@ class WriteQueue:
             self.enter(until, timeout)
             yield until
         finally:
-            self.leave(caller)
+            try:
+                self.leave(caller)
+            finally:
+                self.leave(caller)
 
     def wait(self, caller: Caller, until: float, timeout: float) -> None:
         """Stand in the line until it is the caller's turn, or its work is done."""
@@ -183,28 +187,34 @@ class WriteQueue:
                 self._line.appendleft(caller)
 
     def leave(self, caller: Caller) -> None:
-        """Hand on the turn, or leave the line, whatever the caller has come to. Idempotent."""
+        """Hand on the turn, or leave the line, whatever the caller has come to. Idempotent, also when interrupted."""
         interrupt: BaseException | None = None
         while caller.stage in (Stage.WAITS, Stage.TURN, Stage.SERVED):
             with self._mutex:
                 if self._holder is caller:
-                    caller.stage = Stage.GONE
-                    self._hand_on()
+                    self._hand_on(caller)
                 elif caller.stage is Stage.WAITS:
-                    caller.stage = Stage.GONE
                     if caller in self._line:
                         self._line.remove(caller)
+                    caller.stage = Stage.GONE
             interrupt = self._see_through(caller) or interrupt  # it was interrupted while another worked for it
-        if interrupt is not None:
-            raise interrupt
+        try:
+            if interrupt is not None:
+                raise interrupt
+        finally:
+            interrupt = None  # else it keeps itself alive, with all that its frames hold
 
-    def _hand_on(self) -> None:
+    def _hand_on(self, caller: Caller) -> None:
         if self._turnstile is not None:
             self._turnstile.leave()
-        self._holder = self._line.popleft() if self._line else None
-        if self._holder is not None:
-            self._holder.stage = Stage.TURN
-            self._holder.wake.release()
+        gone, turn = Stage.GONE, Stage.TURN
+        if not self._line:
+            self._holder, caller.stage = None, gone
+            return
+        heir = self._line[0]
+        del self._line[0]  # from here on without a call, until it is woken
+        self._holder, caller.stage, heir.stage = heir, gone, turn
+        heir.wake.release()
 
     def close(self) -> None:
         """Give back the file of the line."""

@@ -169,7 +169,10 @@ class SqliteSession:
                 queue.enter(until, timeout)
                 self._lead(caller, until)
         finally:
-            queue.leave(caller)
+            try:
+                queue.leave(caller)
+            finally:
+                queue.leave(caller)
         return cast("Result", caller.outcome())
 
     def _check_usable(self) -> None:
@@ -230,6 +233,7 @@ class SqliteSession:
         assert caller.work is not None
         changes = self._changes()
         self._moment.begin()
+        caller.error = None  # of a run that was undone with those of others
         try:
             with changes.savepoint():
                 caller.result = caller.work(changes)
@@ -262,7 +266,7 @@ class SqliteSession:
         except BaseException:
             driver.writing = False
             (names.forget if writes else names.forget_made)()
-            if driver.connection.in_transaction:
+            if driver.in_transaction:
                 driver.rows("ROLLBACK")
             raise
         finally:

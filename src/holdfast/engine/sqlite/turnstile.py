@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 fcntl: Any = importlib.import_module("fcntl") if sys.platform != "win32" else None
@@ -51,8 +52,9 @@ class Turnstile:
         self._wanted = False
         self._helping = False  # there is a thread to wait with
         self._waiting = False  # it stands in the line
-        self._asked = threading.Semaphore(0)
-        self._granted = threading.Semaphore(0)
+        # Queues, since an interrupt within a semaphore may leave it locked for good.
+        self._asked: SimpleQueue[None] = SimpleQueue()
+        self._granted: SimpleQueue[None] = SimpleQueue()
 
     def enter(self, until: float) -> bool:
         """Wait for the turn of this process; tell whether it came before the moment `until` (of time.monotonic)."""
@@ -66,18 +68,19 @@ class Turnstile:
                 return True
         try:
             self._ask()
-            self._granted.acquire(timeout=max(until - time.monotonic(), 0))
+            with contextlib.suppress(Empty):
+                self._granted.get(timeout=max(until - time.monotonic(), 0))
         finally:  # also when interrupted
             with self._mutex:
                 self._wanted = False
-                while self._granted.acquire(blocking=False):
-                    pass
         return self._entered
 
     def _ask(self) -> None:
         with self._mutex:
+            while not self._granted.empty():  # to somebody who did not wait for it any more
+                self._granted.get()
             self._wanted = True
-        self._asked.release()
+        self._asked.put(None)
         with self._mutex:
             helping = self._helping
         if not helping:
@@ -147,14 +150,15 @@ class Turnstile:
                 self._waiting = False
                 if self._wanted:
                     self._entered = True
-                    self._granted.release()
+                    self._granted.put(None)
                 else:  # whoever asked gave up
                     self._unlock(file, TURN)
 
     def _is_asked(self) -> bool:
         """Wait to be asked; after a while without anything to do, tell the thread to end."""
-        if self._asked.acquire(timeout=IDLE_SECONDS_MAX):
+        with contextlib.suppress(Empty):
+            self._asked.get(timeout=IDLE_SECONDS_MAX)
             return True
         with self._mutex:
-            self._helping = self._asked.acquire(blocking=False)
+            self._helping = not self._asked.empty()
             return self._helping

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import resource
 from pathlib import Path
 from typing import Any, cast
 
 import apsw
 
-from holdfast.testing.crashing.points import CrashPoints, Loss
+from holdfast.testing.crashing.points import CrashPoints, Loss, kill
 from holdfast.testing.crashing.power import Unsynced
 
 _BASE = "unix"
@@ -16,11 +17,11 @@ _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 
 
 class CrashingDisk:
-    """A file system that reaches a point before each step that changes it, and forgets what was not synced.
+    """A file system that reaches a point before each step that changes it, and there loses what it is told to.
 
     Args:
         points: is told of each step.
-        loss: with `Loss.POWER`, the process dies together with what its files had not synced.
+        loss: what happens at the point that `points` strikes at.
         seed: chooses what of that is left.
         kept: how likely a sector that was not synced is left; None lets the seed choose.
         checkpoint_pages: after how many pages of log SQLite writes them into the file; None for its own default.
@@ -48,15 +49,35 @@ class CrashingDisk:
         self._vfs = _Vfs(self)
         apsw.connection_hooks.append(self._watch_statements)
         if self._loss is Loss.POWER:
-            self._points.before_death = self.lose_power
+            self._points.strike = self.lose_power
+        elif self._loss is Loss.ROOM:
+            self._points.strike = self.fill_up
+
+    def fill_up(self) -> None:
+        """Let there be no room from now on, for any file of this process.
+
+        Where SQLite passes over such an error, in a checkpoint after a commit and in closing, its driver reports it
+        all the same, because this disk is written in Python. So make room before a connection is closed.
+        """
+        self._limit_files(0)
+
+    def make_room(self) -> None:
+        """Let there be room again."""
+        self._limit_files(resource.RLIM_INFINITY)
+
+    @staticmethod
+    def _limit_files(size_bytes: int) -> None:
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard if size_bytes == resource.RLIM_INFINITY else size_bytes, hard))
 
     def lose_power(self) -> None:
-        """Leave in the files what a failure of power leaves; the process must not use them any more."""
+        """Leave in the files what a failure of power leaves, and kill the process."""
         for name, file in sorted(self._files.items()):
             file.lose(self._choose, self._kept)
             shared = Path(name + "-shm")  # memory, never synced
             if shared.exists():
                 shared.write_bytes(self._choose.randbytes(shared.stat().st_size))
+        kill()
 
     def reach(self, step: str, name: str) -> None:
         """Come to the point before a step on a file."""

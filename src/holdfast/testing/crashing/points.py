@@ -15,6 +15,8 @@ class Loss(StrEnum):
     """The process alone, as by kill -9: what it wrote is in the files, synced or not."""
     POWER = "power"
     """The machine: of what was written and not synced, some sectors of 512 bytes are there and some are not."""
+    ROOM = "room"
+    """Nothing, and nobody dies: from that point on the system refuses this process each write to any file."""
 
 
 class CrashPoints:
@@ -30,8 +32,8 @@ class CrashPoints:
         self._watch = watch
         self._within = False
         self.reached = 0
-        self.before_death: Callable[[], None] | None = None
-        """Is called before the process is killed: where a disk loses what it has not synced."""
+        self.strike: Callable[[], None] = kill
+        """What happens at the point: the disk replaces it by what its loss is."""
 
     def reach(self, label: str) -> None:
         """Come to a point. Does not return if it is the one to die at. What `watch` does is no point itself."""
@@ -43,12 +45,11 @@ class CrashPoints:
             if self._watch:
                 self._watch(label)
             if self._at in (self.reached, label):
-                self.die()
+                self.strike()
         finally:
             self._within = False
 
-    def die(self) -> None:
-        """Kill this process, as kill -9 would: nothing is flushed, no block is left."""
-        if self.before_death:
-            self.before_death()
-        os.kill(os.getpid(), signal.SIGKILL)
+
+def kill() -> None:
+    """Kill this process, as kill -9 would: nothing is flushed, no block is left."""
+    os.kill(os.getpid(), signal.SIGKILL)

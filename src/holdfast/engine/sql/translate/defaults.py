@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from holdfast.core.schema import Column
 from holdfast.core.types import ColumnType
-from holdfast.engine.sql.query_parser import QueryParser
+from holdfast.engine.sql.parser.queries import QueryParser
 from holdfast.engine.sql.tokens import tokenize
 from holdfast.engine.sql.translate.queries import Queries
 from holdfast.engine.sql.translate.scope import Context, Field, Scope, Source
@@ -40,5 +40,3 @@ def default_value(column: Column, where: str) -> str:
     if column.default is None:
         return "NULL"
     return converted(translated(column.default), column.type, where)
-
-

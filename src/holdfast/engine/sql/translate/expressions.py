@@ -37,6 +37,9 @@ from holdfast.engine.sql.translate.typed import (
 )
 from holdfast.errors import SqlError, Unsupported
 
+TRANSLATED_LENGTH_MAX = 10_000_000
+"""Some operators are said by naming an operand twice: nested in each other they would grow without end."""
+
 QueryTranslator = Callable[[nodes.Query, Scope], tuple[str, list[ColumnType | None]]]
 
 
@@ -54,7 +57,13 @@ class Expressions:
             InvalidValue: a literal is no value of the type beside it.
             SqlError: it makes no sense.
         """
-        return getattr(self, f"_{type(node).__name__.lower()}")(node, scope)  # type: ignore[no-any-return]
+        found: Typed = getattr(self, f"_{type(node).__name__.lower()}")(node, scope)
+        if len(found.sql) > TRANSLATED_LENGTH_MAX:
+            raise SqlError(
+                f"the statement becomes longer than {TRANSLATED_LENGTH_MAX} characters in SQLite's words; compute its"
+                " parts in common tables"
+            )
+        return found
 
     def all(self, parts: Sequence[Node], scope: Scope) -> list[Typed]:
         """Return several expressions."""
@@ -125,7 +134,9 @@ class Expressions:
         """Translate a chain such as a + b + c + ... from its left end, without going as deep as it is long."""
         chain: list[nodes.Binary] = []
         at: Node = node
-        while isinstance(at, nodes.Binary):
+        if node.operator == "@@":
+            return search_condition(node, scope)
+        while isinstance(at, nodes.Binary) and at.operator != "@@":
             chain.append(at)
             at = at.left
         left = self.translate(at, scope)
@@ -139,8 +150,6 @@ class Expressions:
             mine = adapt(left, BOOLEAN, places, "a condition").sql
             other = self.condition(node.right, scope)
             return Typed(f"({mine} {node.operator.upper()} {other})", BOOLEAN, node)
-        if node.operator == "@@":
-            return search_condition(node, scope)
         if isinstance(node.right, nodes.Interval):
             right = Typed(str(node.right.us), INTERVAL, node.right)
         else:
@@ -183,15 +192,15 @@ class Expressions:
 
     def _between(self, node: nodes.Between, scope: Scope) -> Typed:
         parts = self.all((node.operand, node.low, node.high), scope)
-        if node.symmetric:
-            low = nodes.Call("least", (node.low, node.high))
-            high = nodes.Call("greatest", (node.low, node.high))
-            return self.translate(nodes.Between(node.operand, low, high, node.negated, symmetric=False), scope)
         for part in parts:
             refuse_order_of_json(part)
         operand, low_value, high_value = self._alike(parts, scope, written(node.operand))
         word = "NOT BETWEEN" if node.negated else "BETWEEN"
-        return Typed(f"({compared(operand)} {word} {low_value.sql} AND {high_value.sql})", BOOLEAN, node)
+        found = f"{compared(operand)} {word} {low_value.sql} AND {high_value.sql}"
+        if node.symmetric:
+            either = "AND" if node.negated else "OR"
+            found = f"{found} {either} {compared(operand)} {word} {high_value.sql} AND {low_value.sql}"
+        return Typed(f"({found})", BOOLEAN, node)
 
     def _alike(self, parts: Sequence[Typed], scope: Scope, where: str) -> list[Typed]:
         """Return parts in the form of the type that they have in common."""
@@ -339,7 +348,19 @@ class Expressions:
             parts.append(f"PARTITION BY {sql_list(self.all(window.partition, scope))}")
         if window.order:
             parts.append(f"ORDER BY {self.order(window.order, scope)}")
+            self._refuse_distances(window, scope)
         return " ".join([*parts, window.frame]).strip()
+
+    def _refuse_distances(self, window: nodes.Window, scope: Scope) -> None:
+        """RANGE BETWEEN 5 PRECEDING counts from values, which have to be numbers for SQLite."""
+        words = window.frame.lower().split()
+        if words[:1] == ["range"] and any(word[0].isdigit() for word in words):
+            ordered = self.translate(window.order[0].expression, scope)
+            if ordered.kind not in (Kind.INTEGER, Kind.REAL, None):
+                raise Unsupported(
+                    f"a RANGE frame that counts from {written(ordered.node)}, a {ordered.kind}, is not supported: use"
+                    " ROWS, or order by a float"
+                )
 
     def order(self, items: Sequence[nodes.OrderItem], scope: Scope, outputs: Sequence[Typed] = ()) -> str:
         """Return the items of ORDER BY; `outputs` are the columns that a number names."""
@@ -361,7 +382,7 @@ class Expressions:
             if not 1 <= at <= len(outputs):
                 raise SqlError(f"ORDER BY {at}: the result has {len(outputs)} columns")
             return Typed(node.text, outputs[at - 1].type, node, not_null=outputs[at - 1].not_null)
-        if isinstance(node, nodes.Name) and node.table is None and node.name.lower() in scope.outputs:
+        if outputs and isinstance(node, nodes.Name) and node.table is None and node.name.lower() in scope.outputs:
             output = scope.outputs[node.name.lower()]
             return Typed(quoted(node.name), output.type, node, not_null=output.not_null)
         return self.translate(node, scope)

@@ -6,8 +6,8 @@ SQLite picks that of any row; PostgreSQL refuses it, unless the primary key of i
 from __future__ import annotations
 
 from holdfast.engine.sql import nodes
-from holdfast.engine.sql.nodes import Node
-from holdfast.engine.sql.translate.calls import children, contains, is_aggregate
+from holdfast.engine.sql.nodes import Node, children, contains
+from holdfast.engine.sql.translate.functions.aggregates import is_aggregate
 from holdfast.engine.sql.translate.scope import Scope, Source
 from holdfast.errors import SqlError
 

@@ -79,8 +79,8 @@ def _refuse_unlike(operator: str, left: Typed, right: Typed) -> None:
         return
     if not any(kinds <= alike for alike in _ALIKE):
         raise SqlError(
-            f"{written(left.node)} {operator} {written(right.node)}: {left.kind} is not compared with {right.kind}; CAST"
-            " one of them"
+            f"{written(left.node)} {operator} {written(right.node)}: {left.kind} is not compared with {right.kind};"
+            " CAST one of them"
         )
 
 
@@ -93,16 +93,18 @@ def _refuse_strange(part: Typed, other: Typed) -> None:
     if part.kind is Kind.TEXT and _is_computed(part) and other.kind in NUMBERS and not other.is_column:
         raise Unsupported(
             f"{written(part.node)} gives text, which is not compared with the number {written(other.node)}: write"
-            " CAST(... AS INTEGER), or compare with a string"
+            f" CAST({written(part.node)} AS INTEGER), or compare with a string"
         )
     if part.kind is Kind.JSON and isinstance(other.node, nodes.Truth):
         raise Unsupported(
-            f"{written(part.node)} is JSON, which is not compared with a word of truth: use CAST(... ->> ... AS BOOLEAN)"
+            f"{written(part.node)} is JSON, which is not compared with a word of truth: use"
+            " CAST(... ->> ... AS BOOLEAN)"
         )
     plain_value = other.is_open or isinstance(other.node, nodes.Number)
     if part.kind is Kind.JSON and other.kind not in (None, Kind.JSON) and not plain_value:
         raise Unsupported(
-            f"{written(part.node)} is JSON, which is not compared with {other.kind}: use CAST(... ->> ... AS {other.kind})"
+            f"{written(part.node)} is JSON, which is not compared with {other.kind}: use"
+            f" CAST(... ->> ... AS {other.kind})"
         )
 
 
@@ -160,19 +162,18 @@ def _of_moments(operator: str, left: Typed, right: Typed, places: list[Place]) -
 
 
 def _assumed(operator: str, left: Typed, right: Typed, places: list[Place]) -> tuple[Typed, Typed]:
-    """Give a string or a parameter beside a moment a type: a string may be one or the other, a parameter is a length."""
+    """Give a string or a parameter beside a moment or a length a type."""
 
     def assume(part: Typed, other: Typed) -> Typed:
         if not part.is_open or part.type not in (None, TEXT):
             return part
-        if other.kind is Kind.INTERVAL and part is left:
-            return adapt(part, TIMESTAMP if operator in ("+", "-") else REAL, places, written(other.node))
-        if other.kind is Kind.INTERVAL:
-            return adapt(part, INTERVAL if operator in ("+", "-") else REAL, places, written(other.node))
-        if isinstance(part.node, nodes.Text):
-            to = plain(other.type) if operator == "-" else INTERVAL
-            return adapt(part, to, places, written(other.node))
-        return adapt(part, INTERVAL, places, written(other.node))
+        if other.kind is not Kind.INTERVAL:  # a string may be a moment, too; a parameter is a length
+            to = plain(other.type) if isinstance(part.node, nodes.Text) and operator == "-" else INTERVAL
+        elif operator in ("+", "-"):
+            to = TIMESTAMP if part is left else INTERVAL
+        else:
+            to = REAL
+        return adapt(part, to, places, written(other.node))
 
     return assume(left, right), assume(right, left)
 
@@ -180,12 +181,12 @@ def _assumed(operator: str, left: Typed, right: Typed, places: list[Place]) -> t
 _MOMENT = (Kind.TIMESTAMP, Kind.DATE)
 _MOMENT_OPERATORS: dict[tuple[Kind | None, str, Kind | None], tuple[str, ColumnType]] = {
     **{(kind, "+", Kind.INTERVAL): ("hf_shift({a}, {months}, {b})", TIMESTAMP) for kind in _MOMENT},
-    **{(kind, "-", Kind.INTERVAL): ("hf_shift({a}, {months}, -{b})", TIMESTAMP) for kind in _MOMENT},
+    **{(kind, "-", Kind.INTERVAL): ("hf_shift({a}, {months}, -({b}))", TIMESTAMP) for kind in _MOMENT},
     **{(Kind.INTERVAL, "+", kind): ("hf_shift({b}, {months}, {a})", TIMESTAMP) for kind in _MOMENT},
     **{(a, "-", b): ("hf_between({a}, {b})", INTERVAL) for a in _MOMENT for b in _MOMENT},
     (Kind.DATE, "-", Kind.DATE): ("(hf_between({a}, {b}) / 86400000000)", INTEGER),
     (Kind.DATE, "+", Kind.INTEGER): ("substr(hf_shift({a}, 0, {b} * 86400000000), 1, 10)", DATE),
-    (Kind.DATE, "-", Kind.INTEGER): ("substr(hf_shift({a}, 0, -{b} * 86400000000), 1, 10)", DATE),
+    (Kind.DATE, "-", Kind.INTEGER): ("substr(hf_shift({a}, 0, -({b}) * 86400000000), 1, 10)", DATE),
     (Kind.INTEGER, "+", Kind.DATE): ("substr(hf_shift({b}, 0, {a} * 86400000000), 1, 10)", DATE),
     (Kind.INTERVAL, "+", Kind.INTERVAL): ("({a} + {b})", INTERVAL),
     (Kind.INTERVAL, "-", Kind.INTERVAL): ("({a} - {b})", INTERVAL),
@@ -244,12 +245,13 @@ def _path(operator: str, left: Typed, right: Typed, _places: list[Place]) -> Typ
     found = left.sql
     if not isinstance(right.node, nodes.Text) or not right.node.value.startswith("{"):
         raise Unsupported(f"{operator} takes a path as a string, such as '{{a,0}}'; use -> once for each level")
-    for part in right.node.value[1:-1].split(","):
-        key = part.strip().strip('"')
-        number = key.removeprefix("-").isdigit()
+    keys = [part.strip().strip('"') for part in right.node.value[1:-1].split(",")]
+    if any(key.removeprefix("-").isdigit() for key in keys):
         # In a path a number may be a place or a key; which one the value itself says.
-        step = f"iif(json_type({found}) = 'array', {int(key)}, '$.' || json_quote({literal(key)}))" if number else ""
-        found = f"({found} -> {step or json_key(Typed('', TEXT, nodes.Text(key)))})"
+        found = f"hf_json_at({', '.join([found, *map(literal, keys)])})"
+    else:
+        for key in keys:
+            found = f"({found} -> {json_key(Typed('', TEXT, nodes.Text(key)))})"
     return Typed(found, JSON) if operator == "#>" else Typed(f"hf_text({found})", TEXT)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+import msgspec
 
 from holdfast.core.types import ColumnType, Kind
 from holdfast.engine.sql import nodes
@@ -18,8 +19,6 @@ from holdfast.engine.sql.translate.searches import is_search
 from holdfast.engine.sql.translate.sources import Sources
 from holdfast.engine.sql.translate.typed import TEXT, Typed, adapt, common_type, sql_list
 from holdfast.errors import SqlError, Unsupported
-
-_WRITES = "hf:row"
 
 
 class Queries:
@@ -134,7 +133,7 @@ class Queries:
     def _select(self, node: nodes.Select, query: nodes.Query, scope: Scope) -> tuple[str, list[Field]]:
         found = nearest(self, node, query, scope)
         if found is not None:
-            node, query = found.select, found.query
+            node = found.select
         versioned = found is not None or _any(node, query, is_search)
         source = ""
         if node.source is not None:
@@ -150,7 +149,8 @@ class Queries:
         typed_items = [typed for _, _, typed in items]
         order = self._order(query, node, scope, typed_items)
         if found is not None:
-            order = found.order
+            others = self.expressions.order(found.order, scope, typed_items)
+            order = f"{found.score}{f', {others}' if others else ''}"
         listed = ", ".join(sql for sql, _, _ in items)
         head = f"SELECT {'DISTINCT ' * node.distinct}{listed}{source}"
         sql = f"{head}{clauses}{group}{_after(order, self._limits(query, scope))}"
@@ -202,9 +202,7 @@ class Queries:
 
     # The list
 
-    def _items(
-        self, node: nodes.Select, scope: Scope, *, explicit: bool = False
-    ) -> list[tuple[str, Field, Typed]]:
+    def _items(self, node: nodes.Select, scope: Scope, *, explicit: bool = False) -> list[tuple[str, Field, Typed]]:
         """Return the SQL, the column and the value of each item; a star stands as several."""
         found: list[tuple[str, Field, Typed]] = []
         for item in node.items:
@@ -237,17 +235,20 @@ class Queries:
         if not sources:
             raise SqlError(f"{star.table}.*: no such table in FROM" if star.table else "SELECT * without FROM")
         del explicit
+        # A column that a join shows once is that of either table: an outer join has a row without the first.
+        merged = {name for source in sources for name in source.merged} if star.table is None else set[str]()
         return [
-            self._star_item(source, field)
+            self._star_item(source, field, merged=field.name.lower() in merged)
             for source in sources
             for field in source.fields
             if star.table is not None or field.name.lower() not in source.merged
         ]
 
     @staticmethod
-    def _star_item(source: Source, field: Field) -> tuple[str, Field, Typed]:
+    def _star_item(source: Source, field: Field, *, merged: bool) -> tuple[str, Field, Typed]:
         sql = field.sql or f"{quoted(source.name)}.{quoted(field.name)}"
-        if source.table is None and field.sql is None and source.name.startswith("hf:"):
+        unnamed = source.table is None and field.sql is None and source.name.startswith("hf:")
+        if unnamed or (merged and field.sql is None):
             sql = quoted(field.name)
         typed = Typed(sql, field.type, nodes.Name(field.name, source.name), field.not_null)
         return f"{sql} AS {quoted(field.name)}", Field(field.name, field.type, field.not_null), typed
@@ -263,7 +264,7 @@ class Queries:
         clauses = self._clauses(node, scope)
         group = self._group(node, scope, items)
         by_name = {field.name.lower(): typed for _, field, typed in items}
-        order = tuple(replace(item, expression=_meant(item.expression, node)) for item in query.order)
+        order = tuple(msgspec.structs.replace(item, expression=_meant(item.expression, node)) for item in query.order)
         scope.outputs = {}
         keyed = [_meant(part, node) for part in node.distinct_on]
         if any(item.expression not in keyed for item in order[: len(keyed)]):
@@ -312,7 +313,7 @@ def _in_form(sql: str, mine: list[Field], fields: list[Field]) -> str:
     ]
     if values == names:
         return sql
-    return f"SELECT * FROM (WITH hf_arm({', '.join(names)}) AS ({sql}) SELECT {', '.join(values)} FROM hf_arm)"
+    return f'SELECT * FROM (WITH "hf:arm"({", ".join(names)}) AS ({sql}) SELECT {", ".join(values)} FROM "hf:arm")'
 
 
 def _united(a: Field, b: Field) -> Field:
@@ -331,8 +332,17 @@ def _any(node: nodes.Select, query: nodes.Query, wanted: Callable[[Node], bool])
     return any(contains(part, wanted) for part in parts)
 
 
-_TYPE_NAMES = {"int": "int4", "integer": "int4", "bigint": "int8", "smallint": "int2", "double precision": "float8"}
-_TYPE_NAMES |= {"real": "float4", "float": "float8", "boolean": "bool", "decimal": "numeric"}
+_TYPE_NAMES = {
+    "int": "int4",
+    "integer": "int4",
+    "bigint": "int8",
+    "smallint": "int2",
+    "double precision": "float8",
+    "real": "float4",
+    "float": "float8",
+    "boolean": "bool",
+    "decimal": "numeric",
+}
 UNNAMED = "?column?"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
+from holdfast.core.canonical import shortened
 from holdfast.core.schema import Table
 from holdfast.core.types import ColumnType
 from holdfast.engine.sql import nodes
@@ -13,8 +15,7 @@ from holdfast.engine.sql.translate.typed import Place, Typed
 from holdfast.errors import HoldfastError, SqlError, Unsupported
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """A column of a table or of a query's result. `sql` is what reads it, where that is not its name."""
 
     name: str
@@ -23,14 +24,15 @@ class Field:
     sql: str | None = None
 
 
-@dataclass(slots=True)
-class Source:
+class Source(msgspec.Struct, eq=False):
     """A table in FROM. `name` is what columns are qualified with; `view` is the name that SQLite has for the table."""
 
     name: str
     fields: list[Field]
     table: Table | None = None
     view: str = ""
+    query: nodes.Node | None = None
+    """Of `plainto_tsquery('words') AS query` in FROM: what the name stands for."""
     written: str = ""
     """The name as the statement has it, of a table at a ref: there the case of letters counts."""
     merged: frozenset[str] = frozenset()
@@ -49,16 +51,14 @@ class Source:
         return next((found for found in self.fields if found.name.lower() == folded), None)
 
 
-@dataclass(frozen=True, slots=True)
-class CommonTable:
+class CommonTable(msgspec.Struct, frozen=True):
     """A table of the WITH clause: what it is called for SQLite, and its columns."""
 
     name: str
     fields: list[Field]
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True):
     """A table that the statement reads: under which name, and at which ref (None: on the branch itself).
 
     `versioned`: with the hidden column of its versions, for searches.
@@ -70,17 +70,18 @@ class Shown:
     versioned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """Rows to find before the statement runs, by distance or by words; it joins what was found (engine/contract.py).
+class Search(msgspec.Struct, frozen=True):
+    """Rows to find before the statement runs, by distance or by words; it joins what was found (engine/contract).
 
-    Args:
+    Attributes:
         shown: the table, as the statement sees it.
         column: the name of the column.
         operator: `<->`, `<=>`, `<#>`, or `@@` for words.
-        query: the parameter (from 1) or the stored value to look for.
-        limit: how many of the nearest, as a parameter or a number; None: all that match.
-        among: a query for the versions to look at, if not all, and the parameters in it.
+        query: the parameter or the string to look for.
+        syntax, language: of a search for words: how they are written, and in which language they are taken.
+        limit, offset: of the nearest rows: how many there are to be, and to be passed over.
+        among: a query for the versions to look at, if not all.
+        whole: whether rows without a vector would come, too, where there are too few with one.
         number: the parameter that takes the number of the search.
     """
 
@@ -88,14 +89,16 @@ class Search:
     column: str
     operator: str
     query: nodes.Node
-    syntax: str
-    limit: nodes.Node | None
-    among: str | None
-    number: int
+    syntax: str = ""
+    language: str | None = None
+    limit: nodes.Node | None = None
+    offset: nodes.Node | None = None
+    among: str | None = None
+    whole: bool = False
+    number: int = 0
 
 
-@dataclass(slots=True)
-class Context:
+class Context(msgspec.Struct, eq=False):
     """What belongs to a statement as a whole.
 
     Args:
@@ -105,8 +108,10 @@ class Context:
 
     find: Callable[[str], Shown | None]
     places: list[Place]
-    shown: dict[str, Shown] = field(default_factory=dict)
-    searches: list[Search] = field(default_factory=list)
+    shown: dict[str, Shown] = msgspec.field(default_factory=dict)
+    searches: list[Search] = msgspec.field(default_factory=list)
+    searches_nearest: bool = True
+    """Whether the nearest rows are found before the statement runs."""
     hoisted: list[tuple[str, int]] | None = None
     """Inside a trigger, which takes no parameters: the columns of NEW that hold them, with their numbers."""
 
@@ -119,10 +124,17 @@ class Context:
             self.hoisted.append((name, number))
         return f"NEW.{quoted(name)}"
 
+    def another_parameter(self) -> int:
+        """Return the number of another parameter, which is filled in when the statement runs."""
+        self.places.append(Place())
+        return len(self.places)
+
     def is_table(self, name: str) -> bool:
         """Tell whether there is a table of that name."""
         try:
             return self.find(name) is not None
+        except Unsupported:  # the engine's own: in what a statement becomes, a common table would stand for it
+            raise
         except HoldfastError:
             return False
 
@@ -147,17 +159,18 @@ def table_source(shown: Shown, alias: str | None) -> Source:
     return Source(alias or shown.alias, fields, table, shown.alias)
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(msgspec.Struct, eq=False):
     """The names that can be used at one place: those of its own FROM, and those around it."""
 
     context: Context
     parent: Scope | None = None
-    sources: list[Source] = field(default_factory=list)
-    outputs: dict[str, Typed] = field(default_factory=dict)
+    sources: list[Source] = msgspec.field(default_factory=list)
+    outputs: dict[str, Typed] = msgspec.field(default_factory=dict)
     """The names that the list of the SELECT gives, for ORDER BY and GROUP BY."""
-    tables: dict[str, CommonTable] = field(default_factory=dict)
+    tables: dict[str, CommonTable] = msgspec.field(default_factory=dict)
     """Common tables, by name in lower case."""
+    write: str = ""
+    """The write whose rows these are, such as `UPDATE t`: aggregates and windows have nothing to go over there."""
 
     def inner(self) -> Scope:
         """Return a scope inside this one."""
@@ -174,8 +187,7 @@ class Scope:
         return None
 
     def column(self, node: nodes.Name) -> Typed:
-        """Return a column, or the name as it stands if no table is known to have it: the engine then says so."""
-        _refuse_our_names(node)
+        """Return a column. Raises SqlError if there is none of that name here, or several."""
         if node.table is not None:
             return self._qualified(node, node.table)
         scope: Scope | None = self
@@ -190,7 +202,7 @@ class Scope:
                 output = scope.outputs[node.name.lower()]
                 return Typed(quoted(node.name), output.type, node, not_null=output.not_null)
             scope = scope.parent
-        return Typed(quoted(node.name), None, node)
+        raise self._unknown(node)
 
     def _qualified(self, node: nodes.Name, table: str) -> Typed:
         scope: Scope | None = self
@@ -201,7 +213,32 @@ class Scope:
                     if column is not None:
                         return _typed((source, column), node)
             scope = scope.parent
-        return Typed(f"{quoted(table)}.{quoted(node.name)}", None, node)
+        raise self._unknown(node)
+
+    def _unknown(self, node: nodes.Name) -> SqlError:
+        around: list[Source] = []
+        scope: Scope | None = self
+        while scope is not None:
+            around += scope.sources
+            scope = scope.parent
+        if node.table is not None:
+            name, around = f"{node.table}.{node.name}", [source for source in around if source.is_called(node.table)]
+            if not around:
+                return SqlError(f"no such column: {name}; no table in FROM is called {node.table!r}")
+        else:
+            name = node.name
+        known = shortened(", ".join(field.name for source in around for field in source.fields))
+        return SqlError(f"no such column: {name}; {f'there are {known}' if known else 'no table is in FROM'}")
+
+    def rows_of(self, columns: Iterable[nodes.Name]) -> Scope:
+        """Return the scope whose rows an aggregate of these columns goes over: the innermost that has one of them."""
+        scope: Scope | None = self
+        names = list(columns)
+        while scope is not None:
+            if any(_has(source, name) for source in scope.sources for name in names):
+                return scope
+            scope = scope.parent
+        return self
 
     def field(self, node: nodes.Name) -> Field | None:
         """Return the column of the tables around that a name means, or None."""
@@ -212,6 +249,16 @@ class Scope:
                     found = source.find(node.name)
                     if found is not None:
                         return found
+            scope = scope.parent
+        return None
+
+    def query_named(self, name: str) -> nodes.Node | None:
+        """Return what a name in FROM asks to be searched for, or None."""
+        scope: Scope | None = self
+        while scope is not None:
+            for source in scope.sources:
+                if source.query is not None and source.is_called(name):
+                    return source.query
             scope = scope.parent
         return None
 
@@ -234,9 +281,8 @@ def _typed(found: tuple[Source, Field], node: nodes.Name) -> Typed:
     return Typed(sql, column.type, node, not_null=column.not_null)
 
 
-def _refuse_our_names(node: nodes.Name) -> None:
-    if node.name.lower().startswith("hf:"):
-        raise Unsupported(f"{node.name!r} is Holdfast's own and cannot be used in statements")
+def _has(source: Source, node: nodes.Name) -> bool:
+    return (node.table is None or source.is_called(node.table)) and source.find(node.name) is not None
 
 
 def distinct_fields(fields: Sequence[Field], names: Sequence[str]) -> list[Field]:

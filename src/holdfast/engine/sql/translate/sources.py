@@ -9,6 +9,7 @@ from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import quoted
 from holdfast.engine.sql.nodes import Node
 from holdfast.engine.sql.translate.scope import Field, Scope, Source, distinct_fields, table_source
+from holdfast.engine.sql.translate.searches import SYNTAXES
 from holdfast.engine.sql.translate.typed import (
     INTEGER,
     INTERVAL,
@@ -49,6 +50,7 @@ _EACH = {
 }
 """Functions over the parts of a JSON value: what their columns are, over SQLite's json_each."""
 
+_SERIES = '"hf:series"'
 _SQLITE_COLUMNS = ("key", "value", "type", "atom", "id", "parent", "fullkey", "path")
 
 
@@ -141,8 +143,11 @@ class Sources:
 
     def _function(self, node: nodes.TableCall, scope: Scope) -> str:
         name = node.call.name.lower()
-        arguments = self._queries.expressions.all(node.call.arguments, scope)
+        arguments = [] if name in SYNTAXES else self._queries.expressions.all(node.call.arguments, scope)
         alias = node.alias or name
+        if name in SYNTAXES:  # what is searched for has a name, and is no table
+            scope.sources.append(Source(alias, [], query=node.call))
+            return f"(SELECT 1) AS {quoted(alias)}"
         if name == "generate_series":
             return self._series(node, arguments, alias, scope)
         if name in ("json_each", "json_tree"):
@@ -193,18 +198,30 @@ class Sources:
         following = f"value + {step.sql}"
         if first.kind in MOMENTS or step.kind is INTERVAL.kind:
             places = scope.context.places
-            first, last = adapt(first, TIMESTAMP, places, "generate_series"), adapt(last, TIMESTAMP, places, "generate_series")
-            months = step.node.months if isinstance(step.node, nodes.Interval) else 0
-            following, type_ = f"hf_shift(value, {months}, {step.sql})", TIMESTAMP
+            first, last = (
+                adapt(first, TIMESTAMP, places, "generate_series"),
+                adapt(last, TIMESTAMP, places, "generate_series"),
+            )
+            following, type_ = f"hf_shift(value, {step_months(step)}, {step.sql})", TIMESTAMP
         column = node.columns[0] if node.columns else node.alias or "generate_series"
-        backwards = step.sql.lstrip("(").startswith("-")
-        beyond = ">=" if backwards else "<="
+        # Which way it goes may only be known when it runs.
+        counted = f"hf_step({step.sql}, {step_months(step)})"
         scope.sources.append(Source(alias, [Field(column, type_, not_null=True)]))
         return (
-            f"(WITH RECURSIVE hf_series(value) AS (SELECT {first.sql} WHERE {first.sql} {beyond} {last.sql} UNION ALL"
-            f" SELECT {following} FROM hf_series WHERE {following} {beyond} {last.sql})"
-            f" SELECT value AS {quoted(column)} FROM hf_series) AS {quoted(alias)}"
+            f"(WITH RECURSIVE {_SERIES}(value) AS (SELECT {first.sql}"
+            f" WHERE {_not_beyond(first.sql, last.sql, counted)} UNION ALL SELECT {following} FROM {_SERIES}"
+            f" WHERE {_not_beyond(following, last.sql, counted)})"
+            f" SELECT value AS {quoted(column)} FROM {_SERIES}) AS {quoted(alias)}"
         )
+
+
+def step_months(step: Typed) -> int:
+    """Return the months in the step of a series."""
+    return step.node.months if isinstance(step.node, nodes.Interval) else 0
+
+
+def _not_beyond(value: str, last: str, step: str) -> str:
+    return f"iif({step} > 0, {value} <= {last}, {value} >= {last})"
 
 
 def _list_of(value: Typed, places: list[Place]) -> Typed:

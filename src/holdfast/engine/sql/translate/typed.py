@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from holdfast.core.types import ColumnType, Kind, Stored, encode
 from holdfast.engine.sql import nodes
@@ -32,8 +33,7 @@ NUMBERS = frozenset((Kind.INTEGER, Kind.REAL, Kind.NUMERIC))
 MOMENTS = frozenset((Kind.TIMESTAMP, Kind.DATE))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a parameter goes: into a column of this type, beside one, or (None) anywhere in an expression.
 
     `no_number`: beside text that was computed: a number would never be equal to it. `many`: a list of such values.
@@ -45,8 +45,7 @@ class Place:
     many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(msgspec.Struct, frozen=True):
     """An expression. `type` None: not known; `node` is what it was translated from."""
 
     sql: str
@@ -92,7 +91,7 @@ def common_type(parts: Iterable[Typed]) -> ColumnType | None:
     return TEXT if found is None and texts else found
 
 
-_WIDENING = {
+_WIDENING: dict[frozenset[Kind], ColumnType] = {
     frozenset((Kind.INTEGER, Kind.REAL)): REAL,
     frozenset((Kind.INTEGER, Kind.NUMERIC)): NUMERIC,
     frozenset((Kind.REAL, Kind.NUMERIC)): NUMERIC,
@@ -105,9 +104,10 @@ def _wider(a: ColumnType, b: ColumnType) -> ColumnType | None:
     return a if a.kind is b.kind else _WIDENING.get(frozenset((a.kind, b.kind)))
 
 
-def written(node: Node | None) -> str:
-    """Return an expression for a message, shortened."""
-    match node:
+def written(node: Node | None, levels: int = 4) -> str:
+    """Return an expression for a message, shortened: no more than some levels of what stands in each other."""
+    inner = levels - 1
+    match node if levels else None:
         case nodes.Name(name, table):
             return f"{table}.{name}" if table else name
         case nodes.Text(value):
@@ -117,13 +117,13 @@ def written(node: Node | None) -> str:
         case nodes.Parameter():
             return "%s"
         case nodes.Binary(operator, left, right):
-            return f"{written(left)} {operator} {written(right)}"[:80]
+            return f"{written(left, inner)} {operator} {written(right, inner)}"[:80]
         case nodes.Call(name, arguments):
-            return f"{name}({', '.join(map(written, arguments))})"[:80]
+            return f"{name}({', '.join(written(part, inner) for part in arguments[:9])})"[:80]
         case nodes.Cast(operand, type_):
-            return f"CAST({written(operand)} AS {type_.name.upper()})"[:80]
+            return f"CAST({written(operand, inner)} AS {type_.name.upper()})"[:80]
         case _:
-            return "the expression"
+            return "the expression" if levels else "..."
 
 
 def constant(value: Stored, type_: ColumnType, node: Node | None = None) -> Typed:
@@ -163,7 +163,7 @@ def adapt(part: Typed, to: ColumnType | None, places: list[Place], where: str) -
 def _parameter(part: Typed, node: nodes.Parameter, to: ColumnType, places: list[Place], where: str) -> Typed:
     at = node.number - 1
     if to.kind in CONVERTED and places[at].type is None:
-        places[at] = replace(places[at], type=to, where=where)
+        places[at] = msgspec.structs.replace(places[at], type=to, where=where)
     return Typed(part.sql, to, node)
 
 
@@ -190,7 +190,9 @@ def united(part: Typed, to: ColumnType | None, places: list[Place], where: str) 
     """Return `part` as one of several that make one value: an integer among floats is a float, too."""
     if to is not None and to.kind is Kind.REAL and part.kind is Kind.INTEGER:
         number = isinstance(part.node, nodes.Number)
-        return Typed(f"{part.sql.rstrip(')')}.0{')' * part.sql.endswith(')')}" if number else f"CAST({part.sql} AS REAL)", REAL)
+        return Typed(
+            f"{part.sql.rstrip(')')}.0{')' * part.sql.endswith(')')}" if number else f"CAST({part.sql} AS REAL)", REAL
+        )
     return adapt(part, to, places, where)
 
 
@@ -203,7 +205,8 @@ def refuse_order_of_json(part: Typed) -> None:
     """Raise Unsupported for JSON, whose text has another order than its values."""
     if part.kind is Kind.JSON:
         raise Unsupported(
-            f"{written(part.node)}: the parts of JSON have no order here: use CAST(... ->> ... AS INTEGER), REAL or TEXT"
+            f"{written(part.node)}: the parts of JSON have no order here: use CAST(... ->> ... AS INTEGER), REAL or"
+            " TEXT"
         )
 
 

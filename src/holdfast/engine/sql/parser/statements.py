@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.nodes import Node
-from holdfast.engine.sql.query_parser import QueryParser
+from holdfast.engine.sql.parser.queries import QueryParser
 from holdfast.engine.sql.tokens import Token
 from holdfast.errors import SqlError, Unsupported
 
@@ -40,6 +40,8 @@ class StatementParser(QueryParser):
             return self._update(tables, recursive=recursive)
         if word.is_word("delete"):
             return self._delete(tables, recursive=recursive)
+        if tables and not (self.peek().is_word("select", "values") or self.peek().is_symbol("(")):
+            raise self.unexpected("after the tables of WITH, SELECT, INSERT, UPDATE or DELETE is expected")
         self.at = start
         return self.query()
 
@@ -58,7 +60,7 @@ class StatementParser(QueryParser):
         return nodes.Insert(table, alias, columns, source, conflict, self._returning(), tables, recursive)
 
     def _at_columns(self) -> bool:
-        return self.peek().is_symbol("(") and not self.peek(1).is_word("select", "with", "values")
+        return self.peek().is_symbol("(") and not self.at_query(1)
 
     def _target(self, what: str) -> tuple[str, str | None]:
         self.take("only")
@@ -66,13 +68,13 @@ class StatementParser(QueryParser):
         alias = None
         if self.take("as"):
             alias = self.name(what)
-        elif self._at_alias() and not self.peek().is_word("overriding"):
+        elif self.at_alias() and not self.peek().is_word("overriding"):
             alias = self.next().name
         return table, alias
 
     def _conflict(self) -> nodes.OnConflict:
         target: tuple[str, ...] | None = None
-        constraint = None
+        constraint: str | None = None
         if self.peek().is_symbol("("):
             target = self.names("a column")
             if self.peek().is_word("where"):
@@ -94,11 +96,11 @@ class StatementParser(QueryParser):
 
     def _assignment(self) -> nodes.Assignment:
         if not self.peek().is_symbol("("):
-            columns = (self._assigned(),)
-            self.expect("=")
-            return nodes.Assignment(columns, self.value())
+            column = self._assigned()
+            self._equals()
+            return nodes.Assignment((column,), self.value())
         columns = self.names("a column")
-        self.expect("=")
+        self._equals()
         self.take("row")
         if self.peek().is_symbol("(") and self.peek(1).is_word("select", "with"):
             return nodes.Assignment(columns, nodes.Subquery(self.parenthesised(self.query)))
@@ -108,10 +110,14 @@ class StatementParser(QueryParser):
         return nodes.Assignment(columns, nodes.Row(tuple(values)))
 
     def _assigned(self) -> str:
-        name = self.name("a column")
+        name = self.name("an assignment, column = value,")
         if self.symbol("."):
-            raise Unsupported(f"SET {name}.…: a column is assigned by its own name")
+            raise Unsupported(f"SET {name}.{self.peek().name}: a column is assigned by its name, without the table's")
         return name
+
+    def _equals(self) -> None:
+        if not self.symbol("="):
+            raise self.unexpected("the '=' of an assignment is expected")
 
     def _returning(self) -> tuple[nodes.Item, ...]:
         return tuple(self.items()) if self.take("returning") else ()
@@ -119,7 +125,7 @@ class StatementParser(QueryParser):
     def _update(self, tables: tuple[nodes.CommonTable, ...], *, recursive: bool) -> nodes.Update:
         self.next()
         if self.take("or"):
-            raise Unsupported("UPDATE OR ... is not supported")
+            raise Unsupported("UPDATE OR ... is not supported: choose the rows with WHERE, or catch ConstraintFailed")
         table, alias = self._target("an alias")
         if not self.take("set"):
             raise self.unexpected("SET is expected")
@@ -143,5 +149,6 @@ class StatementParser(QueryParser):
         word = self.peek()
         if word.is_word("order", "limit", "group", "having"):
             raise Unsupported(
-                f"{word.text.upper()} in {verb} is not supported: choose the rows in a subquery, WHERE id IN (SELECT ...)"
+                f"{word.text.upper()} in {verb} is not supported: choose the rows in a subquery, WHERE id IN"
+                " (SELECT ...)"
             )

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from holdfast.engine.sql import nodes
-from holdfast.engine.sql.expression_parser import RESERVED, ExpressionParser
 from holdfast.engine.sql.nodes import Node
+from holdfast.engine.sql.parser.calls import CallParser
+from holdfast.engine.sql.parser.stream import RESERVED
 from holdfast.errors import SqlError, Unsupported
 
 _JOINS = ("join", "inner", "left", "right", "full", "cross", "natural")
-_SETS = ("union", "intersect", "except")
 
 
-class QueryParser(ExpressionParser):
+class QueryParser(CallParser):
     """Reads queries, and expressions with queries in them."""
 
     def query(self) -> nodes.Query:
         """Read a query with its WITH clause, order and limits."""
         tables, recursive = self.with_clause()
-        body = self._set_operation(self._intersection(), ("union", "except"))
-        order = self.order_by() if self.take("order", "by") else ()
+        body = self._set_operation()
+        order = self.order_clause()
         limit, offset = self._limits()
         if self.peek().is_word("for"):
-            raise Unsupported("FOR UPDATE and FOR SHARE are not supported: use db.transaction(), which keeps others out")
+            raise Unsupported(
+                "FOR UPDATE and FOR SHARE are not supported: use db.transaction(), which keeps others out"
+            )
         return nodes.Query(body, order, limit, offset, tables, recursive)
 
     def with_clause(self) -> tuple[tuple[nodes.CommonTable, ...], bool]:
@@ -47,8 +49,9 @@ class QueryParser(ExpressionParser):
         self.expect(")")
         return nodes.CommonTable(name, columns, query, hint)
 
-    def _set_operation(self, left: Node, words: tuple[str, ...]) -> Node:
-        while self.peek().is_word(*words):
+    def _set_operation(self) -> Node:
+        left = self._intersection()
+        while self.peek().is_word("union", "except"):
             operator = self.next().value
             if self.take("all"):
                 operator += " all"
@@ -73,10 +76,12 @@ class QueryParser(ExpressionParser):
         if self.take("values"):
             return nodes.Values(tuple(self.listed(self._row)))
         if not self.take("select"):
-            raise self.unexpected("SELECT is expected")
+            raise self.unexpected("SELECT or VALUES is expected")
         return self._select()
 
     def _row(self) -> tuple[Node, ...]:
+        if not self.peek().is_symbol("("):
+            raise self.unexpected("a row in parentheses is expected")
         return tuple(self.parenthesised(lambda: self.listed(self.value)))
 
     def value(self) -> Node:
@@ -89,7 +94,7 @@ class QueryParser(ExpressionParser):
         distinct_on: tuple[Node, ...] = ()
         distinct = self.take("distinct")
         if distinct and self.take("on"):
-            distinct, distinct_on = False, tuple(self.parenthesised(lambda: self.listed(self.expression)))
+            distinct, distinct_on = False, tuple(self.parenthesised(self.expressions))
         elif not distinct:
             self.take("all")
         items = () if self.peek().is_word("from", "where") else tuple(self.items())
@@ -108,7 +113,7 @@ class QueryParser(ExpressionParser):
         word, following = self.peek(), self.peek(1)
         if (word.is_word("rollup", "cube") and following.is_symbol("(")) or word.is_word("grouping"):
             raise Unsupported(f"GROUP BY {word.text.upper()} is not supported: use UNION ALL of the groupings")
-        return tuple(self.listed(self.expression))
+        return tuple(self.expressions())
 
     def _named_window(self) -> tuple[str, nodes.Window]:
         name = self.name("the name of a window")
@@ -120,21 +125,15 @@ class QueryParser(ExpressionParser):
         return self.listed(self._item)
 
     def _item(self) -> nodes.Item:
-        start = self.at
-        expression = self.expression()
-        text = self.text_since(start)
-        return nodes.Item(expression, self._output_name(), text)
+        return nodes.Item(self.expression(), self._output_name())
 
     def _output_name(self) -> str | None:
         if self.take("as"):
-            token = self.next()
-            if not token.is_name:
-                self.at -= 1
-                raise self.unexpected("a name is expected")
-            return token.name
-        return self.next().name if self._at_alias() else None
+            return self.any_name("a name").name
+        return self.next().name if self.at_alias() else None
 
-    def _at_alias(self) -> bool:
+    def at_alias(self) -> bool:
+        """Tell whether a name without AS comes next."""
         return self.peek().is_name and not self.peek().is_word(*RESERVED)
 
     # FROM
@@ -194,11 +193,12 @@ class QueryParser(ExpressionParser):
         if name.lower() == "public" and self.symbol("."):
             name = self.name("a table name")
         if self.peek().is_symbol("."):
-            raise Unsupported(f"{name}.…: tables are named without a schema")
+            inner = self.peek(1).name if self.peek(1).is_name else "…"
+            raise Unsupported(f"{name}.{inner}: tables are named without a schema")
         return name
 
     def _table_in_parentheses(self, *, lateral: bool) -> Node:
-        if self.peek(1).is_word("select", "with", "values") or self._is_query_in_parentheses():
+        if self.at_query_in_parentheses():
             query = self.parenthesised(self.query)
             if lateral:
                 raise Unsupported(
@@ -207,12 +207,12 @@ class QueryParser(ExpressionParser):
                 )
             return nodes.TableQuery(query, *self._alias())
         inner = self.parenthesised(self.sources)
-        if self._at_alias() or self.peek().is_word("as"):
+        if self.at_alias() or self.peek().is_word("as"):
             raise Unsupported("an alias for a join in parentheses is not supported: give each table its own")
         return inner
 
     def _table_call(self) -> Node:
-        call = self._call()
+        call = self.call()
         if not isinstance(call, nodes.Call):
             raise self.unexpected("a table is expected")
         ordinality = self.take("with", "ordinality")
@@ -251,22 +251,3 @@ class QueryParser(ExpressionParser):
             raise Unsupported("FETCH ... WITH TIES is not supported: use rank() OVER (ORDER BY ...)")
         self.expect("only")
         return limit
-
-
-def column_names(query: nodes.Query) -> list[str | None] | None:
-    """Return the names of a query's columns as far as the list says them; None with a star in it."""
-    body = query.body
-    while not isinstance(body, (nodes.Select, nodes.Values)):
-        body = body.left if isinstance(body, nodes.SetOperation) else body.body  # type: ignore[attr-defined]
-    if isinstance(body, nodes.Values):
-        return [f"column{at}" for at in range(1, len(body.rows[0]) + 1)]
-    if any(isinstance(item.expression, nodes.Star) for item in body.items):
-        return None
-    return [output_name(item) for item in body.items]
-
-
-def output_name(item: nodes.Item) -> str | None:
-    """Return the name of an item: its alias, its column's, or None for an expression."""
-    if item.alias is not None:
-        return item.alias
-    return item.expression.name if isinstance(item.expression, nodes.Name) else None

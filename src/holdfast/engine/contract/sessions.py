@@ -1,0 +1,86 @@
+"""Connections to a store, and the store itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar
+
+from holdfast.core.clock import Clock
+from holdfast.engine.contract.reading import Reader
+from holdfast.engine.contract.writing import Writer
+
+Result = TypeVar("Result")
+
+
+class Session(Protocol):
+    """One connection to the store, used by one thread at a time."""
+
+    @property
+    def has_sql(self) -> bool:
+        """Whether readers and writers are `SqlReader` and `SqlWriter`."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Where the session's commits get their time."""
+        ...
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """Return a consistent snapshot, for the length of the block; inside another block, that one's."""
+        ...
+
+    def write(self) -> AbstractContextManager[Writer]:
+        """Return a writer whose work lands when the block ends, or not at all if it raises.
+
+        Raises TransactionOpen inside another `write` block of the session, ReadOnly inside one of its `read` blocks or
+        where the store can only be read.
+        """
+        ...
+
+    def write_together(self, work: Callable[[Any], Result]) -> Result:
+        """Let `work` write with a `Writer`; return what it returns once that is as durable as all that is committed.
+
+        It may share a transaction, and its fsync, with the work of other callers, and be done on another connection
+        and by another thread: it must depend on nothing but its writer, and call nothing that waits. If it raises,
+        nothing but what it did is undone. It may be called again after all of it was undone.
+        """
+        ...
+
+    def scrub(self) -> None:
+        """Rewrite the store's files, so that nothing of what was removed is left in them.
+
+        Raises TransactionOpen inside a `read` or `write` block, and Timeout if others read or write for too long.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what the session holds. Idempotent."""
+        ...
+
+
+class Engine(Protocol):
+    """A store's storage."""
+
+    @property
+    def url(self) -> str:
+        """Return what `connect` takes to reach the same store."""
+        ...
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the store was opened to be read only."""
+        ...
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a caller waits for others."""
+        ...
+
+    def session(self) -> Session:
+        """Open another connection."""
+        ...
+
+    def close(self) -> None:
+        """Close all sessions. Idempotent."""
+        ...

@@ -1,0 +1,112 @@
+"""What engines with SQL can do in addition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from holdfast.core.points import Point
+from holdfast.core.schema import Column, Table
+from holdfast.engine.contract.reading import Reader
+from holdfast.engine.contract.values import Line, Metric, WordSyntax
+from holdfast.engine.contract.writing import Writer
+from holdfast.engine.sql.views import Command
+
+
+class SqlReader(Reader, Protocol):
+    """What engines with SQL can do in addition."""
+
+    def show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool = False) -> None:
+        """Let `alias` name `table` in the statements that follow, as seen from a point or from the head of a line.
+
+        Args:
+            versioned: whether it has the column "hf:vid" too, by which it is joined with what a search found.
+        """
+        ...
+
+    def nearest(
+        self,
+        table: Table,
+        column: Column,
+        at: Line | Point,
+        metric: Metric,
+        query: bytes,
+        k: int,
+        among: tuple[str, Sequence[object]] | None = None,
+    ) -> int:
+        """Find the rows whose vectors are nearest to `query`; exact. Return the number of the search.
+
+        `temp.hf_found` then has, under this number in `search`, the `vid`, the `score` (the distance) and the `place`
+        (from 1: by score, then by row id) of the `k` nearest, and of those as near as the last of them, so that a
+        statement may order equal ones as it likes. Rows without a vector are passed over. What was found is good for
+        the statements of this snapshot, of the last `SEARCHES_KEPT` searches (engine/sql/searches.py).
+
+        Args:
+            at: the line, or the point, that is looked at; of the line that is written, its open commit too.
+            query: little-endian float32, as stored.
+            among: SQL that yields the vids to look at, with its parameters.
+
+        Raises:
+            InvalidValue: `query` is no vector of the column's dimensions, or `k` is negative.
+        """
+        ...
+
+    def matching(
+        self,
+        table: Table,
+        column: Column,
+        at: Line | Point,
+        words: str,
+        syntax: WordSyntax,
+        config: str | None = None,
+        k: int | None = None,
+    ) -> int:
+        """Find the rows whose text matches; return the number of the search, as `nearest` does.
+
+        The score is BM25's, as the rows that are seen give it, whatever other branches have: larger is better. The
+        column needs a text index (engine/sql/text_index.py).
+
+        Args:
+            config: what the words are to be understood as: "english" or "simple"; None as the index does.
+            k: how many of the best to keep, with those as good as the last of them; None for all.
+
+        Raises:
+            NotFound: the column has no text index.
+            InvalidValue: `words` is not well formed.
+            Unsupported: a part of `words` that has no meaning here, or the index was made for another `config`.
+        """
+        ...
+
+    def query(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run a statement that reads; return its rows as the engine has them."""
+        ...
+
+
+class SqlWriter(SqlReader, Writer, Protocol):
+    """What engines with SQL can do in addition."""
+
+    def apply(
+        self, table: Table, sql: str, parameters: Iterable[Sequence[object]], command: Command | None = None
+    ) -> int:
+        """Run an INSERT into a command view of `table` (engine/sql/views.py) once for each of `parameters`.
+
+        Args:
+            command: a command view of the statement's own, which is made first.
+
+        Returns:
+            How many rows were touched.
+        """
+        ...
+
+    def prepare(self, table: Table) -> None:
+        """Let the statements that follow read `hf_rows_<id>` of a table that is going to be written."""
+        ...
+
+    def gather(self, table: Table, sql: str, parameters: Sequence[object], command: Command | None = None) -> list[int]:
+        """Run one as `apply` does, once; return the versions of the rows that it wrote, each once, in its order."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo what the block did if it raises."""
+        ...

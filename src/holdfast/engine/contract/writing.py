@@ -1,0 +1,136 @@
+"""What may be changed in a store, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from holdfast.core.points import Point
+from holdfast.core.rows import Resolution, Row
+from holdfast.core.schema import Catalogue, Table
+from holdfast.engine.contract.reading import Reader
+from holdfast.engine.contract.values import Commit, Line, Removal, Violation
+
+
+class Writer(Reader, Protocol):
+    """A snapshot that may be changed. All row operations belong to the commit that `open` began."""
+
+    def create_line(self, uid: str, parent: Point) -> Line:
+        """Fork a line at `parent`. Writes one row, whatever the parent's size."""
+        ...
+
+    def point_branch(self, name: str, line: str, expect: str | None) -> None:
+        """Let a branch name a line. Raises BranchMoved unless it names `expect` now (None: no such branch)."""
+        ...
+
+    def delete_branch(self, name: str) -> None:
+        """Forget a branch. Its line and commits stay."""
+        ...
+
+    def put_tag(self, name: str, point: Point) -> None:
+        """Let a tag name a point."""
+        ...
+
+    def delete_tag(self, name: str) -> None:
+        """Forget a tag."""
+        ...
+
+    def open(self, line: Line) -> None:
+        """Begin the next commit of a line. Raises BranchMoved unless `line` is what the line is now."""
+        ...
+
+    @property
+    def opened(self) -> Line:
+        """The line of the open commit, as it is now."""
+        ...
+
+    def insert(self, table: Table, values: Sequence[object]) -> None:
+        """Add a row (stored forms, in column order). Raises ConstraintFailed, changing nothing."""
+        ...
+
+    def update(self, table: Table, row: Row, values: Sequence[object]) -> None:
+        """Replace the values of a row that the branch sees. Raises ConstraintFailed, changing nothing."""
+        ...
+
+    def delete(self, table: Table, row: Row) -> None:
+        """Remove a row that the branch sees."""
+        ...
+
+    def define(self, catalogue: Catalogue) -> None:
+        """Make `catalogue`, whose version is one above the present one, the schema of the store.
+
+        Rows that are there show the `fill` of a column that it adds. Raises ConstraintFailed, naming the branch and
+        the rows, if a constraint that it adds to a table does not hold at the head of every branch.
+        """
+        ...
+
+    def absorb(self, theirs: Point) -> None:
+        """Make the open commit a merge: from it on the line sees all that `theirs` sees."""
+        ...
+
+    def settle(self, table: Table, resolution: Resolution) -> None:
+        """End and write versions, in the open commit, as was decided. Constraints are not checked here."""
+        ...
+
+    def violations(self, table: Table, rows: Iterable[Row]) -> list[Violation]:
+        """Return the constraints that these rows, as the open commit shows them, would break."""
+        ...
+
+    def orphans(self, table: Table, rows: Iterable[Row]) -> list[Violation]:
+        """Return the foreign keys that others would break who refer to what these rows of a table were.
+
+        A violation has the rows that refer to a key that no row has, as the open commit shows it, and their table.
+        """
+        ...
+
+    # Removal. Each keeps hashes verifiable, and leaves a commit's row unless nobody can see the commit.
+
+    def prune(self, points: Iterable[Point]) -> None:
+        """Let commits be no points any more that can be checked out."""
+        ...
+
+    def squash(self, table: Table, handles: Sequence[int], kept: Mapping[int, list[Point]], *, erase: bool) -> Removal:
+        """Remove versions together with their ends; the marks of the changes that go are kept.
+
+        Args:
+            handles: versions; those that are gone already are passed over.
+            kept: what `kept_by_merges` says.
+            erase: whether the salts of the removed changes go, too, so that their content cannot be guessed back.
+        """
+        ...
+
+    def erase_texts(self, points: Iterable[Point]) -> None:
+        """Remove the message and the metadata of commits; their digests are kept."""
+        ...
+
+    def commits_of(self, table: Table, handles: Sequence[int]) -> set[Point]:
+        """Return the commits that made or ended these versions."""
+        ...
+
+    def remove(self, point: Point, rows_max: int) -> Removal:
+        """Remove the newest commit of a line that nobody sees, with all that it did; or up to `rows_max` rows of it."""
+        ...
+
+    def remove_lines(self, lines: Iterable[str]) -> None:
+        """Remove those of these `empty_lines` that still have no commits and no names."""
+        ...
+
+    def seal_lines(self, seals: Iterable[tuple[str, Point]]) -> int:
+        """Let readers know lines that are `sealable` by the commits that merged them alone; return how many."""
+        ...
+
+    def pin(self, token: str, point: Point, until_us: int) -> None:
+        """Lease a point: gc spares it until then. The same token moves or extends the lease."""
+        ...
+
+    def unpin(self, token: str) -> None:
+        """End a lease. Idempotent."""
+        ...
+
+    def unpin_expired(self, now_us: int) -> None:
+        """Forget the leases that have ended."""
+        ...
+
+    def seal(self, message: str, metadata: str | None = None) -> Commit | None:
+        """Finish the open commit and move the head. Without any net change there is no commit: returns None."""
+        ...
