@@ -140,3 +140,14 @@ def test_a_statement_that_ran_is_not_compiled_again(tmp_path: Path) -> None:
             db.execute("INSERT INTO steps VALUES ('t', %s, 'x')", [step])
             db.execute("SELECT note FROM steps WHERE run_id = %s AND step > %s", ["t", 0]).fetchall()
         assert compiled == []
+
+
+def test_a_pattern_that_is_a_parameter_is_looked_up_in_the_index(tmp_path: Path) -> None:
+    """SQLite can do so only if it plans for the pattern; a scan of the thousand rows would take ten thousand steps."""
+    with holdfast.connect(tmp_path / "s.db", durability="process") as db:
+        db.execute("CREATE TABLE names (name TEXT PRIMARY KEY)")
+        db.executemany("INSERT INTO names VALUES (%s)", [[f"n{number}"] for number in range(1_000)])
+        for pattern, found in (("n99%", 11), ("n7_", 10), ("n5%", 111)):
+            with counted(db) as counter:
+                assert db.execute("SELECT name FROM names WHERE name LIKE %s", [pattern]).rowcount == found
+            assert counter.steps < 3_000

@@ -21,6 +21,9 @@ STATEMENTS_CACHED = 512
 STEPS_BETWEEN_LOOKS = 20_000
 """How many steps of SQLite's machine, about half a millisecond, a statement makes between two looks at the clock."""
 
+_PATTERN = "LIKE ?"
+"""Stands in statements with a pattern as a parameter."""
+
 _Rows = list[tuple[Any, ...]]
 
 
@@ -89,8 +92,7 @@ class SqliteDriver:
             apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA,
         ):
             self.connection.config(setting, 0)
-        # Else a statement with parameters is compiled anew whenever it runs, for a plan that fits their values.
-        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        self._plan_for_values(fit=False)
         self.connection.limit(apsw.SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX)
         self.connection.limit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER, PARAMETERS_MAX)
         self.writing = False
@@ -129,20 +131,40 @@ class SqliteDriver:
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
+        fit = _PATTERN in sql
         try:
             if self.writing or self._patience is not None:
                 self._begin_statement()
+            if fit:
+                self._plan_for_values(fit=True)
             return cast("_Rows", self.connection.execute(sql, parameters).fetchall())
         except (apsw.Error, UnicodeDecodeError) as error:
             raise self._ours(error) from error
+        finally:
+            if fit:
+                self._plan_for_values(fit=False)
 
     def many(self, sql: str, parameters: Iterable[Parameters]) -> None:
         """Run a statement once for each of `parameters`."""
+        fit = _PATTERN in sql
         try:
             self._begin_statement()
+            if fit:
+                self._plan_for_values(fit=True)
             self.connection.executemany(sql, parameters)
         except (apsw.Error, UnicodeDecodeError) as error:
             raise self._ours(error) from error
+        finally:
+            if fit:
+                self._plan_for_values(fit=False)
+
+    def _plan_for_values(self, *, fit: bool) -> None:
+        """Tell SQLite whether plans may depend on the values of parameters.
+
+        If they may, it compiles every statement with parameters anew each time that it runs, which takes longer than
+        most of them. Only with a pattern is it worth it: one that begins with letters can be looked up in an index.
+        """
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 0 if fit else 1)
 
     @property
     def in_transaction(self) -> bool:
