@@ -151,6 +151,13 @@ class _GcMachine(_Machine):
         if not isinstance(outcome_of(lambda: self.oracle.snapshot(self.ref(at)[1])), tuple):
             super().restore(on, at)
 
+    @precondition(lambda self: "runs/c" in self.names())
+    @rule(on=st.integers(0, 1))
+    def finish(self, on: int) -> None:
+        """Merge a branch and forget it, as a run does: the next gc can seal its line."""
+        self.merge_ref(on, "finished", "runs/c", "main", "ours")
+        self.both(on, lambda store: store.delete_branch("runs/c"))
+
     @rule(on=st.integers(0, 1), name=st.sampled_from(["main", "a", "b", "runs/c"]), at=pick)
     def branch(self, on: int, name: str, at: int) -> None:
         ref = self.ref(at)[1]
