@@ -60,6 +60,13 @@ class Reader(Protocol):
         """Yield the rows that `vector` sees, of these keys or all, in no promised order. Costs what it yields."""
         ...
 
+    def scan(self, table: Table, vector: VersionVector, prefix: Key) -> Iterator[Row]:
+        """Yield the rows that `vector` sees whose primary keys begin with these values, in the order of their keys.
+
+        Keys are in the order of `core.schema.key_order`. Costs what it yields. `table` has a primary key.
+        """
+        ...
+
     def touched(self, table: Table, base: VersionVector, side: VersionVector) -> Iterator[Touch]:
         """Yield each version made or ended in what `side` sees and `base` does not. Costs what it yields."""
         ...

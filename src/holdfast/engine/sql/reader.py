@@ -12,7 +12,7 @@ from holdfast.core.retention import Pruned
 from holdfast.core.rows import Change, Row, Touch, key_of
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract import Commit, Erasure, Line
-from holdfast.engine.sql.layout import quoted, tombstones, versions
+from holdfast.engine.sql.layout import key_cells, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.refs import damage_of_refs
 from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, rows_query, select_view, version_columns
@@ -191,14 +191,23 @@ class SqlSnapshot:
 
     def rows(self, table: Table, vector: VersionVector, keys: Iterable[Key] | None = None) -> Iterator[Row]:
         """Yield the rows that `vector` sees, of these keys or all."""
-        local = self._listed({self._names.id_of(line): n for line, n in vector.items()})
-        sql = rows_query(table, local, self._stored(local), by_key=keys is not None, sealed=self._any_sealed)
         if keys is None:
-            yield from map(self._row, self._db.rows(sql))
+            yield from map(self._row, self._db.rows(self._rows_query(table, vector, 0)))
             return
+        sql = self._rows_query(table, vector, len(key_cells(table)))
         for key in keys:
             on_disk = key if table.primary_key else (self._names.id_of(str(key[0])), *key[1:])
             yield from map(self._row, self._db.rows(sql, on_disk))
+
+    def scan(self, table: Table, vector: VersionVector, prefix: Key) -> Iterator[Row]:
+        """Yield the rows that `vector` sees whose primary keys begin with these values, in the order of their keys."""
+        order = ", ".join(key_cells(table, "v."))
+        sql = f"{self._rows_query(table, vector, len(prefix))} ORDER BY {order}"
+        yield from map(self._row, self._db.rows(sql, prefix))
+
+    def _rows_query(self, table: Table, vector: VersionVector, key_parts: int) -> str:
+        local = self._listed({self._names.id_of(line): n for line, n in vector.items()})
+        return rows_query(table, local, self._stored(local), key_parts=key_parts, sealed=self._any_sealed)
 
     def touched(self, table: Table, base: VersionVector, side: VersionVector) -> Iterator[Touch]:
         """Yield each version made or ended in what `side` sees and `base` does not."""

@@ -368,10 +368,10 @@ def version_columns(table: Table) -> str:
 
 
 def rows_query(
-    table: Table, vector: LocalVector, stored_as: int | str | None, *, by_key: bool, sealed: bool = False
+    table: Table, vector: LocalVector, stored_as: int | str | None, *, key_parts: int = 0, sealed: bool = False
 ) -> str:
-    """Return the query for the versions that a vector sees, all or those of one key (given as parameters)."""
-    key = "".join(f" AND {cell} = ?" for cell in key_cells(table, "v.")) if by_key else ""
+    """Return the query for the versions that a vector sees, all or those whose keys begin with so many parameters."""
+    key = "".join(f" AND {cell} = ?" for cell in key_cells(table, "v.")[:key_parts])
     return (
         f"SELECT {version_columns(table)} FROM main.{versions(table)} AS v"
         f" WHERE {visible(table, vector, stored_as, sealed=sealed)}{key}"

@@ -14,6 +14,7 @@ from holdfast.errors import BranchMoved, StoreClosed
 from holdfast.testing.conformance.stores import ANN, StoreUnderTest, equal, fill, holds, raises, user, users
 from holdfast.testing.schemas import TEXT, table
 from holdfast.testing.stand_ins import FakeClock, SeededIds
+from holdfast.versions.edits import Delete, Put
 from holdfast.versions.history import Versions
 
 
@@ -170,11 +171,34 @@ def check_closed_session_says_so(open_store: OpenSessionStore) -> None:
         equal(ANN, users(versions, "main"), "main")
 
 
+def check_scan_is_by_prefix_in_order(open_store: OpenSessionStore) -> None:
+    """A scan yields the rows whose keys begin as asked, in the order of their keys, as a point sees them."""
+    with _sessions(open_store) as (versions, session, _):
+        edits = [Put("steps", {"run_id": run, "step": n}) for run, n in (("r", 10), ("q", 1), ("r", 2), ("rr", 1))]
+        versions.commit("main", edits)
+        versions.branch("a")
+        versions.commit("a", [Delete("steps", ("r", 2)), Put("steps", {"run_id": "r", "step": 3})])
+
+        def scanned(branch: str, *prefix: str | int) -> list[Any]:
+            with session.read() as reader:
+                line, steps = _line(reader, branch), reader.catalogue().find("steps")
+                seen = reader.vector(Point(line.uid, line.head))
+                return [row.values[:2] for row in reader.scan(steps, seen, prefix)] if steps else []
+
+        equal([("r", 1), ("r", 2), ("r", 10)], scanned("main", "r"), "one run")
+        equal([("r", 1), ("r", 3), ("r", 10)], scanned("a", "r"), "the same run on a branch")
+        equal([("r", 10)], scanned("a", "r", 10), "one key")
+        equal([], scanned("a", "x"), "nothing")
+        every = [("q", 1), ("r", 1), ("r", 2), ("r", 10), ("rr", 1)]
+        equal(every, scanned("main"), "everything")
+
+
 SESSION_CHECKS: tuple[Callable[[OpenSessionStore], None], ...] = (
     check_stale_expectation_is_branch_moved,
     check_names_are_moved_by_comparison,
     check_exception_takes_all_back,
     check_reader_is_one_snapshot,
     check_closed_session_says_so,
+    check_scan_is_by_prefix_in_order,
 )
 """What every engine must do in addition to `CHECKS`, through its sessions."""
