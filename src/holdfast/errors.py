@@ -5,7 +5,10 @@
     ├── AlreadyExists         a name that is taken, or taken by something else
     ├── ReadOnly              a write where only reading is possible
     ├── InvalidValue          a value that its place cannot hold
-    │   └── ValueTooLarge     ... because of its size
+    │   ├── ValueTooLarge     ... because of its size
+    │   └── NotStorable       ... because it means nothing outside of this process
+    ├── Unreadable            a stored value whose type is not here, or is not what it was; others can be read
+    ├── Untrusted             a stored object that nobody whom you trust has signed; it was not loaded
     ├── SqlError              a statement that the engine does not take
     │   └── ConstraintFailed  ... because a key, UNIQUE, NOT NULL or CHECK would no longer hold
     ├── Unsupported           something that is refused by name rather than done approximately
@@ -64,6 +67,24 @@ class ValueTooLarge(InvalidValue):
     """A value is larger than its place allows."""
 
     code = "value_too_large"
+
+
+class NotStorable(InvalidValue):
+    """A value cannot be stored: it means nothing outside of this process. The message has the path to it."""
+
+    code = "not_storable"
+
+
+class Unreadable(HoldfastError):
+    """A stored value cannot be made again: its type is not loaded, or has changed. Every other value can be read."""
+
+    code = "unreadable"
+
+
+class Untrusted(HoldfastError):
+    """A stored object is not signed by a key that you trust, so it was not loaded: loading it would run its code."""
+
+    code = "untrusted"
 
 
 class SqlError(HoldfastError):
