@@ -160,7 +160,7 @@ def settle(table: Table, group: Group, decide: Decide) -> tuple[Resolution, list
         The resolution, the conflicts that `decide` resolved, and those it left open, where the resolution keeps ours.
     """
     if _values(group.ours) == _values(group.theirs):
-        return _keep_equal(group), [], []
+        return keep_equal(group), [], []
     if group.base is not None and _identities(group.base) == _identities(group.ours):
         return _replace(group, _outcome(group.theirs)), [], []
     if group.base is not None and _identities(group.base) == _identities(group.theirs):
@@ -191,7 +191,7 @@ def _replace(group: Group, outcome: Outcome) -> Resolution:
     return Resolution(list(group.union), list(outcome.values()))
 
 
-def _keep_equal(group: Group) -> Resolution:
+def keep_equal(group: Group) -> Resolution:
     """Both sides came to the same rows: keep one version of each, the same one whoever merges, and end the rest."""
     kept = list(_kept_versions(group).values())
     fresh = [(row.rid, row.values) for row in kept if row not in group.union]

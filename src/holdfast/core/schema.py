@@ -122,6 +122,8 @@ class Table:
     next_column: int | None = None
     """The id of the next column to be added; None while the columns are those that the table was made with."""
     next_index: int = 1
+    owned: bool = False
+    """Whether Holdfast's own code writes it; statements can only read it."""
 
     def position(self, name: str) -> int | None:
         """Return where the column of that name (case is ignored) stands, or None."""
@@ -249,7 +251,7 @@ class Catalogue:
         return hashlib.sha256(self.to_json().encode()).digest()
 
 
-_OPTIONAL: dict[str, object] = {"foreign_keys": (), "indexes": (), "next_column": None, "next_index": 1}
+_OPTIONAL: dict[str, object] = {"foreign_keys": (), "indexes": (), "next_column": None, "next_index": 1, "owned": False}
 
 
 def _stored(table: Table) -> dict[str, Any]:

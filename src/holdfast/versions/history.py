@@ -13,7 +13,7 @@ from holdfast.core.refs import MAIN, check_name
 from holdfast.core.rows import key_of
 from holdfast.core.schema import Key, Table
 from holdfast.core.types import ColumnType, Kind, Stored, encode
-from holdfast.engine.contract import Line, Reader, Result, Session, Writer
+from holdfast.engine.contract import Commit, Line, Reader, Result, Session, Writer
 from holdfast.errors import AlreadyExists, InvalidValue, NotFound
 from holdfast.versions.diff import changes_of_commit, diff, schema_at
 from holdfast.versions.edits import Edit, apply_edit
@@ -36,6 +36,7 @@ from holdfast.versions.results import (
     moment,
 )
 from holdfast.versions.verify import verify
+from holdfast.versions.wholes import Rules
 
 _MESSAGE = ColumnType(Kind.TEXT)
 
@@ -46,11 +47,13 @@ class Versions:
     Args:
         session: the connection to work on; it is not closed.
         ids: where new lines get their identity.
+        rules: how rows that together stand for one thing are merged.
     """
 
-    def __init__(self, session: Session, ids: Ids | None = None) -> None:
+    def __init__(self, session: Session, ids: Ids | None = None, rules: Sequence[Rules] = ()) -> None:
         self._session = session
         self._ids = ids or RandomIds()
+        self._rules = rules
 
     # Names
 
@@ -148,14 +151,23 @@ class Versions:
             yield writer
 
     def write(self, branch: str, message: str, work: Callable[[Any], Result]) -> Result:
-        """Make one commit of what `work` writes; return what it returns.
+        """Make one commit of what `work` writes; return what it returns. See `commit_work`."""
+        return self.commit_work(branch, message, work)[0]
+
+    def commit_work(
+        self, branch: str, message: str, work: Callable[[Any], Result], metadata: object = None
+    ) -> tuple[Result, Commit | None]:
+        """Make one commit of what `work` writes; return what it returns, and the commit, None if nothing changed.
 
         The commit may share its fsync with those of other callers: see `Session.write_together` for what `work` may do.
         """
+        check_message(message)
+        text = None if metadata is None else json_text(metadata, "metadata")
 
-        def commit(writer: Writer) -> Result:
-            with _sealing(writer, branch, message):
-                return work(writer)
+        def commit(writer: Writer) -> tuple[Result, Commit | None]:
+            writer.open(branch_of(writer, branch))
+            result = work(writer)
+            return result, writer.seal(message, text)
 
         return self._session.write_together(commit)
 
@@ -213,7 +225,8 @@ class Versions:
             raise InvalidValue(f"branch {into!r} cannot be merged into itself; name another source")
 
         def plan(reader: Reader, line: Line) -> Plan | None:
-            return plan_merge(reader, f"merge {source} into {into}", line, resolve(reader, source).point)
+            theirs = resolve(reader, source).point
+            return plan_merge(reader, f"merge {source} into {into}", line, theirs, self._rules)
 
         return self._bring(into, plan, policy, message, dry_run=dry_run)
 
@@ -242,7 +255,7 @@ class Versions:
             Unsupported: content of rows that the commit changed was erased.
         """
         return self._bring(
-            onto, lambda reader, line: plan_cherry_pick(reader, line, ref), policy, message, dry_run=dry_run
+            onto, lambda reader, line: plan_cherry_pick(reader, line, ref, self._rules), policy, message, dry_run=dry_run
         )
 
     def revert(
@@ -269,7 +282,9 @@ class Versions:
             NotFound, ReadOnly, InvalidValue: as `merge`.
             Unsupported: the commit changed no rows but the schema, or content of rows that it changed was erased.
         """
-        return self._bring(onto, lambda reader, line: plan_revert(reader, line, ref), policy, message, dry_run=dry_run)
+        return self._bring(
+            onto, lambda reader, line: plan_revert(reader, line, ref, self._rules), policy, message, dry_run=dry_run
+        )
 
     def _bring(self, into: str, planner: Planner, policy: Policy, message: str | None, *, dry_run: bool) -> Merge:
         if message is not None:

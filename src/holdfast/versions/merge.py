@@ -96,6 +96,14 @@ def decide(plan: Plan, policies: Policies) -> Decided:
             left += [decoded_conflict(table, conflict) for conflict in still]
         if parts:
             resolutions.append((table, Resolution.of(table, parts)))
+    parted: dict[Table, list[Resolution]] = {}
+    for whole in plan.wholes:
+        verdict = whole.rules.settle(whole, policies.given(whole.rules.tables[0]))
+        for table, part in whole.resolutions(verdict.wanted):
+            parted.setdefault(table, []).append(part)
+        resolved += verdict.resolved
+        left += verdict.left
+    resolutions += [(table, Resolution.of(table, parts)) for table, parts in parted.items()]
     return Decided(tuple(resolutions), tuple(resolved), tuple(left))
 
 

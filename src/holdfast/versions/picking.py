@@ -6,7 +6,7 @@ schema belongs to all branches, so neither touches it: a table that a commit cre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from holdfast.core.hashing import rid_bytes
@@ -16,11 +16,12 @@ from holdfast.engine.contract import Commit, Line, Reader
 from holdfast.errors import Unsupported
 from holdfast.versions.plans import Plan, plan_copy
 from holdfast.versions.resolve import check_kept, resolve
+from holdfast.versions.wholes import Rules
 
 _HASH_SHOWN = 12
 
 
-def plan_cherry_pick(reader: Reader, ours: Line, ref: str) -> Plan | None:
+def plan_cherry_pick(reader: Reader, ours: Line, ref: str, rules: Sequence[Rules] = ()) -> Plan | None:
     """Return what has to be decided to do on a line what the commit at `ref` did; None if it changed no row.
 
     Raises:
@@ -31,11 +32,11 @@ def plan_cherry_pick(reader: Reader, ours: Line, ref: str) -> Plan | None:
     if commit.point.n == 0:
         return None
     message = f"cherry-pick {_shown(commit)}: {commit.message}"
-    plan = plan_copy(reader, "cherry-picked", message, ours, base=_parent(reader, commit), theirs=commit.point)
+    plan = plan_copy(reader, "cherry-picked", message, ours, _parent(reader, commit), commit.point, rules)
     return _checked(reader, commit, plan)
 
 
-def plan_revert(reader: Reader, ours: Line, ref: str) -> Plan | None:
+def plan_revert(reader: Reader, ours: Line, ref: str, rules: Sequence[Rules] = ()) -> Plan | None:
     """Return what has to be decided to take back on a line what the commit at `ref` did; None if that was nothing.
 
     Raises:
@@ -46,7 +47,7 @@ def plan_revert(reader: Reader, ours: Line, ref: str) -> Plan | None:
     plan = None
     if commit.point.n:
         message = f"revert {_shown(commit)}: {commit.message}"
-        plan = plan_copy(reader, "reverted", message, ours, base=commit.point, theirs=_parent(reader, commit))
+        plan = plan_copy(reader, "reverted", message, ours, commit.point, _parent(reader, commit), rules)
         plan = _checked(reader, commit, plan)
     if plan is None and len(commit.parents) < 2:
         raise Unsupported(
@@ -90,3 +91,7 @@ def _read(plan: Plan) -> Iterator[tuple[Table, Rid, Point]]:
         for group in planned.groups:
             for row in (*(group.base or {}).values(), *group.theirs.values()):
                 yield planned.table, row.rid, row.born
+    for whole in plan.wholes:
+        by_name = {table.name: table for table in whole.tables}
+        for (name, _), row in (*(whole.base or {}).items(), *whole.theirs.items()):
+            yield by_name[name], row.rid, row.born

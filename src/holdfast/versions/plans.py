@@ -15,14 +15,16 @@ need not have come from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from holdfast.core.points import Point, VersionVector, covers, join, meet
 from holdfast.core.rows import Group, Row, Touch, groups_of, key_of
 from holdfast.core.schema import Catalogue, Key, Table, key_order
 from holdfast.engine.contract import Line, Reader
 from holdfast.versions.diff import touched_between
+from holdfast.versions.wholes import Rules, Sides, Whole, wholes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Plan:
         absorbs: the point whose commits it will see in addition; None for a copy.
         catalogue: the tables.
         tables: those with anything to do.
+        wholes: rows that are decided by rules of their own.
     """
 
     done: str
@@ -57,21 +60,26 @@ class Plan:
     absorbs: Point | None
     catalogue: Catalogue
     tables: tuple[TablePlan, ...]
+    wholes: tuple[Whole, ...] = ()
 
 
-def plan_merge(reader: Reader, message: str, ours: Line, theirs: Point) -> Plan | None:
+def plan_merge(
+    reader: Reader, message: str, ours: Line, theirs: Point, rules: Sequence[Rules] = ()
+) -> Plan | None:
     """Return what has to be decided to merge a point into a line; None if it sees all of it already."""
     mine, other = reader.vector(Point(ours.uid, ours.head)), reader.vector(theirs)
     if covers(mine, other):
         return None
-    views = _Views(reader, meet(mine, other), mine, other, join(mine, other))
+    views = _Views(reader, meet(mine, other), mine, other, join(mine, other), rules)
     return views.plan("merged", message, ours, absorbs=theirs)
 
 
-def plan_copy(reader: Reader, done: str, message: str, ours: Line, base: Point, theirs: Point) -> Plan:
+def plan_copy(  # noqa: PLR0913 - two names, and what they are of
+    reader: Reader, done: str, message: str, ours: Line, base: Point, theirs: Point, rules: Sequence[Rules] = ()
+) -> Plan:
     """Return what has to be decided to do on a line what leads from one commit to another."""
     mine = reader.vector(Point(ours.uid, ours.head))
-    views = _Views(reader, reader.vector(base), mine, reader.vector(theirs), mine, real=True)
+    views = _Views(reader, reader.vector(base), mine, reader.vector(theirs), mine, rules, real=True)
     return views.plan(done, message, ours, absorbs=None)
 
 
@@ -85,6 +93,7 @@ class _Views:
         ours: VersionVector,
         theirs: VersionVector,
         union: VersionVector,
+        rules: Sequence[Rules],
         *,
         real: bool | None = None,
     ) -> None:
@@ -93,22 +102,42 @@ class _Views:
         self._ours = ours
         self._theirs = theirs
         self._union = union
+        self._rules = rules
+        self._owned = {name for one in rules for name in one.tables}
         self._real = real
+        self._touches = cache(self._touched)
 
     def plan(self, done: str, message: str, ours: Line, *, absorbs: Point | None) -> Plan:
         catalogue = self._reader.catalogue()
-        tables = [self._table(table, copied=absorbs is None) for table in catalogue.tables]
-        return Plan(done, message, ours, self._ours, absorbs, catalogue, tuple(one for one in tables if one.changed))
+        copied = absorbs is None
+        tables = [self._table(table, copied=copied) for table in catalogue.tables]
+        wholes = [
+            whole
+            for rules in self._rules
+            for whole in wholes_of(self._reader, catalogue, rules, self._touches, self._sides, copied=copied)
+        ]
+        changed = tuple(one for one in tables if one.changed)
+        return Plan(done, message, ours, self._ours, absorbs, catalogue, changed, tuple(wholes))
+
+    def _touched(self, table: Table) -> tuple[list[Touch], list[Touch]]:
+        """Return what ours and theirs touched of a table since the base."""
+        reader, base = self._reader, self._base
+        theirs = touched_between(reader, table, base, self._theirs)
+        return touched_between(reader, table, base, self._ours), theirs
+
+    def _sides(self) -> Sides:
+        return Sides(self._base if self._base_is_real else None, self._ours, self._theirs, self._union)
 
     def _table(self, table: Table, *, copied: bool) -> TablePlan:
-        theirs = touched_between(self._reader, table, self._base, self._theirs)
+        ours, theirs = self._touches(table)
         if copied and not theirs:
             return TablePlan(table, (), frozenset())
-        ours = touched_between(self._reader, table, self._base, self._ours)
         found = groups_of(table, ours, theirs, copied=copied)
         changed = frozenset[Key]().union(*found) if copied else frozenset(_keys(table, [*ours, *theirs]))
         referred_to = any(self._reader.catalogue().references_to(table))
         touched = tuple(touch.row for touch in (*ours, *theirs)) if referred_to else ()
+        if table.owned and table.name in self._owned:
+            return TablePlan(table, (), changed, touched)
         return TablePlan(table, tuple(self._group(table, keys) for keys in found), changed, touched)
 
     def _group(self, table: Table, keys: frozenset[Key]) -> Group:

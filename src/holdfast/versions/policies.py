@@ -41,13 +41,21 @@ class Policies:
     def __init__(self, policy: Policy, catalogue: Catalogue) -> None:
         by_table, self._rest = _parts(policy)
         _check(self._rest)
+        self._given: dict[str, object] = {}
         self._by_key: dict[int, tuple[dict[Key, OnePolicy], OnePolicy]] = {}
         for name, given in by_table.items():
             table = catalogue.find(name) if isinstance(name, str) else None
             if table is None:
                 known = sorted(table.name for table in catalogue.tables)
                 raise InvalidValue(f"the policy names the table {name!r}, which is not there; there are {known}")
-            self._by_key[table.id] = _of_table(table, given)
+            if table.owned:
+                self._given[table.name] = given
+            else:
+                self._by_key[table.id] = _of_table(table, given)
+
+    def given(self, name: str) -> object:
+        """Return the policy for a table whose rules read it themselves, as the caller gave it."""
+        return self._given.get(name, self._rest)
 
     def of(self, table: Table) -> Decide:
         """Return the policy for one table, as a function of conflicts in stored values."""

@@ -1,0 +1,130 @@
+"""Where a state lies: a branch of a store, or a commit of it, and how it is read and written there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from holdfast.core.clock import Ids, RandomIds
+from holdfast.core.points import Point
+from holdfast.engine.contract import Commit, Engine, Reader, Session, Writer
+from holdfast.errors import StoreClosed
+from holdfast.versions.history import Versions
+from holdfast.versions.resolve import Resolved, resolve, still
+
+
+class Ground(Protocol):
+    """What a state needs of the store that it lies in."""
+
+    ids: Ids
+
+    @property
+    def ref(self) -> str:
+        """The branch, or the ref that was checked out."""
+        ...
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be written here."""
+        ...
+
+    @property
+    def versions(self) -> Versions:
+        """Branches, commits and merges of the store."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """Return a snapshot, or what the open transaction sees."""
+        ...
+
+    def at(self, reader: Reader) -> Resolved:
+        """Return where this is now."""
+        ...
+
+    def still(self, reader: Reader, point: Point) -> None:
+        """Raise NotFound if gc pruned or removed a commit that was read in an earlier snapshot."""
+        ...
+
+    def write(
+        self, message: str, work: Callable[[Writer], Point], metadata: object
+    ) -> tuple[Point, Commit | None]:
+        """Let `work` write a commit, or a part of the transaction that is open; return what it returns, and the commit.
+
+        There is no commit yet if it is part of a transaction.
+        """
+        ...
+
+    def elsewhere(self, ref: str) -> Ground:
+        """Return another place of the same store. Raises NotFound."""
+        ...
+
+    def close(self) -> None:
+        """Give back what this holds."""
+        ...
+
+
+class EngineGround:
+    """A branch of a store, or a commit of it, reached through the store's engine."""
+
+    def __init__(self, engine: Engine, ref: str, ids: Ids | None = None, *, owns_engine: bool = False) -> None:
+        self.ids = ids or RandomIds()
+        self.ref = ref
+        self._engine = engine
+        self._owns_engine = owns_engine
+        self._session: Session | None = engine.session()
+        with self._session.read() as reader:
+            found = resolve(reader, ref)
+        self._pinned = found if found.line is None else None
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be written here: at a tag or a commit, or in a store that is only read."""
+        return self._pinned is not None or self._engine.read_only
+
+    @property
+    def session(self) -> Session:
+        """The connection. Raises StoreClosed."""
+        if self._session is None:
+            raise StoreClosed("the state is closed; open it again")
+        return self._session
+
+    @property
+    def versions(self) -> Versions:
+        """Branches, commits and merges of the store."""
+        return Versions(self.session, self.ids)
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """Return a snapshot."""
+        return self.session.read()
+
+    def at(self, reader: Reader) -> Resolved:
+        """Return where this is now."""
+        return still(reader, self._pinned, self.ref) if self._pinned else resolve(reader, self.ref)
+
+    def still(self, reader: Reader, point: Point) -> None:
+        """Raise NotFound if gc pruned or removed a commit that was read in an earlier snapshot."""
+        still(reader, Resolved(point), self.ref)
+
+    def write(
+        self, message: str, work: Callable[[Writer], Point], metadata: object
+    ) -> tuple[Point, Commit | None]:
+        """Let `work` write a commit; return what it returns, and the commit."""
+        return self.versions.commit_work(self.ref, message, work, metadata)
+
+    def elsewhere(self, ref: str) -> EngineGround:
+        """Return another place of the same store."""
+        return EngineGround(self._engine, ref, self.ids)
+
+    def close(self) -> None:
+        """Close the connection, and the store if this opened it. Idempotent."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+        if self._owns_engine:
+            self._engine.close()
+
+
+def as_ref(given: Any) -> Any:  # noqa: ANN401
+    """Return the ref that a commit, a branch or a tag as `history()` and the like give it stands for."""
+    return getattr(given, "hash", getattr(given, "head", given))

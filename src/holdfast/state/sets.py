@@ -1,0 +1,131 @@
+"""Nodes of sets and counters, whose parts never change: they come and go, or are written by one line alone."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from holdfast.core.codec import Encoded
+from holdfast.state.counter import Counter, Number
+from holdfast.state.drafts import Draft
+from holdfast.state.leaves import Above, Container, Leaf, Lock, Node, draft_removal
+from holdfast.state.rows import Address, Cells, inside
+from holdfast.state.tracked import NOBODY, StateSet, note_of
+
+SET, COUNTER = "set", "counter"
+
+
+class SetNode(Container):
+    """A set: a row for each element, named by what it is, so that branches which add the same agree."""
+
+    __slots__ = ("elements",)
+    form = SET
+
+    def __init__(self, address: Address, place: int, above: Above | None, lock: Lock) -> None:
+        super().__init__(address, place, above, lock)
+        self.elements: dict[Any, Leaf] = {}
+
+    def below(self, node: Node) -> None:
+        """Elements do not change."""
+
+    def create(self, value: Any, where: str, draft: Draft, *, new: bool = True) -> None:  # noqa: ANN401
+        """Draft the rows of a set."""
+        draft.put(self.address, Cells(self.place, SET), new=new)
+        self._draft_elements(value, where, draft)
+        draft.then(lambda: self.settled(self.place))
+
+    def draft(self, value: Any, where: str, draft: Draft, place: int) -> None:  # noqa: ANN401
+        """Draft what is new of a set."""
+        told = note_of(value) is self and not draft.complete
+        if not told or self.changed or len(value) != len(self.elements):
+            self._draft_elements(value, where, draft)
+        self.draft_row(draft, place)
+
+    def _draft_elements(self, value: Any, where: str, draft: Draft) -> None:  # noqa: ANN401
+        added: dict[Any, Leaf] = {}
+        for element in value:
+            if element not in self.elements:
+                encoded = draft.codec.encode(element, f"{where}, the element {element!r:.40}")
+                address = Address(inside(self.address), element_part(encoded))
+                added[element] = node = Leaf(address, 0, self, self.lock)
+                node.write(encoded, draft, 0, new=True)
+        removed = [element for element in self.elements if element not in value]
+        for element in removed:
+            draft_removal(self.elements[element], draft)
+
+        def settled() -> None:
+            for element in removed:
+                del self.elements[element]
+            self.elements.update(added)
+
+        draft.then(settled)
+
+    def replace(self, draft: Draft) -> None:
+        """Draft the removal of all elements."""
+        for node in self.elements.values():
+            draft_removal(node, draft)
+
+    def adopt(self, value: Any, *, held: bool) -> Any:  # noqa: ANN401
+        """Return what shall stand for a set."""
+        if note_of(value) is not self and not held:
+            value = StateSet(value, self)
+        self.sure = note_of(value) is self
+        return value
+
+
+class CounterNode(Container):
+    """A counter: a row for each line of history that added to it, written by that line alone."""
+
+    __slots__ = ("shares",)
+    form = COUNTER
+
+    def __init__(self, address: Address, place: int, above: Above | None, lock: Lock) -> None:
+        super().__init__(address, place, above, lock)
+        self.shares: dict[str, Number] = {}
+
+    def create(self, value: Any, where: str, draft: Draft, *, new: bool = True) -> None:  # noqa: ANN401
+        """Draft the rows of a counter, which starts anew with what it comes to."""
+        draft.put(self.address, Cells(self.place, COUNTER), new=new)
+        self._draft_share(value, value.value, where, draft)
+        draft.then(lambda: self.settled(self.place))
+
+    def draft(self, value: Any, where: str, draft: Draft, place: int) -> None:  # noqa: ANN401
+        """Draft what was added since."""
+        self.draft_row(draft, place)
+        if value._note is not self:  # noqa: SLF001 - another counter was put here
+            self._draft_share(value, value.value - sum(self.shares.values()), where, draft)
+        elif value.added:
+            self._draft_share(value, value.added, where, draft)
+
+    def _draft_share(self, counter: Counter, added: Number, where: str, draft: Draft) -> None:
+        line = draft.line
+        share = self.shares.get(line, 0) + added
+        address = Address(inside(self.address), line)
+        text = draft.codec.encode(share, where).text
+        draft.put(address, Cells(0, "value", text), new=line not in self.shares)
+
+        def settled() -> None:
+            self.shares[line] = share
+            counter._shares, counter.added = self.shares, 0  # noqa: SLF001 - they are one
+            if counter._note is NOBODY:  # noqa: SLF001
+                counter._note = self  # noqa: SLF001
+
+        draft.then(settled)
+
+    def replace(self, draft: Draft) -> None:
+        """Draft the removal of all shares."""
+        for line in self.shares:
+            draft.remove(Address(inside(self.address), line))
+
+    def adopt(self, value: Any, *, held: bool) -> Any:  # noqa: ANN401, ARG002
+        """Return the counter itself, which tells of what is added by its own nature."""
+        self.sure = value._note is self  # noqa: SLF001
+        return value
+
+
+def element_part(encoded: Encoded) -> str:
+    """Return the name of an element: as many digits of what it is as no two elements have in common by chance."""
+    digest = hashlib.sha256(encoded.text.encode())
+    for buffer in encoded.buffers:
+        digest.update(buffer)
+    return digest.hexdigest()[:32]

@@ -1,0 +1,110 @@
+"""Reading and writing the rows of state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from holdfast.core.points import VersionVector
+from holdfast.core.rows import Row
+from holdfast.core.schema import Key, Table
+from holdfast.engine.contract import Reader, Writer
+from holdfast.errors import AlreadyExists
+from holdfast.state.contents import VALUE, kind_of
+from holdfast.state.rows import PARTS, ROOT, STATE, Name, RowChange, Rows, key_of, read_row, stored_row, tables_in
+
+SCANNED_FROM = 32
+"""With so many rows of one key to change, all rows of the key are looked up at once."""
+
+
+def read_rows(reader: Reader, vector: VersionVector, name: Name) -> Rows:
+    """Return all rows of a key, as a vector sees them; none if there is no such key."""
+    tables = tables_in(reader.catalogue())
+    if tables is None:
+        return {}
+    found = dict(read_row(row.values) for row in reader.rows(tables[0], vector, [name]))
+    if ROOT in found and (kind_of(found[ROOT].form) != VALUE or '"chunks":true' in found[ROOT].form):
+        found.update(read_row(row.values) for row in reader.scan(tables[1], vector, name))
+    return found
+
+
+def read_names(reader: Reader, vector: VersionVector, namespace: str | None = None) -> Iterator[Name]:
+    """Yield the keys of a namespace, or of all, as a vector sees them, sorted."""
+    tables = tables_in(reader.catalogue())
+    if tables is not None:
+        prefix = () if namespace is None else (namespace,)
+        for row in reader.scan(tables[0], vector, prefix):
+            yield Name(*row.values[:2])  # type: ignore[arg-type]
+
+
+def touched_names(reader: Reader, base: VersionVector, side: VersionVector) -> set[Name]:
+    """Return the keys of which `side` sees a change that `base` does not. Costs what changed."""
+    tables = tables_in(reader.catalogue()) or ()
+    return {
+        Name(*touch.row.values[:2])  # type: ignore[arg-type]
+        for table in tables
+        for touch in reader.touched(table, base, side)
+    }
+
+
+class RowWriter:
+    """Writes rows of state into the open commit.
+
+    Args:
+        seen: what the open commit sees, itself included.
+    """
+
+    def __init__(self, writer: Writer, seen: VersionVector) -> None:
+        self._writer = writer
+        self._seen = seen
+        self._tables = tables_in(writer.catalogue()) or _defined(writer)
+
+    def write(self, name: Name, changes: Sequence[RowChange]) -> None:
+        """Write changes of the rows of one key."""
+        there = self._there(name, [change.address for change in changes if not change.new])
+        for address, cells, _ in changes:
+            table, row = self._table(address), there.get(key_of(name, address))
+            if cells is None:
+                if row is not None:
+                    self._writer.delete(table, row)
+            elif row is None:
+                self._writer.insert(table, stored_row(name, address, cells))
+            else:
+                self._writer.update(table, row, stored_row(name, address, cells))
+
+    def remove(self, name: Name) -> None:
+        """Remove all rows of a key."""
+        state, parts = self._tables
+        for table, found in (
+            (state, list(self._writer.rows(state, self._seen, [name]))),
+            (parts, list(self._writer.scan(parts, self._seen, name))),
+        ):
+            for row in found:
+                self._writer.delete(table, row)
+
+    def _table(self, address: object) -> Table:
+        return self._tables[0 if address == ROOT else 1]
+
+    def _there(self, name: Name, addresses: Iterable[object]) -> Mapping[Key, Row]:
+        """Return the rows that are there under some addresses, by their keys."""
+        state, parts = self._tables
+        keys = [key_of(name, address) for address in addresses]  # type: ignore[arg-type]
+        inner = [key for key in keys if len(key) > len(name)]
+        rows = list(self._writer.rows(state, self._seen, [name])) if len(inner) < len(keys) else []
+        if len(inner) >= SCANNED_FROM:
+            rows += self._writer.scan(parts, self._seen, name)
+        elif inner:
+            rows += self._writer.rows(parts, self._seen, inner)
+        return {key_of(name, read_row(row.values)[0]): row for row in rows}
+
+
+def _defined(writer: Writer) -> tuple[Table, Table]:
+    """Make the tables of state."""
+    for table in (STATE, PARTS):
+        if writer.catalogue().find(table.name) is not None:
+            raise AlreadyExists(
+                f"this store has a table {table.name!r} of your own, which state needs; rename it with ALTER TABLE"
+            )
+        writer.define(writer.catalogue().with_table(table))
+    found = tables_in(writer.catalogue())
+    assert found is not None
+    return found
