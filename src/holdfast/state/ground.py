@@ -10,6 +10,7 @@ from holdfast.core.clock import Ids, RandomIds
 from holdfast.core.points import Point
 from holdfast.engine.contract import Commit, Engine, Reader, Session, Writer
 from holdfast.errors import StoreClosed
+from holdfast.state.rules import state_rules
 from holdfast.versions.history import Versions
 from holdfast.versions.resolve import Resolved, resolve, still
 
@@ -55,8 +56,12 @@ class Ground(Protocol):
         """
         ...
 
-    def elsewhere(self, ref: str) -> Ground:
-        """Return another place of the same store. Raises NotFound."""
+    def elsewhere(self, ref: str, *, fixed: bool = False) -> Ground:
+        """Return another place of the same store; if `fixed`, of a branch the commit where it is. Raises NotFound."""
+        ...
+
+    def now_us(self) -> int:
+        """Return the time, in microseconds since 1970."""
         ...
 
     def close(self) -> None:
@@ -67,7 +72,9 @@ class Ground(Protocol):
 class EngineGround:
     """A branch of a store, or a commit of it, reached through the store's engine."""
 
-    def __init__(self, engine: Engine, ref: str, ids: Ids | None = None, *, owns_engine: bool = False) -> None:
+    def __init__(
+        self, engine: Engine, ref: str, ids: Ids | None = None, *, owns_engine: bool = False, fixed: bool = False
+    ) -> None:
         self.ids = ids or RandomIds()
         self.ref = ref
         self._engine = engine
@@ -75,7 +82,7 @@ class EngineGround:
         self._session: Session | None = engine.session()
         with self._session.read() as reader:
             found = resolve(reader, ref)
-        self._pinned = found if found.line is None else None
+        self._pinned = Resolved(found.point) if fixed or found.line is None else None
 
     @property
     def read_only(self) -> bool:
@@ -92,7 +99,7 @@ class EngineGround:
     @property
     def versions(self) -> Versions:
         """Branches, commits and merges of the store."""
-        return Versions(self.session, self.ids)
+        return Versions(self.session, self.ids, state_rules(self.ids))
 
     def reading(self) -> AbstractContextManager[Reader]:
         """Return a snapshot."""
@@ -112,9 +119,14 @@ class EngineGround:
         """Let `work` write a commit; return what it returns, and the commit."""
         return self.versions.commit_work(self.ref, message, work, metadata)
 
-    def elsewhere(self, ref: str) -> EngineGround:
-        """Return another place of the same store."""
-        return EngineGround(self._engine, ref, self.ids)
+    def elsewhere(self, ref: str, *, fixed: bool = False) -> EngineGround:
+        """Return another place of the same store; if `fixed`, of a branch the commit where it is."""
+        _ = self.session  # a closed one opens no other
+        return EngineGround(self._engine, ref, self.ids, fixed=fixed)
+
+    def now_us(self) -> int:
+        """Return the time, in microseconds since 1970."""
+        return self.session.clock.now_us()
 
     def close(self) -> None:
         """Close the connection, and the store if this opened it. Idempotent."""

@@ -49,6 +49,10 @@ class Loader:
         """
         return self._at(ROOT, self._where, above)
 
+    def value_at(self, address: Address) -> Any:  # noqa: ANN401
+        """Return the value of a part. Raises as `load`."""
+        return self._at(address, self._where, None)[0]
+
     def _at(self, address: Address, where: str, above: Above | None) -> Loaded:
         cells = self._rows[address]
         make = _MAKERS.get(kind_of(cells.form))

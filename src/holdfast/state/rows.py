@@ -58,6 +58,10 @@ GAP = 1024
 """How far apart the places of neighbours are at first: ten items can be put between two, one after the other."""
 
 
+HIDDEN = "hf:"
+"""What keys begin with that are not a user's."""
+
+
 class Name(NamedTuple):
     """A key of state, and the namespace that it lies in: "" for the root, else names joined by "/"."""
 

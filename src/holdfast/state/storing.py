@@ -46,6 +46,24 @@ def touched_names(reader: Reader, base: VersionVector, side: VersionVector) -> s
     }
 
 
+def applied(rows: Rows, changes: Iterable[RowChange]) -> Rows:
+    """Return rows after some changes."""
+    found = dict(rows)
+    for address, cells, _ in changes:
+        if cells is None:
+            found.pop(address, None)
+        else:
+            found[address] = cells
+    return found
+
+
+def changes_between(before: Rows, after: Rows) -> list[RowChange]:
+    """Return what makes some rows of others."""
+    gone = [RowChange(address, None) for address in before if address not in after]
+    written = (RowChange(address, cells, address not in before) for address, cells in after.items())
+    return gone + [change for change in written if before.get(change.address) != change.cells]
+
+
 class RowWriter:
     """Writes rows of state into the open commit.
 

@@ -2,45 +2,407 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
-from typing import Any
+import os
+import warnings
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
 
-from holdfast.core.codec import Codec
+from holdfast.core.codec import Codec, Signer
+from holdfast.core.durations import Duration
+from holdfast.core.limits import TIMEOUT_SECONDS
+from holdfast.core.refs import MAIN
+from holdfast.engine.kv import KVStore, Memory
 from holdfast.engine.urls import open_engine
-from holdfast.state.ground import EngineGround
+from holdfast.errors import HoldfastError, InvalidValue, ReadOnly, Unsupported
+from holdfast.state.differences import StateDiff
+from holdfast.state.ground import EngineGround, Ground, as_ref
+from holdfast.state.log import Event, Noted, event_of
+from holdfast.state.namespaces import full, inner, is_inside, name_of
+from holdfast.state.policies import StatePolicy
 from holdfast.state.rows import Name
+from holdfast.state.signing import KeyFile
+from holdfast.state.variables import State
 from holdfast.state.working import WorkingCopy
+from holdfast.versions.results import CommitInfo, Merge
+
+RECENT_COMMITS_MAX = 50
+"""How far back `recent` looks for a commit that changed a variable."""
 
 
-class Versioned(MutableMapping[str, Any]):
-    def __init__(self, source=None, *, branch="main", verify=False, **options):
-        engine = open_engine(source or ":memory:", **options)
-        self._copy = WorkingCopy(EngineGround(engine, branch, owns_engine=True), Codec(), verify=verify)
+class Versioned(State):
+    """Variables that are kept: every `commit` is durable, every commit can be looked at again, and branches cost a row.
+
+    Values are read once and then stay the same objects. Changing one in place, at any depth, is a change like setting it:
+    the next `commit` writes what changed, and only that. Lists, dicts and sets that come from a store tell their changes;
+    other mutable objects, and those that the caller holds on to, are compared with what is stored. Two keys may share an
+    object as long as the state is open; when it is opened again, each has its own.
+
+    A state stands on a commit. What others commit to the same branch is seen after `refresh`, or after a `commit` of
+    one's own, which goes on from theirs: keys that only one of them changed, appends, elements of sets, entries of
+    mappings and counters are merged; what both changed otherwise is BranchMoved, and stays pending.
+
+    Threads may share a state. A commit of one writes what all have changed until then.
+
+    Args:
+        source: a file or another URL as `connect` takes it, or a key-value store; None for one in memory.
+        branch: the branch to stand on.
+        verify: compare everything that was read at each commit, for tests and the wary: also what C code writes into a
+            list past its methods (as `heapq` does) is found then.
+        pickles: whether objects of classes that are no data are pickled, signed with a key of your own, which is made
+            on first use in the folder HOLDFAST_HOME (~/.holdfast); only what is signed with a key that you trust is
+            loaded.
+        durability, timeout, size_limit, create: as for `connect`.
+
+    Raises:
+        NotFound: there is no such store or branch; ReadOnly: `branch` is a tag or a commit.
+        InvalidValue, StoreCorrupt, StoreUnavailable, Unsupported: as for `connect`.
+
+    Example:
+        >>> state = Versioned()
+        >>> state["messages"] = [{"role": "user", "content": "hello"}]
+        >>> before = state.commit("asked")
+        >>> state["messages"].append({"role": "assistant", "content": "hi"})
+        >>> _ = state.commit("answered")
+        >>> len(state["messages"]), len(state.checkout(before)["messages"])
+        (2, 1)
+    """
+
+    def __init__(  # noqa: PLR0913 - each option is named where it is given
+        self,
+        source: str | os.PathLike[str] | KVStore | None = None,
+        *,
+        branch: str = MAIN,
+        verify: bool = False,
+        pickles: bool = True,
+        durability: str = "full",
+        timeout: Duration = TIMEOUT_SECONDS,
+        size_limit: int | None = None,
+        create: bool = True,
+    ) -> None:
+        engine = open_engine(
+            Memory() if source is None else source,
+            durability=durability,
+            timeout=timeout,
+            size_limit=size_limit,
+            create=create and branch == MAIN,
+        )
+        try:
+            ground = EngineGround(engine, branch, owns_engine=True)
+            if ground.read_only:
+                raise ReadOnly(f"{branch!r} is no branch; open a branch, then checkout({branch!r})")
+        except BaseException:
+            engine.close()
+            raise
+        self._begin(ground, KeyFile() if pickles else None, verify=verify)
+
+    def _begin(self, ground: Ground, signer: Signer | None, *, verify: bool) -> None:
+        self._copy = WorkingCopy(ground, Codec(signer), verify=verify)
+        self._signer = signer
+        self._verify = verify
         self._namespace = ""
 
-    def _name(self, key):
-        return Name(self._namespace, key)
+    @classmethod
+    def on(cls, ground: Ground, *, verify: bool = False) -> Self:
+        """Return a state that lies where a store is."""
+        state = cls.__new__(cls)
+        state._begin(ground, KeyFile(), verify=verify)
+        return state
 
-    def __getitem__(self, key):
+    def _elsewhere(self, ground: Ground) -> Self:
+        state = type(self).__new__(type(self))
+        state._begin(ground, self._signer, verify=self._verify)
+        state._namespace = self._namespace
+        return state
+
+    def _name(self, key: object) -> Name:
+        return name_of(self._namespace, key)
+
+    # Variables
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401
         return self._copy.get(self._name(key))
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: str, value: Any) -> None:  # noqa: ANN401
         self._copy.set(self._name(key), value)
 
-    def __delitem__(self, key):
+    def __delitem__(self, key: str) -> None:
         self._copy.delete(self._name(key))
 
-    def __iter__(self) -> Iterator[str]:
-        return iter([n.key for n in self._copy.names(self._namespace)])
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._copy.has(self._name(key))
 
-    def __len__(self):
+    def __iter__(self) -> Iterator[str]:
+        return iter([name.key for name in self._copy.names(self._namespace)])
+
+    def __len__(self) -> int:
         return len(self._copy.names(self._namespace))
 
-    def __contains__(self, key):
-        return self._copy.has(self._name(key))
+    def __repr__(self) -> str:
+        place = f" in {self._namespace!r}" if self._namespace else ""
+        return f"<Versioned state{place} on {self._copy.ground.ref!r} at {self.head[:12]}>"
 
-    def commit(self, message="", metadata=None):
-        return self._copy.commit(message, metadata)
+    def namespace(self, name: str) -> Self:  # noqa: D102 - as State says
+        inside = type(self).__new__(type(self))
+        inside._copy, inside._signer, inside._verify = self._copy, self._signer, self._verify
+        inside._namespace = inner(self._namespace, name)
+        return inside
 
-    def close(self):
+    def namespaces(self) -> list[str]:
+        """Return the names of the namespaces inside this one that have variables, sorted."""
+        depth = len(self._namespace) + 1 if self._namespace else 0
+        inside = (name.namespace for name in self._copy.names() if is_inside(name.namespace, self._namespace))
+        return sorted({space[depth:].partition("/")[0] for space in inside if space != self._namespace})
+
+    # Commits
+
+    @property
+    def head(self) -> str:
+        """The hash of the commit that this stands on."""
+        with self._copy.lock, self._copy.ground.reading() as reader:
+            return reader.commit(self._copy.base).hash.hex()
+
+    @property
+    def branch_name(self) -> str:
+        """The branch that this is on; of a checkout the ref that was checked out."""
+        return self._copy.ground.ref
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be changed here: a checkout, or a store that was opened to be read."""
+        return self._copy.ground.read_only
+
+    def pending(self) -> list[str]:
+        """Return the keys whose values are not what is committed, sorted, those of namespaces as "namespace/key".
+
+        Raises:
+            NotStorable: one of them cannot be stored.
+        """
+        return [full(name) for name in self._copy.pending() if is_inside(name.namespace, self._namespace)]
+
+    def commit(self, message: str = "", metadata: object = None) -> str:
+        """Write what changed, in this namespace and all others, in one commit; return its hash.
+
+        Atomic, and durable when it returns. Without a change there is no commit, and the present head is returned.
+        Inside a transaction of the store that this is the state of, it becomes part of that.
+
+        Raises:
+            NotStorable: a value cannot be stored; the message has the path to it. Nothing was written, and everything
+                is still pending.
+            BranchMoved: others changed the same, and no rule merges it. Likewise.
+            ReadOnly: this is a checkout.
+            StoreFull, Timeout, StoreUnavailable: nothing was written, and everything is still pending.
+        """
+        self._copy.commit(message, metadata)
+        return self.head
+
+    def discard(self) -> None:
+        """Forget all that is not committed, in all namespaces. Objects that you hold stay as they are, and are let go."""
+        self._copy.discard()
+
+    def refresh(self) -> str:
+        """Take over what others committed to the branch since; return the head. What is pending stays pending.
+
+        Raises:
+            BranchMoved: what is pending was changed by others, too, and no rule merges it; nothing was taken over.
+        """
+        if not self.read_only:
+            self._copy.catch_up()
+        return self.head
+
+    # The past
+
+    def checkout(self, ref: Any) -> Self:  # noqa: ANN401 - a str, or what history() gave
+        """Return this state as it was at a commit, tag or branch, to be read only, in the same namespace.
+
+        Raises:
+            NotFound: there is no such ref, or it was pruned.
+        """
+        past = self._elsewhere(self._copy.ground.elsewhere(as_ref(ref), fixed=True))
+        return past
+
+    def history(self, limit: int | None = None) -> list[CommitInfo]:
+        """Return the commits that led here, newest first, each by its first parent."""
+        return self._copy.ground.versions.log(self.head, limit)
+
+    def diff(self, a: Any, b: Any = None) -> StateDiff:  # noqa: ANN401 - a str, or what history() gave
+        """Return how this namespace, and those inside it, differ between two refs; costs what changed.
+
+        Args:
+            a: the older.
+            b: the newer; None for the commit that this stands on.
+
+        Raises:
+            NotFound: there is no such ref.
+            Unreadable, Untrusted: a value that differs cannot be made again.
+        """
+        older = self.checkout(a)
+        newer = self.checkout(self.head if b is None else b)
+        added: dict[str, Any] = {}
+        removed: dict[str, Any] = {}
+        modified: dict[str, tuple[Any, Any]] = {}
+        with older, newer:
+            for name in older._copy.differing(newer._copy):
+                if not is_inside(name.namespace, self._namespace):
+                    continue
+                before, after = (copy.get(name) if copy.has(name) else _NOTHING for copy in (older._copy, newer._copy))
+                if before is _NOTHING:
+                    added[full(name)] = after
+                elif after is _NOTHING:
+                    removed[full(name)] = before
+                else:
+                    modified[full(name)] = (before, after)
+        return StateDiff(added, removed, modified)
+
+    def revert_to(self, ref: Any, message: str | None = None) -> str:  # noqa: ANN401 - a str, or what history() gave
+        """Let the state, with all namespaces, be as it was at a ref, by a new commit; return its hash.
+
+        What is pending is discarded. The commits in between stay in history, and so do all events.
+
+        Raises:
+            NotFound, ReadOnly: there is no such ref; this is a checkout.
+        """
+        shown = str(as_ref(ref))
+        self._copy.revert_to(shown, f"revert to {shown[:12]}" if message is None else message)
+        return self.head
+
+    # Branches
+
+    def branch(self, name: str, at: Any = None, *, create: bool = True) -> Self:  # noqa: ANN401
+        """Make a branch where this stands, and return the state on it, in the same namespace. Costs one row.
+
+        What is pending here stays here, and is not on the branch.
+
+        Args:
+            name: the branch's name.
+            at: another ref to begin at.
+            create: False for a branch that is there already.
+
+        Raises:
+            AlreadyExists: the name is taken; NotFound: there is no such ref, or branch; InvalidValue: the name is none.
+        """
+        ground = self._copy.ground
+        if create:
+            ground.versions.branch(name, self.head if at is None else as_ref(at))
+        elsewhere = ground.elsewhere(name)
+        if elsewhere.read_only and not ground.read_only:
+            elsewhere.close()
+            raise ReadOnly(f"{name!r} is a tag or a commit; check it out")
+        return self._elsewhere(elsewhere)
+
+    def merge(self, source: Any, policy: StatePolicy = "fail", message: str | None = None) -> Merge:  # noqa: ANN401
+        """Merge a branch, tag or commit into this branch, in one commit, and take over what came of it.
+
+        Merged are mappings entry by entry, sets, counters, and what both sides appended to a list: theirs behind ours.
+        What both changed otherwise is a conflict. What is pending here stays pending.
+
+        Args:
+            source: the ref, or a state on it.
+            policy: what becomes of conflicts; see `StatePolicy`. Tables of SQL on the branch are merged, too; their
+                conflicts go by it if it is no dict.
+            message: that of the commit.
+
+        Raises:
+            MergeConflict: conflicts that the policy left; nothing was merged.
+            NotFound, ReadOnly, InvalidValue: see the message.
+            BranchMoved: the merge is done, but what is pending here does not go with it.
+        """
+        if self.read_only:
+            raise ReadOnly("this state is a commit of the past; merge into a branch")
+        ref = source.branch_name if isinstance(source, Versioned) else as_ref(source)
+        given: Any = {"state": policy, ...: "fail"} if isinstance(policy, dict) else policy
+        merge = self._copy.ground.versions.merge(ref, self._copy.ground.ref, given, message)
+        self._copy.catch_up()
+        return merge
+
+    # The log
+
+    def log(self, kind: str, data: Any = None, *, step: str | None = None, usage: Any = None) -> None:  # noqa: ANN401
+        """Note an event, which belongs to the next commit.
+
+        Raises:
+            NotStorable: `data` or `usage` cannot be stored; InvalidValue: `kind` is no str; ReadOnly: a checkout.
+        """
+        if not isinstance(kind, str) or not kind:
+            raise InvalidValue(f"the kind of an event is a word, not {kind!r}")
+        now = self._copy.ground.now_us()
+        given = {"kind": kind, "data": data, "step": step, "usage": usage}
+        item = {name: value for name, value in given.items() if value is not None}
+        self._copy.note(Noted(self._namespace, now, item))
+
+    def events(self) -> list[Event]:  # noqa: D102 - as State says
+        kept, noted = self._copy.events(self._namespace)
+        kept.sort(key=lambda event: (event.at_us, event.part))
+        found = [
+            event_of(seq, event.namespace, event.at_us, event.item, event.before, event.commit_hash)
+            for seq, event in enumerate(kept, 1)
+        ]
+        head = self.head if noted else None
+        return found + [
+            event_of(seq, event.namespace, event.at_us, event.item, head, None)
+            for seq, event in enumerate(noted, len(found) + 1)
+        ]
+
+    # For people
+
+    def recent(self) -> list[str]:  # noqa: D102 - as State says
+        if not self.read_only:
+            pending = self.pending()
+            if pending:
+                return pending
+        return [
+            full(name)
+            for name in self._copy.changed_last(RECENT_COMMITS_MAX)
+            if is_inside(name.namespace, self._namespace)
+        ]
+
+    def all_values(self) -> dict[str, Any]:  # noqa: D102 - as State says
+        found: dict[str, Any] = {}
+        for name in self._copy.names():
+            if is_inside(name.namespace, self._namespace):
+                try:
+                    found[full(name)] = self._copy.get(name)
+                except HoldfastError as error:
+                    found[full(name)] = Unsaid(str(error))
+        return found
+
+    # The end
+
+    def close(self) -> None:
+        """Give back what this holds. Idempotent. Warns if something is not committed: it is lost."""
+        if not self._copy.closed and not self.read_only:
+            left = self._unsaved()
+            if left:
+                warnings.warn(f"closed with changes that are not committed: {left}", ResourceWarning, stacklevel=2)
         self._copy.close()
+
+    def _unsaved(self) -> str:
+        try:
+            pending = self._copy.pending()
+        except HoldfastError as error:
+            return str(error)
+        shown = ", ".join(map(full, pending[:5])) + (" …" if len(pending) > 5 else "")
+        return shown or ("events" if self._copy.has_news else "")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> Any:  # noqa: ANN401
+        raise Unsupported("a state is a connection, and cannot be pickled or copied; open it where it is needed")
+
+
+class Unsaid(str):
+    """What is shown for a value that cannot be read."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+
+_NOTHING: Any = object()

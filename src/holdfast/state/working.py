@@ -11,21 +11,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
 from holdfast.core.codec import Codec
-from holdfast.core.points import Point
+from holdfast.core.points import Point, VersionVector, meet
 from holdfast.engine.contract import Reader, Writer
-from holdfast.errors import BranchMoved, HoldfastError, ReadOnly
+from holdfast.errors import BranchMoved, Conflict, HoldfastError, ReadOnly
 from holdfast.state.drafts import Draft, PartNames, at_key
+from holdfast.state.grafting import grafted
 from holdfast.state.ground import Ground
 from holdfast.state.holders import is_held
-from holdfast.state.leaves import Lock, Node
+from holdfast.state.leaves import Leaf, Lock, Node
 from holdfast.state.loading import Loader
+from holdfast.state.log import LOG, LOG_KEY, Kept, Noted, read_events
 from holdfast.state.maps import draft_at
-from holdfast.state.rows import ROOT, Name, Rows
-from holdfast.state.storing import RowWriter, read_names, read_rows
+from holdfast.state.namespaces import is_inside
+from holdfast.state.rows import HIDDEN, ROOT, Address, Cells, Name, Rows, inside
+from holdfast.state.merging import Merging
+from holdfast.versions.resolve import resolve
+from holdfast.state.storing import RowWriter, applied, changes_between, read_names, read_rows, touched_names
 
 CATCH_UPS_MAX = 100
 """How often a commit goes on from a newer head before it is given up."""
@@ -63,6 +69,19 @@ class _Moved(Exception):
     """The branch is not where the working copy stands."""
 
 
+@dataclass(slots=True)
+class News:
+    """What others committed: where the branch is now, and the rows of the keys that they changed.
+
+    `merged` has the rows of those that were changed here, too, as they are to become.
+    """
+
+    point: Point
+    vector: VersionVector
+    rows: dict[Name, Rows] = field(default_factory=dict)
+    merged: dict[Name, Rows] = field(default_factory=dict)
+
+
 class WorkingCopy:
     """The values of a branch, or of a commit, as Python objects.
 
@@ -82,6 +101,8 @@ class WorkingCopy:
         self._removed: set[Name] = set()
         self._dirty: set[Name] = set()
         self._watched: set[Name] = set()  # handed out, and may change without telling
+        self._noted: list[Noted] = []
+        self._closed = False
         self._names = PartNames(ground.ids.salt()[:8])
         self._value_lock: Lock = Past() if ground.read_only else self.lock
         with ground.reading() as reader:
@@ -144,7 +165,7 @@ class WorkingCopy:
                 self._check_kept(reader)
                 found = set(read_names(reader, self._vector, namespace))
             found |= {name for name in self._values if namespace in (None, name.namespace)}
-            return sorted(found - self._removed)
+            return sorted(name for name in found - self._removed if not name.key.startswith(HIDDEN))
 
     def _rows(self, reader: Reader, name: Name) -> Rows:
         self._check_kept(reader)
@@ -170,6 +191,11 @@ class WorkingCopy:
             drafts = self._drafted(self.base.line)
             return sorted({*self._removed_there(), *(name for name, draft in drafts.items() if draft.changes)})
 
+    @property
+    def has_news(self) -> bool:
+        """Whether events wait for a commit."""
+        return bool(self._noted)
+
     def commit(self, message: str = "", metadata: object = None) -> Point:
         """Write what changed, in one commit, durable when this returns; return where the branch is now.
 
@@ -182,11 +208,12 @@ class WorkingCopy:
             for _ in range(CATCH_UPS_MAX):
                 drafts = self._drafted(self.base.line)
                 changed = {name: draft for name, draft in drafts.items() if draft.changes}
-                if not changed and not self._removed_there():
+                events = self._drafted_events()
+                if not changed and not events and not self._removed_there():
                     self._settle(drafts)
                     return self.base
                 try:
-                    point, commit = self.ground.write(message, lambda writer: self._write(writer, changed), metadata)
+                    point, commit = self.ground.write(message, lambda writer: self._write(writer, {**changed, **events}), metadata)
                 except _Moved:
                     self.catch_up()
                     continue
@@ -208,6 +235,33 @@ class WorkingCopy:
                 )  # fmt: skip
                 draft.then(self._settlement(name, node))
         return drafts
+
+    def _drafted_events(self) -> dict[Name, Draft]:
+        """Return what is to be written of the log of each namespace."""
+        drafts: dict[Name, Draft] = {}
+        for noted in self._noted:
+            name = Name(noted.namespace, LOG_KEY)
+            draft = drafts.get(name)
+            if draft is None:
+                draft = drafts[name] = Draft(self.codec, self._names, "")
+                draft.put(ROOT, Cells(0, LOG), new=False)
+            address = Address(inside(ROOT), self._names.next())
+            Leaf(address, noted.at_us, None, self.lock).create(noted.item, f"the event {noted.item['kind']!r}", draft)
+        return drafts
+
+    def note(self, noted: Noted) -> None:
+        """Let an event belong to the next commit. Raises NotStorable."""
+        with self.lock:
+            self._check_writable()
+            self.codec.encode(noted.item, f"the event {noted.item['kind']!r}")
+            self._noted.append(noted)
+
+    def events(self, inside: str) -> tuple[list[Kept], list[Noted]]:
+        """Return the events of a namespace and those inside it: those that are committed, and those that wait."""
+        with self.lock, self.ground.reading() as reader:
+            self._check_kept(reader)
+            kept = list(read_events(reader, self._vector, inside, self.codec))
+            return kept, [noted for noted in self._noted if is_inside(noted.namespace, inside)]
 
     def _settlement(self, name: Name, node: Node) -> Any:  # noqa: ANN401
         def settled() -> None:
@@ -272,17 +326,15 @@ class WorkingCopy:
                 self._watched.discard(name)
             else:
                 self._watched.add(name)
-        self._assigned.clear()
-        self._removed.clear()
-        self._dirty.clear()
+        for pending in (self._assigned, self._removed, self._dirty, self._noted):
+            pending.clear()
 
     def discard(self) -> None:
         """Forget what is not committed. Values are read anew; objects that the user holds stay as they are."""
         with self.lock:
             self._forget(self._values)
-            self._assigned.clear()
-            self._removed.clear()
-            self._dirty.clear()
+            for pending in (self._assigned, self._removed, self._dirty, self._noted):
+                pending.clear()
 
     def _forget(self, names: Iterable[Name]) -> None:
         for name in list(names):
@@ -293,11 +345,135 @@ class WorkingCopy:
                 node.above = None
 
     def catch_up(self) -> None:
-        """Go on from where the branch is now."""
-        raise NotImplementedError
+        """Go on from where the branch is now: take over what others changed, and merge what both did.
+
+        Raises:
+            BranchMoved: others changed the same, and no rule merges it. The working copy stays where it is, and
+                everything stays pending.
+        """
+        with self.lock:
+            with self.ground.reading() as reader:
+                news = self._news(reader)
+            if news is None:
+                return
+            self.base, self._vector = news.point, news.vector
+            for name in self._removed & set(news.rows):
+                node = self._nodes.pop(name, None)
+                if node is not None:
+                    node.above = None
+            for name, rows in news.rows.items():
+                self._take_over(name, rows, news.merged.get(name))
+
+    def _news(self, reader: Reader) -> News | None:
+        """Return what others committed since the base; None if the branch stands there."""
+        point = self.ground.at(reader).point
+        if point == self.base:
+            return None
+        vector = reader.vector(point)
+        changed = touched_names(reader, self._vector, vector)
+        drafts = {name: draft for name, draft in self._drafted(self.base.line).items() if name in changed}
+        news = News(point, vector)
+        conflicts: list[Conflict] = []
+        for name in sorted(changed):
+            news.rows[name] = rows = read_rows(reader, vector, name)
+            draft = drafts.get(name)
+            gone = name in self._removed
+            if gone or (draft is not None and draft.changes):
+                base = read_rows(reader, self._vector, name)
+                mine = {} if gone or draft is None else applied(base, draft.changes)
+                merging = Merging(name, base, rows, mine, lambda _: NotImplemented, self.codec, self._names)
+                news.merged[name] = merging.rows()
+                conflicts += merging.left
+        if conflicts:
+            keys = ", ".join(sorted({where_of(Name(*conflict.key[:2])) for conflict in conflicts}))
+            raise BranchMoved(
+                f"branch {self.ground.ref!r} moved, and others changed {keys} too; your changes are still pending:"
+                " discard() them, or write them to a branch of your own and merge it"
+            )
+        return news
+
+    def _take_over(self, name: Name, rows: Rows, merged: Rows | None) -> None:
+        """Let a key have what others made of it; in place, since somebody may hold its value."""
+        pending = merged is not None and merged != rows
+        if not pending:
+            self._assigned.discard(name)
+            self._removed.discard(name)
+        if pending and not merged:
+            return  # removed here, and still to be removed there
+        shown = merged if pending and merged is not None else rows
+        old = self._values.get(name, _NOTHING)
+        if not shown:
+            self._forget([name])
+            return
+        if old is _NOTHING and not pending:
+            return
+        before = self._nodes.pop(name, None)
+        if before is not None:
+            before.above = None
+        try:
+            value, node = self._loaded(name, shown)
+        except HoldfastError:
+            self._forget([name])
+            return
+        self._values[name] = value if old is _NOTHING else grafted(old, value)
+        if pending:
+            self._assigned.add(name)  # it is compared with the rows that are there, which are read when it is
+        else:
+            self._nodes[name] = node
+        self._watched.add(name)
+
+    def differing(self, other: WorkingCopy) -> list[Name]:
+        """Return the keys that differ between this and another commit of the same store, sorted."""
+        with self.lock, self.ground.reading() as reader:
+            mine, others = self._vector, other._vector  # noqa: SLF001 - one of its own kind
+            base = meet(mine, others)
+            names = touched_names(reader, base, mine) | touched_names(reader, base, others)
+            found = (name for name in sorted(names) if not name.key.startswith(HIDDEN))
+            return [name for name in found if read_rows(reader, mine, name) != read_rows(reader, others, name)]
+
+    def changed_last(self, commits_max: int) -> list[Name]:
+        """Return the keys that the newest commit changed which changed any, sorted; of so many commits at most."""
+        with self.lock, self.ground.reading() as reader:
+            at, after = self.base, self._vector
+            for _ in range(commits_max):
+                if not at.n:
+                    break
+                at = reader.commit(Point(at.line, at.n - 1)).point
+                before = reader.vector(at)
+                names = [name for name in touched_names(reader, before, after) if not name.key.startswith(HIDDEN)]
+                if names:
+                    return sorted(names)
+                after = before
+            return []
+
+    def revert_to(self, ref: str, message: str) -> None:
+        """Write a commit in which all keys are as they were at a ref, and forget what is pending."""
+        with self.lock:
+            self._check_writable()
+            self.discard()
+            self.catch_up()
+
+            def work(writer: Writer) -> Point:
+                line = writer.opened
+                mine, then = writer.vector(Point(line.uid, line.head)), writer.vector(resolve(writer, ref).point)
+                base = meet(mine, then)
+                rows = RowWriter(writer, {**mine, line.uid: line.head + 1})
+                for name in sorted(touched_names(writer, base, mine) | touched_names(writer, base, then)):
+                    if name.key != LOG_KEY:
+                        rows.write(name, changes_between(read_rows(writer, mine, name), read_rows(writer, then, name)))
+                return self.base
+
+            self.ground.write(message, work, None)
+            self.catch_up()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
 
     def close(self) -> None:
         """Give back what this holds."""
+        self._closed = True
         self.ground.close()
 
 
@@ -323,8 +499,3 @@ def where_of(name: Name) -> str:
 
 
 _NOTHING = object()
-
-
-def iterate(names: Iterable[Name]) -> Iterator[str]:
-    """Yield the keys of names."""
-    return (name.key for name in names)

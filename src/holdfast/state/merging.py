@@ -1,0 +1,264 @@
+"""Merging what two sides made of the value of a key.
+
+The three trees of rows are walked from the top. Where one side left all below as it was, the other's is taken. Entries
+of mappings, elements of sets and items of lists are compared one by one; what both sides appended to a list is kept,
+theirs behind ours as one block; shares of a counter add up. Small mappings that are one row are compared key by key, too.
+What both sides changed differently is a conflict: the values, or, where one side changed the inside of what the other
+replaced or removed, all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from holdfast.core.codec import Codec, Encoded
+from holdfast.errors import Conflict, HoldfastError
+from holdfast.state.contents import VALUE, content_of, encoded_of
+from holdfast.state.drafts import Draft, PartNames
+from holdfast.state.leaves import Leaf
+from holdfast.state.lists import LIST
+from holdfast.state.loading import Loader
+from holdfast.state.maps import MAP, draft_at, key_of_part, part_of_key
+from holdfast.state.rows import GAP, ROOT, STATE, Address, Cells, Name, Rows, container_of, inside
+from holdfast.state.sets import COUNTER
+from holdfast.state.tracked import NOBODY
+from holdfast.state.units import Tree, Unit, tree_of
+from holdfast.state.values import ABSENT, Ask, merge_dicts
+
+Decide = Callable[[Conflict], object]
+"""Returns the value that a conflict is resolved with, `ours` and `theirs` among them, or NotImplemented to leave it."""
+
+
+class Merging:
+    """A merge of one key.
+
+    Args:
+        base: its rows as both sides had them; None if that is not known.
+        ours, theirs: its rows on both sides; none where it was removed.
+        decide: asked for each conflict.
+
+    Attributes:
+        resolved, left: the conflicts that `decide` resolved, and those that it left.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        name: Name,
+        base: Rows | None,
+        ours: Rows,
+        theirs: Rows,
+        decide: Decide,
+        codec: Codec,
+        names: PartNames,
+    ) -> None:
+        self._name = name
+        self._trees = tuple(map(tree_of, (base, ours, theirs)))
+        self._base, self._ours, self._theirs = self._trees
+        self._decide = decide
+        self._codec = codec
+        self._names = names
+        self._changed: tuple[set[Address], set[Address]] = (set(), set())
+        self._merged = Tree({})
+        self.resolved: list[Conflict] = []
+        self.left: list[Conflict] = []
+
+    def rows(self) -> dict[Address, Cells]:
+        """Return the rows of the merged value; none if it is removed."""
+        self._changed = self._ours.differing(self._base), self._theirs.differing(self._base)
+        self._merge(ROOT)
+        return self._merged.rows()
+
+    def _merge(self, at: Address) -> None:
+        ours_changed, theirs_changed = (at in changed for changed in self._changed)
+        if not theirs_changed:
+            self._take(self._ours, at)
+        elif not ours_changed:
+            self._take(self._theirs, at)
+        else:
+            self._merge_changed(at)
+
+    def _merge_changed(self, at: Address) -> None:
+        base, ours, theirs = (tree.get(at) for tree in self._trees)
+        if ours and theirs:
+            if {ours.kind, theirs.kind} == {MAP, VALUE}:
+                ours, theirs = self._explode(at)
+            if ours.kind == theirs.kind != VALUE:
+                self._merge_containers(at, ours, theirs)
+                return
+            if ours.says_what(theirs):
+                self._take(self._ours, at)
+                return
+            if self._merge_values(at, base, ours, theirs):
+                return
+        if ours is None and theirs is None:
+            return
+        self._conflict(at)
+
+    def _take(self, tree: Tree, at: Address) -> None:
+        """Take what a side has at an address, and below."""
+        for address in tree.below(at):
+            self._merged.add(address, tree.units[address])
+
+    # Containers
+
+    def _merge_containers(self, at: Address, ours: Unit, theirs: Unit) -> None:
+        base = self._base.get(at)
+        moved = base is not None and ours.cells.place == base.cells.place
+        self._merged.add(at, theirs if moved else ours)
+        parts = [part for tree in self._trees for part in tree.parts(at)]
+        for part in dict.fromkeys(parts):
+            if ours.kind == COUNTER:
+                self._merge_share(part)
+            else:
+                self._merge(part)
+        if ours.kind in (LIST, MAP):
+            self._put_behind(at)
+
+    def _merge_share(self, part: Address) -> None:
+        """Add up what both sides added to the share of one line; nearly always one of them added nothing."""
+        found = [tree.get(part) for tree in self._trees]
+        base, ours, theirs = (self._number(unit) for unit in found)
+        unit = found[1] or found[2]
+        if unit is not None:
+            text = self._codec.encode(ours + theirs - base, "a counter").text
+            self._merged.add(part, unit._replace(cells=unit.cells._replace(value=text)))
+
+    def _number(self, unit: Unit | None) -> Any:  # noqa: ANN401
+        return 0 if unit is None else self._codec.decode(Encoded(unit.cells.value or "0"), "a counter")
+
+    def _put_behind(self, at: Address) -> None:
+        """Let what theirs added at the end stand behind what ours added there, in its own order."""
+        known = [self._base.units[part].cells.place for part in self._base.parts(at)]
+        last = max(known, default=0)
+
+        def added(tree: Tree, other: Tree) -> list[Address]:
+            new = (part for part in tree.parts(at) if part not in self._base.units and part not in other.units)
+            return [part for part in new if tree.units[part].cells.place > last and part in self._merged.units]
+
+        behind = added(self._theirs, self._ours)
+        if not behind or not added(self._ours, self._theirs):
+            return
+        top = max(unit.cells.place for part in self._merged.parts(at) if (unit := self._merged.units[part]) and part not in behind)
+        for number, part in enumerate(behind, 1):
+            self._merged.units[part] = self._merged.units[part].at(top + number * GAP)
+
+    def _explode(self, at: Address) -> tuple[Unit, Unit]:
+        """Let a mapping that is one row on one side and several on the other be several on all."""
+        for tree in self._trees:
+            unit = tree.get(at)
+            value = self._plain_dict(unit)
+            if unit is None or value is None:
+                continue
+            tree.add(at, Unit(Cells(unit.cells.place, MAP)))
+            for number, (key, item) in enumerate(value.items(), 1):
+                part = Address(inside(at), part_of_key(key, "a key", self._codec))
+                tree.add(part, Unit(content_of(self._codec.encode(item, "an entry")).cells(number * GAP)))
+        self._changed = self._ours.differing(self._base), self._theirs.differing(self._base)
+        ours, theirs = self._ours.get(at), self._theirs.get(at)
+        assert ours is not None
+        assert theirs is not None
+        return ours, theirs
+
+    def _plain_dict(self, unit: Unit | None) -> dict[str, Any] | None:
+        """Return the mapping that a row is; None if it is something else."""
+        if unit is None or unit.kind != VALUE or unit.cells.value is None or not unit.cells.value.startswith("{"):
+            return None
+        try:
+            value = self._codec.decode(encoded_of(unit.cells, list, "a value"), "a value")
+        except HoldfastError:
+            return None
+        return value if type(value) is dict and all(type(key) is str for key in value) else None
+
+    # Values
+
+    def _merge_values(self, at: Address, base: Unit | None, ours: Unit, theirs: Unit) -> bool:
+        """Merge small mappings key by key. Returns False if they are none."""
+        mine, other = self._plain_dict(ours), self._plain_dict(theirs)
+        if mine is None or other is None:
+            return False
+        was = self._plain_dict(base)
+        left = len(self.left)
+        ask: Ask = lambda path, *sides: self._ask([*self._keys(at), *path], *sides)  # noqa: E731
+        merged = merge_dicts(was if was is not None else {}, mine, other, ask)
+        place = theirs.cells.place if base is not None and ours.cells.place == base.cells.place else ours.cells.place
+        if merged == mine and list(merged) == list(mine) and left == len(self.left):
+            self._merged.add(at, ours.at(place))
+        else:
+            self._merged.add(at, Unit(content_of(self._codec.encode(merged, "a value")).cells(place)))
+        return True
+
+    def _conflict(self, at: Address) -> None:
+        """Ask what becomes of all that is at an address."""
+        sides = [self._value(tree, at) for tree in self._trees]
+        chosen = self._ask(self._keys(at), *sides)
+        if chosen is sides[1]:
+            self._take(self._ours, at)
+        elif chosen is sides[2]:
+            self._take(self._theirs, at)
+        elif chosen is not ABSENT:
+            self._write(at, chosen)
+
+    def _ask(self, path: list[Any], base: Any, ours: Any, theirs: Any) -> Any:  # noqa: ANN401
+        """Return what a conflict is resolved with; ours if it is left."""
+        shown = [None if side is ABSENT else side for side in (base, ours, theirs)]
+        conflict = Conflict(STATE.name, (*self._name, *path), None, *shown)
+        chosen = self._decide(conflict)
+        if chosen is NotImplemented:
+            self.left.append(conflict)
+            return ours
+        self.resolved.append(conflict)
+        if chosen is conflict.ours:
+            return ours
+        if chosen is conflict.theirs:
+            return theirs
+        return ABSENT if chosen is None and ABSENT in (ours, theirs) else chosen
+
+    def _keys(self, at: Address) -> list[Any]:
+        """Return the way to an address, as people name it: the keys of mappings, and where items are in ours."""
+        if at == ROOT:
+            return []
+        outer = container_of(at.path)
+        kind = next((unit.kind for tree in self._trees[::-1] if (unit := tree.get(outer))), MAP)
+        if kind == MAP:
+            return [*self._keys(outer), key_of_part(at.part, self._codec)]
+        for tree in (self._ours, self._theirs):
+            parts = tree.parts(outer)
+            if at in parts:
+                return [*self._keys(outer), parts.index(at)]
+        return [*self._keys(outer), at.part]
+
+    def _value(self, tree: Tree, at: Address) -> Any:  # noqa: ANN401
+        """Return the Python value at an address; of what cannot be read how the error names it."""
+        if at not in tree.units:
+            return ABSENT
+        try:
+            return Loader(tree.rows(), self._codec, "state", NOBODY.lock).value_at(at)
+        except HoldfastError as error:
+            return f"<{error}>"
+
+    def _write(self, at: Address, value: Any) -> None:  # noqa: ANN401
+        """Let a value that a policy made up stand at an address."""
+        place = next((unit.cells.place for tree in self._trees[1:] if (unit := tree.get(at))), GAP)
+        where = "state" + "".join(f"[{key!r}]" for key in self._keys(at))
+        draft = Draft(self._codec, self._names, "")
+        outer = next((unit.kind for tree in self._trees[::-1] if at != ROOT and (unit := tree.get(container_of(at.path)))), MAP)
+        if outer == LIST:
+            Leaf(at, place, None, NOBODY.lock).create(value, where, draft)
+        else:
+            draft_at(None, at, place, value, where, draft, NOWHERE)
+        rows = {change.address: change.cells for change in draft.changes if change.cells is not None}
+        written = Tree(rows)
+        self._take(written, at)
+
+
+class _Nowhere:
+    """What a value is a part of that only its rows are wanted of."""
+
+    lock = NOBODY.lock
+
+    def below(self, node: object) -> None:
+        """Nothing."""
+
+
+NOWHERE = _Nowhere()

@@ -1,0 +1,35 @@
+"""Names in state: of keys, and of the namespaces that they lie in."""
+
+from __future__ import annotations
+
+from holdfast.errors import InvalidValue
+from holdfast.state.rows import HIDDEN, Name
+
+
+def name_of(namespace: str, key: object) -> Name:
+    """Return the name of a key. Raises InvalidValue if it can be none."""
+    if not isinstance(key, str):
+        raise InvalidValue(f"a key of state is a str, not {type(key).__name__}: {key!r}; dicts inside take any key")
+    if "\0" in key or key.startswith(HIDDEN):
+        raise InvalidValue(f"{key!r} cannot be a key of state: it has a NUL, or begins with {HIDDEN!r}, which is ours")
+    return Name(namespace, str.__str__(key))
+
+
+def inner(namespace: str, segment: object) -> str:
+    """Return the namespace of a name inside another. Raises InvalidValue if it can be none."""
+    if not isinstance(segment, str) or not segment or "/" in segment or "\0" in segment:
+        raise InvalidValue(
+            f"{segment!r} cannot name a namespace: use a str without '/', and namespace(a).namespace(b) for one inside"
+            " another"
+        )
+    return f"{namespace}/{segment}" if namespace else segment
+
+
+def full(name: Name) -> str:
+    """Return how people name a key: with its namespace, if it has one."""
+    return f"{name.namespace}/{name.key}" if name.namespace else name.key
+
+
+def is_inside(namespace: str, outer: str) -> bool:
+    """Tell whether a namespace is another, or inside it. All are inside of ""."""
+    return not outer or namespace == outer or namespace.startswith(f"{outer}/")

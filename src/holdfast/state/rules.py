@@ -1,0 +1,50 @@
+"""How a merge of branches merges their state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast.core.clock import Ids
+from holdfast.core.codec import Codec
+from holdfast.core.schema import Key
+from holdfast.core.types import Stored
+from holdfast.state.drafts import PartNames
+from holdfast.state.merging import Merging
+from holdfast.state.policies import decider
+from holdfast.state.rows import PARTS, ROOT, STATE, Address, Cells, Name, key_of, read_row, stored_row
+from holdfast.state.signing import KeyFile
+from holdfast.versions.wholes import Verdict, Whole, WholeRows
+
+
+class StateRules:
+    """Merges the rows of each key of state as one value."""
+
+    tables = (STATE.name, PARTS.name)
+    prefix = len(Name._fields)
+
+    def __init__(self, codec: Codec, ids: Ids) -> None:
+        self._codec = codec
+        self._ids = ids
+
+    def settle(self, whole: Whole, policy: Any) -> Verdict:  # noqa: ANN401
+        """Decide what the rows of a key shall be. Raises InvalidValue if the policy is none."""
+        name = Name(*whole.name)  # type: ignore[arg-type]
+        base = None if whole.base is None else _rows(whole.base)
+        names = PartNames(self._ids.salt()[:8])
+        merging = Merging(name, base, _rows(whole.ours), _rows(whole.theirs), decider(policy), self._codec, names)
+        wanted = {_place(name, address): stored_row(name, address, cells) for address, cells in merging.rows().items()}
+        return Verdict(wanted, tuple(merging.resolved), tuple(merging.left))
+
+
+def state_rules(ids: Ids) -> tuple[StateRules]:
+    """Return the rules by which stores merge state."""
+    return (StateRules(Codec(KeyFile()), ids),)
+
+
+def _rows(rows: WholeRows) -> dict[Address, Cells]:
+    return dict(read_row(row.values) for row in rows.values())
+
+
+def _place(name: Name, address: Address) -> tuple[str, Key]:
+    key: tuple[Stored, ...] = key_of(name, address)
+    return (STATE if address == ROOT else PARTS).name, key
