@@ -1,0 +1,1 @@
+"""State: the values that an agent keeps, over any branch."""
