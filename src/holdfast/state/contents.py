@@ -27,11 +27,14 @@ from holdfast.core.codec import Encoded
 from holdfast.errors import StoreCorrupt
 from holdfast.state.rows import Cells
 
-TEXT_BYTES_MAX = 4 * 1024
+TEXT_BYTES_MAX = 1024
 """JSON text that is longer is compressed, or chunked, and SQL reads it through a function."""
 
 CHUNK_BYTES = 32 * 1024
 """A longer tail is cut into rows of this size. What a small edit of a large value writes."""
+
+MAPPING_BYTES_MAX = 4 * 1024
+"""A mapping whose JSON text is longer gets a row for each entry."""
 
 PACKED_BYTES_MIN = 512
 """What is shorter is not worth compressing."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from holdfast.core.codec import Codec, Encoded
-from holdfast.state.contents import TEXT_BYTES_MAX
+from holdfast.state.contents import MAPPING_BYTES_MAX
 from holdfast.state.counter import Counter
 from holdfast.state.drafts import Draft, ascending, at_key, in_order, plain
 from holdfast.state.holders import is_held
@@ -164,7 +164,7 @@ def draft_at(  # noqa: PLR0913
         if isinstance(node, Leaf) and place == node.place and not node.may_differ(value, draft):
             return node
         encoded = draft.codec.encode(value, where)
-        if plain(value) is dict and len(encoded.text) > TEXT_BYTES_MAX:
+        if plain(value) is dict and len(encoded.text) > MAPPING_BYTES_MAX:
             kind, encoded = MapNode, None
     if node is not None and type(node) is kind:
         if encoded is None:

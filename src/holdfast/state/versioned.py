@@ -81,7 +81,7 @@ class Versioned(State):
         create: bool = True,
     ) -> None:
         engine = open_engine(
-            Memory() if source is None else source,
+            ":memory:" if source is None else source,
             durability=durability,
             timeout=timeout,
             size_limit=size_limit,
@@ -159,8 +159,7 @@ class Versioned(State):
     @property
     def head(self) -> str:
         """The hash of the commit that this stands on."""
-        with self._copy.lock, self._copy.ground.reading() as reader:
-            return reader.commit(self._copy.base).hash.hex()
+        return self._copy.head
 
     @property
     def branch_name(self) -> str:
@@ -193,8 +192,7 @@ class Versioned(State):
             ReadOnly: this is a checkout.
             StoreFull, Timeout, StoreUnavailable: nothing was written, and everything is still pending.
         """
-        self._copy.commit(message, metadata)
-        return self.head
+        return self._copy.commit(message, metadata)
 
     def discard(self) -> None:
         """Forget all that is not committed, in all namespaces. Objects that you hold stay as they are, and are let go."""

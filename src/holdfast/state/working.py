@@ -17,7 +17,7 @@ from typing import Any
 
 from holdfast.core.codec import Codec
 from holdfast.core.points import Point, VersionVector, meet
-from holdfast.engine.contract import Reader, Writer
+from holdfast.engine.contract import Commit, Reader, Writer
 from holdfast.errors import BranchMoved, Conflict, HoldfastError, ReadOnly
 from holdfast.state.drafts import Draft, PartNames, at_key
 from holdfast.state.grafting import grafted
@@ -77,6 +77,7 @@ class News:
     """
 
     point: Point
+    head: str
     vector: VersionVector
     rows: dict[Name, Rows] = field(default_factory=dict)
     merged: dict[Name, Rows] = field(default_factory=dict)
@@ -107,6 +108,7 @@ class WorkingCopy:
         self._value_lock: Lock = Past() if ground.read_only else self.lock
         with ground.reading() as reader:
             self.base = ground.at(reader).point
+            self.head = reader.commit(self.base).hash.hex()
             self._vector = reader.vector(self.base)
 
     # Values
@@ -196,8 +198,8 @@ class WorkingCopy:
         """Whether events wait for a commit."""
         return bool(self._noted)
 
-    def commit(self, message: str = "", metadata: object = None) -> Point:
-        """Write what changed, in one commit, durable when this returns; return where the branch is now.
+    def commit(self, message: str = "", metadata: object = None) -> str:
+        """Write what changed, in one commit, durable when this returns; return the hash of the head.
 
         Raises:
             NotStorable: a value cannot be stored. Nothing was written, and everything is still pending.
@@ -211,15 +213,16 @@ class WorkingCopy:
                 events = self._drafted_events()
                 if not changed and not events and not self._removed_there():
                     self._settle(drafts)
-                    return self.base
+                    return self.head
                 try:
-                    point, commit = self.ground.write(message, lambda writer: self._write(writer, {**changed, **events}), metadata)
+                    _, commit = self.ground.write(message, lambda writer: self._write(writer, {**changed, **events}), metadata)
                 except _Moved:
                     self.catch_up()
                     continue
-                self._stand_on(commit.point if commit else point)
+                if commit is not None:
+                    self._stand_on(commit)
                 self._settle(drafts)
-                return self.base
+                return self.head
             raise BranchMoved(f"{self.ground.ref!r} moved {CATCH_UPS_MAX} times while it was being written; retry")
 
     def _drafted(self, line: str) -> dict[Name, Draft]:
@@ -301,11 +304,10 @@ class WorkingCopy:
             rows.write(name, draft.changes)
         return self.base
 
-    def _stand_on(self, point: Point) -> None:
-        """Let the working copy stand on a commit of its own line that follows its base."""
-        if point != self.base:
-            self._vector = {**self._vector, point.line: point.n}
-            self.base = point
+    def _stand_on(self, commit: Commit) -> None:
+        """Let the working copy stand on the commit that follows its base on the same line."""
+        self.base, self.head = commit.point, commit.hash.hex()
+        self._vector = {**self._vector, commit.point.line: commit.point.n}
 
     def _settle(self, drafts: dict[Name, Draft]) -> None:
         """Remember that all is written, and let values tell their changes that nobody else holds."""
@@ -356,7 +358,7 @@ class WorkingCopy:
                 news = self._news(reader)
             if news is None:
                 return
-            self.base, self._vector = news.point, news.vector
+            self.base, self.head, self._vector = news.point, news.head, news.vector
             for name in self._removed & set(news.rows):
                 node = self._nodes.pop(name, None)
                 if node is not None:
@@ -372,7 +374,7 @@ class WorkingCopy:
         vector = reader.vector(point)
         changed = touched_names(reader, self._vector, vector)
         drafts = {name: draft for name, draft in self._drafted(self.base.line).items() if name in changed}
-        news = News(point, vector)
+        news = News(point, reader.commit(point).hash.hex(), vector)
         conflicts: list[Conflict] = []
         for name in sorted(changed):
             news.rows[name] = rows = read_rows(reader, vector, name)
