@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from holdfast.core.clock import Ids, RandomIds
 from holdfast.core.points import Point
-from holdfast.engine.contract import Commit, Engine, Reader, Session, Writer
+from holdfast.engine.contract import Commit, Engine, Reader, Result, Session, Writer
 from holdfast.errors import StoreClosed
 from holdfast.state.rules import state_rules
 from holdfast.versions.history import Versions
@@ -48,8 +48,8 @@ class Ground(Protocol):
         ...
 
     def write(
-        self, message: str, work: Callable[[Writer], Point], metadata: object
-    ) -> tuple[Point, Commit | None]:
+        self, message: str, work: Callable[[Writer], Result], metadata: object
+    ) -> tuple[Result, Commit | None]:
         """Let `work` write a commit, or a part of the transaction that is open; return what it returns, and the commit.
 
         There is no commit yet if it is part of a transaction.
@@ -99,7 +99,7 @@ class EngineGround:
     @property
     def versions(self) -> Versions:
         """Branches, commits and merges of the store."""
-        return Versions(self.session, self.ids, state_rules(self.ids))
+        return Versions(self.session, self.ids, lambda: state_rules(self.ids))
 
     def reading(self) -> AbstractContextManager[Reader]:
         """Return a snapshot."""
@@ -114,8 +114,8 @@ class EngineGround:
         still(reader, Resolved(point), self.ref)
 
     def write(
-        self, message: str, work: Callable[[Writer], Point], metadata: object
-    ) -> tuple[Point, Commit | None]:
+        self, message: str, work: Callable[[Writer], Result], metadata: object
+    ) -> tuple[Result, Commit | None]:
         """Let `work` write a commit; return what it returns, and the commit."""
         return self.versions.commit_work(self.ref, message, work, metadata)
 

@@ -194,6 +194,15 @@ class Versioned(State):
         """
         return self._copy.commit(message, metadata)
 
+    def join(self) -> None:
+        """Write what is pending into the transaction of the store that is open."""
+        if not self.read_only:
+            self._copy.commit()
+
+    def transaction_ended(self, *, done: bool) -> None:
+        """Take note that a transaction of the store ended, and whether it was committed."""
+        self._copy.transaction_ended(done=done)
+
     def discard(self) -> None:
         """Forget all that is not committed, in all namespaces. Objects that you hold stay as they are, and are let go."""
         self._copy.discard()

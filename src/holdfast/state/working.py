@@ -69,6 +69,14 @@ class _Moved(Exception):
     """The branch is not where the working copy stands."""
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What became part of a transaction that is still open: keys, and events."""
+
+    names: set[Name]
+    noted: list[Noted]
+
+
 @dataclass(slots=True)
 class News:
     """What others committed: where the branch is now, and the rows of the keys that they changed.
@@ -104,6 +112,7 @@ class WorkingCopy:
         self._watched: set[Name] = set()  # handed out, and may change without telling
         self._noted: list[Noted] = []
         self._closed = False
+        self._joined: list[Joined] = []
         self._names = PartNames(ground.ids.salt()[:8])
         self._value_lock: Lock = Past() if ground.read_only else self.lock
         with ground.reading() as reader:
@@ -215,15 +224,45 @@ class WorkingCopy:
                     self._settle(drafts)
                     return self.head
                 try:
-                    _, commit = self.ground.write(message, lambda writer: self._write(writer, {**changed, **events}), metadata)
+                    seen, commit = self.ground.write(message, lambda writer: self._write(writer, {**changed, **events}), metadata)
                 except _Moved:
                     self.catch_up()
                     continue
-                if commit is not None:
-                    self._stand_on(commit)
+                if commit is None:
+                    self._joined.append(Joined({*drafts, *self._removed}, list(self._noted)))
+                else:
+                    self.base, self.head, self._vector = commit.point, commit.hash.hex(), seen
                 self._settle(drafts)
                 return self.head
             raise BranchMoved(f"{self.ground.ref!r} moved {CATCH_UPS_MAX} times while it was being written; retry")
+
+    def transaction_ended(self, *, done: bool) -> None:
+        """Take note that the transaction ended which commits had become part of.
+
+        If it was taken back, what was written into it is pending again.
+        """
+        with self.lock:
+            joined, self._joined = self._joined, []
+            if done:
+                if joined:
+                    self._go_on()
+                return
+            for part in joined:
+                for name in part.names:
+                    node = self._nodes.pop(name, None)
+                    if node is not None:
+                        node.above = None
+                    (self._assigned if name in self._values else self._removed).add(name)
+                self._noted[:0] = part.noted
+
+    def _go_on(self) -> None:
+        """Stand on the commit that followed the base: that of a transaction which began there, and wrote this."""
+        line, n = self.base.line, self.base.n + 1
+        with self.ground.reading() as reader:
+            if reader.line(line).head >= n:  # else nothing came of it
+                self.base = Point(line, n)
+                self.head = reader.commit(self.base).hash.hex()
+                self._vector = reader.vector(self.base)
 
     def _drafted(self, line: str) -> dict[Name, Draft]:
         """Return what is to be written of each key that may have changed."""
@@ -293,21 +332,20 @@ class WorkingCopy:
         with self.ground.reading() as reader:
             return {name for name in self._removed if self._rows(reader, name)}
 
-    def _write(self, writer: Writer, changed: dict[Name, Draft]) -> Point:
-        line = writer.opened
+    def _write(self, writer: Writer, changed: dict[Name, Draft]) -> VersionVector:
+        """Write into the open commit; return what it sees. Raises _Moved if others have changed any state."""
+        line, seen = writer.opened, self._vector
         if (line.uid, line.head) != self.base:
-            raise _Moved
-        rows = RowWriter(writer, {**self._vector, line.uid: line.head + 1})
+            seen = writer.vector(Point(line.uid, line.head))
+            if line.uid != self.base.line or touched_names(writer, self._vector, seen):
+                raise _Moved
+        seen = {**seen, line.uid: line.head + 1}
+        rows = RowWriter(writer, seen)
         for name in sorted(self._removed):
             rows.remove(name)
         for name, draft in changed.items():
             rows.write(name, draft.changes)
-        return self.base
-
-    def _stand_on(self, commit: Commit) -> None:
-        """Let the working copy stand on the commit that follows its base on the same line."""
-        self.base, self.head = commit.point, commit.hash.hex()
-        self._vector = {**self._vector, commit.point.line: commit.point.n}
+        return seen
 
     def _settle(self, drafts: dict[Name, Draft]) -> None:
         """Remember that all is written, and let values tell their changes that nobody else holds."""
@@ -372,7 +410,8 @@ class WorkingCopy:
         if point == self.base:
             return None
         vector = reader.vector(point)
-        changed = touched_names(reader, self._vector, vector)
+        base = meet(self._vector, vector)
+        changed = touched_names(reader, base, self._vector) | touched_names(reader, base, vector)
         drafts = {name: draft for name, draft in self._drafted(self.base.line).items() if name in changed}
         news = News(point, reader.commit(point).hash.hex(), vector)
         conflicts: list[Conflict] = []
@@ -381,9 +420,9 @@ class WorkingCopy:
             draft = drafts.get(name)
             gone = name in self._removed
             if gone or (draft is not None and draft.changes):
-                base = read_rows(reader, self._vector, name)
-                mine = {} if gone or draft is None else applied(base, draft.changes)
-                merging = Merging(name, base, rows, mine, lambda _: NotImplemented, self.codec, self._names)
+                was = read_rows(reader, self._vector, name)
+                mine = {} if gone or draft is None else applied(was, draft.changes)
+                merging = Merging(name, was, rows, mine, lambda _: NotImplemented, self.codec, self._names)
                 news.merged[name] = merging.rows()
                 conflicts += merging.left
         if conflicts:
@@ -455,7 +494,7 @@ class WorkingCopy:
             self.discard()
             self.catch_up()
 
-            def work(writer: Writer) -> Point:
+            def work(writer: Writer) -> VersionVector:
                 line = writer.opened
                 mine, then = writer.vector(Point(line.uid, line.head)), writer.vector(resolve(writer, ref).point)
                 base = meet(mine, then)
@@ -463,7 +502,7 @@ class WorkingCopy:
                 for name in sorted(touched_names(writer, base, mine) | touched_names(writer, base, then)):
                     if name.key != LOG_KEY:
                         rows.write(name, changes_between(read_rows(writer, mine, name), read_rows(writer, then, name)))
-                return self.base
+                return mine
 
             self.ground.write(message, work, None)
             self.catch_up()

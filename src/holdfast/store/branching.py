@@ -60,7 +60,9 @@ class Branching(Connection):
         """Let this branch go on from another ref; return the new head. What it had stays in its old commits."""
         with self._lock:
             self._check_writable()
-            return self._versions.reset(self.ref, to)
+            head = self._versions.reset(self.ref, to)
+            self._after_merge()
+            return head
 
     def tag(self, name: str, at: str | None = None) -> str:
         """Give this point, or another ref, a name that stays; return its hash. Raises AlreadyExists."""
@@ -104,7 +106,9 @@ class Branching(Connection):
             if into is None:
                 self._check_writable()
             self._check_no_transaction("a merge")
-            return self._versions.merge(source, self.ref if into is None else into, policy, message, dry_run=dry_run)
+            merge = self._versions.merge(source, self.ref if into is None else into, policy, message, dry_run=dry_run)
+            self._after_merge()
+            return merge
 
     def cherry_pick(
         self, ref: str, message: str | None = None, policy: Policy = "fail", *, dry_run: bool = False
@@ -127,7 +131,9 @@ class Branching(Connection):
         with self._lock:
             self._check_writable()
             self._check_no_transaction("a cherry-pick")
-            return self._versions.cherry_pick(ref, self.ref, policy, message, dry_run=dry_run)
+            pick = self._versions.cherry_pick(ref, self.ref, policy, message, dry_run=dry_run)
+            self._after_merge()
+            return pick
 
     def revert(self, ref: str, message: str | None = None, policy: Policy = "fail", *, dry_run: bool = False) -> Merge:
         """Take back here what one commit did, in one commit; of a merge, all that it brought to its branch.
@@ -145,4 +151,6 @@ class Branching(Connection):
         with self._lock:
             self._check_writable()
             self._check_no_transaction("a revert")
-            return self._versions.revert(ref, self.ref, policy, message, dry_run=dry_run)
+            revert = self._versions.revert(ref, self.ref, policy, message, dry_run=dry_run)
+            self._after_merge()
+            return revert

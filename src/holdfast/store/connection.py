@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from holdfast.core.clock import Ids
+from holdfast.core.clock import Ids, RandomIds
 from holdfast.engine.contract import Engine, Reader, Session, SqlWriter
 from holdfast.errors import HoldfastError, ReadOnly, StoreClosed, Timeout, TransactionOpen
 from holdfast.versions.history import Versions
 from holdfast.versions.resolve import Resolved, resolve, still
+from holdfast.versions.wholes import Rules
 
 if TYPE_CHECKING:
     from holdfast.tables.runner import StatementRunner
@@ -104,7 +106,13 @@ class Connection:
 
     @property
     def _versions(self) -> Versions:
-        return Versions(self._session, self._ids)
+        return Versions(self._session, self._ids, self._rules)
+
+    def _rules(self) -> Sequence[Rules]:
+        """Return the rules by which state is merged. They are loaded with the first merge."""
+        from holdfast.state.rules import state_rules  # noqa: PLC0415
+
+        return state_rules(self._ids or RandomIds())
 
     @property
     def pinned(self) -> bool:
@@ -140,6 +148,15 @@ class Connection:
     def _check_no_transaction(self, what: str) -> None:
         if self._writer is not None:
             raise TransactionOpen(f"{what} is a commit of its own and cannot be part of a transaction; do it after it")
+
+    def _before_commit(self) -> None:
+        """Do what belongs into the open transaction, at its end."""
+
+    def _after_transaction(self, *, done: bool) -> None:
+        """Do what follows from a transaction, whether it was committed or taken back."""
+
+    def _after_merge(self) -> None:
+        """Do what follows from a change of this branch by another."""
 
     def close(self) -> None:
         """Close this Store; of the one that `connect` made, also all that came from it. Idempotent."""

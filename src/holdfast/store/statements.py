@@ -99,9 +99,9 @@ class Statements(Connection):
                     yield self._writer
                 return
             with Versions(session, self._ids).open_commit(self.ref, message, metadata) as writer:
-                self._writer, self._owner = self._sql(writer), current_task()
+                self._writer, self._owner = writer, current_task()
                 try:
-                    yield self._sql(writer)
+                    yield writer
                 finally:
                     self._writer = self._owner = None
 
@@ -132,6 +132,8 @@ class Statements(Connection):
         With `read_only` nothing is written, and all that is read in the block is of one moment, whatever others commit
         meanwhile; nobody waits for it. Inside another transaction it reads what that one does.
 
+        What is pending of `state` becomes part of the commit; if it is taken back, it is pending again.
+
         Args:
             message: says why, in `log()`.
             metadata: a JSON-like value kept with the commit.
@@ -141,5 +143,14 @@ class Statements(Connection):
             ReadOnly: this is the checkout of a commit; a write in a block that only reads.
             Timeout: somebody else is writing for longer than `timeout`.
         """
-        with self._snapshot() if read_only else self._commit(message, metadata):
-            yield self
+        outermost = not read_only and self._writer is None
+        done = False
+        try:
+            with self._snapshot() if read_only else self._commit(message, metadata):
+                yield self
+                if outermost:
+                    self._before_commit()
+            done = True
+        finally:
+            if outermost:
+                self._after_transaction(done=done)

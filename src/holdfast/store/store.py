@@ -13,10 +13,11 @@ from holdfast.errors import ReadOnly
 from holdfast.store.branching import Branching
 from holdfast.store.questions import Questions
 from holdfast.store.removal import Removal
+from holdfast.store.stateful import Stateful
 from holdfast.store.statements import Statements
 
 
-class Store(Statements, Branching, Removal, Questions):
+class Store(Stateful, Statements, Branching, Removal, Questions):
     """A connection to one branch of a store, or to one commit of it, which can only be read.
 
     Made by `connect`, `branch` and `checkout`. Each call is atomic, and what it wrote is durable when it returns.

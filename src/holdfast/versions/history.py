@@ -47,10 +47,10 @@ class Versions:
     Args:
         session: the connection to work on; it is not closed.
         ids: where new lines get their identity.
-        rules: how rows that together stand for one thing are merged.
+        rules: returns how rows that together stand for one thing are merged.
     """
 
-    def __init__(self, session: Session, ids: Ids | None = None, rules: Sequence[Rules] = ()) -> None:
+    def __init__(self, session: Session, ids: Ids | None = None, rules: Callable[[], Sequence[Rules]] = tuple) -> None:
         self._session = session
         self._ids = ids or RandomIds()
         self._rules = rules
@@ -226,7 +226,7 @@ class Versions:
 
         def plan(reader: Reader, line: Line) -> Plan | None:
             theirs = resolve(reader, source).point
-            return plan_merge(reader, f"merge {source} into {into}", line, theirs, self._rules)
+            return plan_merge(reader, f"merge {source} into {into}", line, theirs, self._rules())
 
         return self._bring(into, plan, policy, message, dry_run=dry_run)
 
@@ -255,7 +255,7 @@ class Versions:
             Unsupported: content of rows that the commit changed was erased.
         """
         return self._bring(
-            onto, lambda reader, line: plan_cherry_pick(reader, line, ref, self._rules), policy, message, dry_run=dry_run
+            onto, lambda reader, line: plan_cherry_pick(reader, line, ref, self._rules()), policy, message, dry_run=dry_run
         )
 
     def revert(
@@ -283,7 +283,7 @@ class Versions:
             Unsupported: the commit changed no rows but the schema, or content of rows that it changed was erased.
         """
         return self._bring(
-            onto, lambda reader, line: plan_revert(reader, line, ref, self._rules), policy, message, dry_run=dry_run
+            onto, lambda reader, line: plan_revert(reader, line, ref, self._rules()), policy, message, dry_run=dry_run
         )
 
     def _bring(self, into: str, planner: Planner, policy: Policy, message: str | None, *, dry_run: bool) -> Merge:
