@@ -32,19 +32,37 @@ from holdfast.versions.results import Branch, Collected, CommitInfo, Erased, Mer
 
 if typing.TYPE_CHECKING:
     from holdfast import aio
+    from holdfast.core.codec import storable
+    from holdfast.engine.kv import Cache, Disk, KVStore, Memory
+    from holdfast.state.counter import Counter
+    from holdfast.state.differences import StateDiff
+    from holdfast.state.live import Live
+    from holdfast.state.log import ActionEvent, Event
+    from holdfast.state.policies import StatePolicy
+    from holdfast.state.variables import events
+    from holdfast.state.versioned import Versioned
+    from holdfast.state.view import view
 
 __all__ = [
+    "ActionEvent",
     "AlreadyExists",
     "Branch",
     "BranchMoved",
+    "Cache",
     "Collected",
     "CommitInfo",
     "Conflict",
     "ConstraintFailed",
+    "Counter",
     "Cursor",
+    "Disk",
     "Erased",
+    "Event",
     "HoldfastError",
     "InvalidValue",
+    "KVStore",
+    "Live",
+    "Memory",
     "Merge",
     "MergeConflict",
     "NotFound",
@@ -52,6 +70,8 @@ __all__ = [
     "ReadOnly",
     "RowChange",
     "SqlError",
+    "StateDiff",
+    "StatePolicy",
     "Store",
     "StoreClosed",
     "StoreCorrupt",
@@ -66,15 +86,47 @@ __all__ = [
     "Untrusted",
     "ValueTooLarge",
     "Verification",
+    "Versioned",
     "aio",
     "connect",
+    "events",
+    "storable",
+    "view",
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Import `holdfast.aio` when it is first asked for: asyncio takes longer to import than all of the rest."""
-    if name == "aio":
-        import importlib  # noqa: PLC0415
+_LAZY = {
+    "ActionEvent": "state.log",
+    "Cache": "engine.kv",
+    "Counter": "state.counter",
+    "Disk": "engine.kv",
+    "Event": "state.log",
+    "KVStore": "engine.kv",
+    "Live": "state.live",
+    "Memory": "engine.kv",
+    "StateDiff": "state.differences",
+    "StatePolicy": "state.policies",
+    "Versioned": "state.versioned",
+    "events": "state.variables",
+    "storable": "core.codec",
+    "view": "state.view",
+}
+"""What is imported when it is first asked for: a program that does not keep state need not wait for it."""
 
+
+def __getattr__(name: str) -> object:
+    """Import what is not needed by everybody when it is first asked for."""
+    import importlib  # noqa: PLC0415
+
+    if name == "aio":  # asyncio takes longer to import than all of the rest
         return importlib.import_module("holdfast.aio")
+    if name in _LAZY:
+        value = getattr(importlib.import_module(f"holdfast.{_LAZY[name]}"), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module 'holdfast' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, and what modules have."""
+    return sorted({*globals(), *__all__})

@@ -34,6 +34,7 @@ from holdfast.tables.create import (
 )
 from holdfast.tables.foreign_keys import resolved
 from holdfast.tables.indexes import unique_index
+from holdfast.tables.reserved import check_unowned
 
 _CONSTRAINTS = ("constraint", "primary", "unique", "check", "foreign", "exclude")
 _CHANGING = {"random", "randomblob", "gen_random_uuid", "uuid_generate_v4", "nextval"}
@@ -60,7 +61,7 @@ class AlterTable:
             if self.if_exists:
                 return catalogue
             raise NotFound(f"no table {self.table!r}; the tables are {[table.name for table in catalogue.tables]}")
-        table, changed = before, catalogue
+        table, changed = check_unowned(before, "altered"), catalogue
         for action in self.actions:
             table = _Alteration(writer, changed, table).done(Reader(list(action)))
             changed = replace(catalogue.changed(table), version=catalogue.version)

@@ -13,6 +13,7 @@ from holdfast.tables.alter import parse_alter
 from holdfast.tables.constraints import without_foreign_key
 from holdfast.tables.create import parse_create
 from holdfast.tables.indexes import dropped_names, parse_create_index, parse_drop_index
+from holdfast.tables.reserved import check_unowned
 
 
 class SchemaStatement(Protocol):
@@ -46,7 +47,7 @@ class DropTables:
         for name, table in zip(self.names, found, strict=True):
             if table is None and not self.if_exists:
                 raise NotFound(f"no table {name!r}; the tables are {[table.name for table in catalogue.tables]}")
-        dropped = {table.id for table in found if table is not None}
+        dropped = {check_unowned(table, "dropped").id for table in found if table is not None}
         if not dropped:
             return catalogue
         left = catalogue

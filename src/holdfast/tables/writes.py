@@ -14,6 +14,7 @@ from holdfast.engine.sql.translate.scope import Context
 from holdfast.engine.sql.translate.typed import Typed
 from holdfast.engine.sql.views import Command, delete_view, insert_view, update_view
 from holdfast.errors import SqlError
+from holdfast.tables.reserved import check_unowned
 from holdfast.tables.translation import Translation, Write
 from holdfast.tables.upsert import upsert_command
 
@@ -31,8 +32,9 @@ def written(
     Raises:
         NotFound: the table, or a column that is written, is not there.
         SqlError: a column is named twice, the number of values is wrong, or a value aggregates.
+        Unsupported: the table holds state.
     """
-    parts = queries, context, target(node.table), node.alias or node.table
+    parts = queries, context, check_unowned(target(node.table), "written"), node.alias or node.table
     if isinstance(node, nodes.Insert):
         return InsertTranslation(*parts).write(node)
     if isinstance(node, nodes.Update):
