@@ -20,7 +20,7 @@ from holdfast.engine.sql.layout import DECIMAL_COLLATION
 from holdfast.engine.sql.survey import Survey
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite.driver import Options, SqliteDriver
-from holdfast.engine.sqlite.queue import Caller, Stage, WriteQueue
+from holdfast.engine.turns.queue import Caller, Stage, WriteQueue
 from holdfast.errors import (
     HoldfastError,
     ReadOnly,
