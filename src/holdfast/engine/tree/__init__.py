@@ -1,0 +1,1 @@
+"""The tree engine: a store over any `KVStore`, with everything but SQL."""
