@@ -113,4 +113,3 @@ def newest_of_each(catalogues: Iterable[Catalogue]) -> list[Table]:
     for catalogue in catalogues:
         tables.update({table.id: table for table in catalogue.tables})
     return list(tables.values())
-

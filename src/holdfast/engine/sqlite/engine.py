@@ -24,8 +24,8 @@ from holdfast.engine.sql.searches import Memory
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite.driver import Options, SqliteDriver
 from holdfast.engine.sqlite.holder import writer_of
-from holdfast.engine.turns.queue import QUEUES, WriteQueue
 from holdfast.engine.sqlite.session import SqliteSession
+from holdfast.engine.turns.queue import QUEUES, WriteQueue
 from holdfast.errors import InvalidValue, NotFound, ReadOnly, StoreClosed, StoreCorrupt, StoreUnavailable, Unsupported
 
 

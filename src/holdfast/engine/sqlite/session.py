@@ -274,6 +274,9 @@ class SqliteSession:
             if self._closed:  # meanwhile, by another thread
                 driver.connection.close()
 
+    def sweep(self) -> None:
+        """Do nothing: SQLite itself takes back what a killed process left."""
+
     def scrub(self) -> None:
         """Rewrite the file and empty its log, so that nothing of what was removed is left in them.
 

@@ -56,9 +56,7 @@ class ConstraintChecks(Entries):
         required = table.positions(table.primary_key)
         for at, column in enumerate(table.columns):
             if values[at] is None and (column.not_null or at in required):
-                raise ConstraintFailed(
-                    f"NOT NULL constraint failed: {table.name}.{column.name}{_NOTHING_CHANGED}"
-                )
+                raise ConstraintFailed(f"NOT NULL constraint failed: {table.name}.{column.name}{_NOTHING_CHANGED}")
         sets = [table.primary_key] if table.primary_key else []
         for names in dict.fromkeys([*sets, *table.uniques]):
             if any(version != besides for version in self._alike(table, names, values, self._here)):
@@ -137,7 +135,7 @@ class ConstraintChecks(Entries):
                 mine = [row.values[at] for at in places]
                 if None not in mine:
                     groups.setdefault(keys.encoded(mine), []).append(row)
-            broken = next((group for group in groups.values() if len(group) > 1), [])
+            broken = next((group for group in groups.values() if len(group) > 1), list[Row]())
             _raise_for(f"UNIQUE ({', '.join(names)}) of {table.name}", branch, table, broken)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 
 from holdfast.engine.tree.node import Held
@@ -135,11 +135,10 @@ class Draft(Tree):
 
     def last(self, prefix: bytes) -> bytes | None:
         """Return the last key that begins with `prefix`, as it is now, or None."""
-        mine = next((key for key in reversed(self._keys.range(prefix, beyond(prefix))) if self._changed[key] is not None), None)
+        changed = self._keys.range(prefix, beyond(prefix))
+        mine = next((key for key in reversed(changed) if self._changed[key] is not None), None)
         below = self._base.last(prefix)
         if below is not None and self._changed.get(below, b"") is None:  # removed: the one before it is looked for
-            below = None
-            for key, _ in self._base.prefix(prefix):
-                if self._changed.get(key, b"") is not None:
-                    below = key
+            left = (key for key, _ in self._base.prefix(prefix) if self._changed.get(key, b"") is not None)
+            below = max(left, default=None)
         return max((key for key in (mine, below) if key is not None), default=None)

@@ -83,9 +83,7 @@ class _Editor:
         self._edit.values[digest] = contents
         return [digest, len(value)]
 
-    def _edit_level(
-        self, level: int, changes: Changes
-    ) -> tuple[dict[bytes, bytes], list[tuple[bytes, bytes]]]:
+    def _edit_level(self, level: int, changes: Changes) -> tuple[dict[bytes, bytes], list[tuple[bytes, bytes]]]:
         """Return the nodes that were taken apart, and those that came of them: first keys with digests."""
         keys = [key for key, _ in changes]
         gone: dict[bytes, bytes] = {}

@@ -20,7 +20,6 @@ read. It is hashed as it was before compression: another release of zstd must no
 from __future__ import annotations
 
 import hashlib
-import os.path
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -28,9 +27,9 @@ import msgspec
 import xxhash
 import zstandard
 
-NODE_BYTES = 1_500
+NODE_BYTES = 1_000
 """What nodes have on average beyond the minimum, before compression."""
-NODE_BYTES_MIN = 400
+NODE_BYTES_MIN = 300
 NODE_BYTES_MAX = 8_000
 INLINE_BYTES_MAX = 1_024
 """Longer values stand by themselves, outside of the node."""
@@ -64,7 +63,7 @@ class Node:
 
     def encoded(self) -> bytes:
         """Return the contents that are hashed: [level, what all keys begin with, the rest of each, values]."""
-        common = len(os.path.commonprefix((self.keys[0], self.keys[-1]))) if self.keys else 0
+        common = _alike(self.keys[0], self.keys[-1])
         return _encode([self.level, self.keys[0][:common], [key[common:] for key in self.keys], self.values])
 
     @classmethod
@@ -75,6 +74,12 @@ class Node:
             return cls(level, [common + rest for rest in rests], values)
         except (msgspec.DecodeError, TypeError, ValueError) as error:
             raise Damaged(f"no node: {error}") from error
+
+
+def _alike(a: bytes, b: bytes) -> int:
+    """Return how many bytes two keys begin with alike."""
+    differing = (at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+    return next(differing, min(len(a), len(b)))
 
 
 def digest_of(contents: bytes) -> bytes:

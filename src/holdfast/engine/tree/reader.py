@@ -26,6 +26,7 @@ from holdfast.engine.tree.records import (
     version_parts,
 )
 from holdfast.engine.tree.tree import Tree
+from holdfast.engine.tree.tree import beyond as beyond_prefix
 from holdfast.errors import InvalidValue, NotFound, StoreCorrupt
 
 FOUND_MAX = 8
@@ -91,14 +92,11 @@ class TreeSnapshot(NetChanges):
     def _line_records(self) -> list[tuple[str, LineRecord]]:
         """Return all lines in the order in which they were made. From one to the next is a step over its commits."""
         found: list[tuple[str, LineRecord]] = []
-        at: bytes | None = keys.LINE
-        while at is not None:
-            key = next((key for key, _ in self._tree.range(at, b"M")), None)
-            if key is None:
-                break
-            uid = key[1:17].hex()
-            found.append((uid, self._line_record(uid)))
-            at = keys.LINE + key[1:17] + b"\xff" * 9
+        first = next(self._tree.prefix(keys.LINE), None)
+        while first is not None:
+            uid = first[0][1:17]
+            found.append((uid.hex(), self._line_record(uid.hex())))
+            first = next(self._tree.range(keys.LINE + uid + b"\xff" * 9, beyond_prefix(keys.LINE)), None)
         return sorted(found, key=lambda line: line[1].order)
 
     # Commits
@@ -254,9 +252,7 @@ class TreeSnapshot(NetChanges):
     def touched(self, table: Table, base: VersionVector, side: VersionVector) -> Iterator[Touch]:
         """Yield each version made or ended in what `side` sees and `base` does not."""
         for line, (low, high) in beyond(side, base).items():
-            yield from (
-                Touch(row, ended=kind == ENDED) for kind, row in self._touches(table, line, low + 1, high)
-            )
+            yield from (Touch(row, ended=kind == ENDED) for kind, row in self._touches(table, line, low + 1, high))
 
     def _touches(self, table: Table, line: str, first: int, last: int) -> Iterator[tuple[bytes, Row]]:
         """Yield what commits of a line did with which versions."""
@@ -343,4 +339,3 @@ def _in_order(table: Table, rows: list[Row]) -> list[Row]:
 
 def _some(entries: Iterator[_T], number: int) -> Iterator[_T]:
     return (entry for entry, _ in zip(entries, range(number), strict=False))
-

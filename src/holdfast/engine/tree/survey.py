@@ -50,9 +50,7 @@ class Survey(TreeSnapshot):
                     found.setdefault(uid, mark.point)
         return list(found.items())
 
-    def _may_be_sealed(
-        self, uid: str, record: LineRecord, all_lines: Iterable[LineRecord], named: set[str]
-    ) -> bool:
+    def _may_be_sealed(self, uid: str, record: LineRecord, all_lines: Iterable[LineRecord], named: set[str]) -> bool:
         """Tell whether a line is finished for good, and no trunk: one look then tells what a trunk implies."""
         is_finished = record.head > 0 and record.trunk is None and uid not in named
         raw = keys.line_bytes(uid)
@@ -76,9 +74,7 @@ class Survey(TreeSnapshot):
         """Return all commits that can be checked out."""
         entries = self._tree.prefix(keys.LINE)
         commits = ((key, held) for key, held in entries if len(key) == 26 and key[25:] == COMMIT)
-        return [
-            keys.point_of(key[1:25]) for key, raw in self._tree.load_many(commits) if not commit_record(raw).pruned
-        ]
+        return [keys.point_of(key[1:25]) for key, raw in self._tree.load_many(commits) if not commit_record(raw).pruned]
 
     def pins(self, now_us: int) -> list[Point]:
         """Return the points that are pinned by leases which have not ended."""

@@ -255,9 +255,7 @@ class Registry:
         self._mutex = threading.Lock()
         self._queues: dict[tuple[int, int], tuple[WriteQueue, int]] = {}
 
-    def join(
-        self, path: Path, holder: Callable[[], str], *, alone: bool
-    ) -> tuple[WriteQueue, Callable[[], None]]:
+    def join(self, path: Path, holder: Callable[[], str], *, alone: bool) -> tuple[WriteQueue, Callable[[], None]]:
         """Return the line before a file that is there, and what to call, once, when it is not needed any more.
 
         Args:
