@@ -19,7 +19,7 @@ import apsw
 
 import holdfast
 from holdfast.capture.importing import import_trace
-from holdfast.engine.sqlite import queue
+from holdfast.engine.turns import queue
 from holdfast.testing import FakeClock, SeededIds
 
 

@@ -22,7 +22,7 @@ import pytest
 
 import holdfast
 from holdfast import Store
-from holdfast.engine.sqlite import queue
+from holdfast.engine.turns import queue
 from tests.integration.syncs import Syncs, counted_syncs
 
 INSERT = "INSERT INTO steps (run_id, step) VALUES (%s, %s)"

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast.core.clock import Clock, Ids
+from holdfast.engine.kv import Memory
 from holdfast.engine.sqlite import SqliteEngine
+from holdfast.engine.tree import TreeEngine
 from holdfast.testing import Oracle
 from holdfast.testing.machine import Pair
 from holdfast.versions.history import Versions
@@ -24,4 +26,10 @@ def sqlite_pair(clock: Clock, ids: Ids) -> Pair:
     return Pair(Versions(engine.session(), ids), Versions(engine.session(), ids), engine.close)
 
 
-STORES: dict[str, Callable[[Any, Any], Pair]] = {"oracle": oracle_pair, "sqlite": sqlite_pair}
+def memory_pair(clock: Clock, ids: Ids) -> Pair:
+    """Return two connections to a tree in memory."""
+    engine = TreeEngine.open(Memory(), clock=clock, ids=ids)
+    return Pair(Versions(engine.session(), ids), Versions(engine.session(), ids), engine.close)
+
+
+STORES: dict[str, Callable[[Any, Any], Pair]] = {"oracle": oracle_pair, "sqlite": sqlite_pair, "memory": memory_pair}

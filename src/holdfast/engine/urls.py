@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.durations import Duration, seconds_of
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.engine.contract import Durability, Engine
 from holdfast.errors import InvalidValue, NotFound, Unsupported
+
+if TYPE_CHECKING:
+    from holdfast.engine.kv import KVStore
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL)
 TIMEOUT_SECONDS_MAX = 24 * 3600.0
@@ -20,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 
 
 def open_engine(  # noqa: PLR0913 - each option is named where it is given
-    url: str | os.PathLike[str],
+    url: str | os.PathLike[str] | KVStore,
     *,
     durability: str = Durability.FULL,
     timeout: Duration = TIMEOUT_SECONDS,
@@ -34,7 +38,8 @@ def open_engine(  # noqa: PLR0913 - each option is named where it is given
     """Open the engine that a URL names.
 
     Args:
-        url: a file, `sqlite:///file`, `:memory:`, or `holdfast://org/name` (see `configured`).
+        url: a file, `sqlite:///file`, `:memory:`, or `holdfast://org/name` (see `configured`); or a key-value store
+            (engine/kv), which has its own durability and size_limit, and no statements that could run for too long.
         durability, timeout, statement_timeout, size_limit, read_only: see `connect`.
         create: whether a store that is not there is made.
 
@@ -54,10 +59,20 @@ def open_engine(  # noqa: PLR0913 - each option is named where it is given
         raise InvalidValue(f"size_limit is a number of bytes, not {size_limit!r}")
     create = create and not read_only
     given: object = url
+    if _is_key_value_store(given):
+        if durability != Durability.FULL or size_limit is not None or statement_patience is not None:
+            raise InvalidValue(
+                "durability and size_limit are options of the key-value store itself, as in Disk(path, size_limit=…),"
+                " and it runs no statements; give connect() none of these"
+            )
+        from holdfast.engine.tree import TreeEngine  # noqa: PLC0415 - an engine is loaded when it is asked for
+
+        patience = min(patience, TIMEOUT_SECONDS_MAX)
+        return TreeEngine.open(given, timeout=patience, read_only=read_only, create=create, clock=clock, ids=ids)
     if not isinstance(given, (str, os.PathLike)) or "\0" in str(given):
-        raise InvalidValue(f"the URL of a store is a str or a path, not {url!r}")
-    path = _path(os.fspath(url))
-    if create and str(url).startswith("holdfast://"):
+        raise InvalidValue(f"the URL of a store is a str, a path or a KVStore, not {url!r}")
+    path = _path(os.fspath(given))
+    if create and str(given).startswith("holdfast://"):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     if read_only and path == ":memory:":
         raise InvalidValue("a store in memory is new and empty, so there is nothing to read; name a file")
@@ -77,6 +92,14 @@ def open_engine(  # noqa: PLR0913 - each option is named where it is given
         clock=clock,
         ids=ids,
     )
+
+
+def _is_key_value_store(given: object) -> TypeGuard[KVStore]:
+    if isinstance(given, (str, os.PathLike)):
+        return False
+    from holdfast.engine.kv import KVStore  # noqa: PLC0415 - who names a file does not pay for it
+
+    return isinstance(given, KVStore)
 
 
 def _holds_something(path: Path) -> bool:

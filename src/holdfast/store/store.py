@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.durations import Duration
@@ -15,6 +16,9 @@ from holdfast.store.questions import Questions
 from holdfast.store.removal import Removal
 from holdfast.store.stateful import Stateful
 from holdfast.store.statements import Statements
+
+if TYPE_CHECKING:
+    from holdfast.engine.kv import KVStore
 
 
 class Store(Stateful, Statements, Branching, Removal, Questions):
@@ -31,7 +35,7 @@ class Store(Stateful, Statements, Branching, Removal, Questions):
 
 
 def connect(  # noqa: PLR0913 - each option is named where it is given
-    url: str | os.PathLike[str] = "holdfast.db",
+    url: str | os.PathLike[str] | KVStore = "holdfast.db",
     *,
     branch: str = MAIN,
     durability: str = "full",
@@ -49,7 +53,8 @@ def connect(  # noqa: PLR0913 - each option is named where it is given
 
     Args:
         url: a file, ":memory:" for a store that goes with the process, or "holdfast://org/name": what stores.toml in
-            the folder HOLDFAST_HOME (~/.holdfast if it is not set) says it is, else the file org/name.db there.
+            the folder HOLDFAST_HOME (~/.holdfast if it is not set) says it is, else the file org/name.db there. Or a
+            key-value store (`holdfast.engine.kv`), over which there is everything but SQL; it stays open.
         branch: the branch to read and write.
         durability: "full": a commit that returned survives loss of power (one fsync); "process": it survives kill -9
             of the process only, and is quicker.

@@ -8,6 +8,8 @@ Four stages, each safe by itself, so that a kill at any point leaves a store tha
 4. Lines of deleted branches that were wholly merged are *sealed*: whoever sees the merge sees all of them, so readers
    need not be told of each (docs/decisions/0007).
 
+At the end the engine removes what it no longer needs itself.
+
 The plan of the third stage is made once, in a snapshot; it stays true whatever others write meanwhile. That of the
 second is made again whenever a name, a line or a merge came in between, because until a commit is gone it can be named.
 """
@@ -75,7 +77,8 @@ class Collection:
         for stage in (self._prune, self._remove, self._remove_lines, self._squash, self._seal):
             if not stage():
                 self.found = replace(self.found, more=True)
-                break
+                return self.found
+        self.session.sweep()
         return self.found
 
     def preview(self) -> Collected:

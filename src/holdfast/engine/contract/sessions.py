@@ -47,6 +47,13 @@ class Session(Protocol):
         """
         ...
 
+    def sweep(self) -> None:
+        """Remove what the engine itself no longer needs and nobody can ask for, such as what a killed process left.
+
+        Raises TransactionOpen inside a `read` or `write` block, and Timeout if others write for too long.
+        """
+        ...
+
     def scrub(self) -> None:
         """Rewrite the store's files, so that nothing of what was removed is left in them.
 

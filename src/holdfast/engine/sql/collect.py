@@ -1,48 +1,29 @@
-"""Removing what gc and erasure name, so that every hash still verifies.
-
-A commit's hash covers a mark for each of its changes. The marks of changes whose rows go are kept in hf_leaf, until
-nothing is left of a pruned commit's changes: then its digest alone stands for them.
-"""
+"""Removing what gc and erasure name, in SQL: the marks that are kept (engine/removal.py) are in hf_leaf."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from holdfast.core.canonical import row_bytes
-from holdfast.core.hashing import (
-    DELETED,
-    after_mark,
-    derive_salt,
-    kept_mark,
-    leaf_of,
-    rid_bytes,
-    texts_digest,
-    texts_salt,
-)
-from holdfast.core.points import Point, Rid
+from holdfast.core.hashing import Leaf
+from holdfast.core.points import Point
 from holdfast.core.retention import Pruned
 from holdfast.core.rows import Row, key_of
 from holdfast.core.schema import Table
-from holdfast.engine.contract import Commit, Removal
+from holdfast.engine.contract import Commit, Erasure, Removal
+from holdfast.engine.removal import Removing
 from holdfast.engine.sql.layout import cells, key_cells, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database
 from holdfast.engine.sql.survey import SEALABLE, UNUSED_LINE, Survey
 from holdfast.engine.sql.views import version_columns
 
-SQUASHED = b""
-"""The salt of a mark whose row gc removed; NULL is that of one that was erased."""
 
-TEXTS = (0, b"")
-"""The place in hf_leaf of a commit's message and metadata."""
-
-
-class Collecting(Survey):
+class Collecting(Survey, Removing):
     """What a writer can remove."""
 
     def __init__(self, database: Database, names: Names) -> None:
-        super().__init__(database, names)
-        self._commits: dict[Point, Commit] = {}
+        Survey.__init__(self, database, names)
+        Removing.__init__(self)
         self._born_rids: dict[tuple[int, Point], set[tuple[int, int, int]]] = {}
 
     def prune(self, points: Iterable[Point]) -> int:
@@ -75,66 +56,29 @@ class Collecting(Survey):
 
     # Versions that nobody needs
 
-    def commits_of(self, table: Table, handles: Sequence[int]) -> set[Point]:
-        """Return the commits that made or ended these versions."""
-        found: set[Point] = set()
-        for vid in handles:
-            found.update(self._points(f"SELECT line, n FROM {versions(table)} WHERE vid = ?", (vid,)))
-            found.update(self._ends(table, vid))
-        return found
-
     def squash(self, table: Table, handles: Sequence[int], kept: Mapping[int, list[Point]], *, erase: bool) -> Removal:
         """Remove versions together with their ends; the marks of the changes that go are kept."""
         self._collects()
         newest = self._newest_vid(table)
-        touched: set[Point] = set()
-        rows = size = 0
-        for vid in handles:
-            born = self._points(f"SELECT line, n FROM {versions(table)} WHERE vid = ?", (vid,))
-            if not born:
-                continue
-            then = self._table_at(table, born[0])
-            row = self._version(then, vid)
-            rows, size = rows + 1, size + len(row_bytes(row.values))
-            if erase:
-                self._drop_salt(row.born)
-            touched.add(row.born)
-            touched.update(self._keep_marks(then, row, kept.get(vid, ()), None if erase else SQUASHED))
-            self._db.rows(f"DELETE FROM {tombstones(table)} WHERE vid = ?", (vid,))
-            self._db.rows(f"DELETE FROM {versions(table)} WHERE vid = ?", (vid,))
+        removal = super().squash(table, handles, kept, erase=erase)
         self._never_again(table, newest)
-        for point in touched:
-            self._bare(point)
-        return Removal(rows, size)
+        return removal
 
-    def _version(self, table: Table, vid: int) -> Row:
+    def _born_at(self, table: Table, handle: int) -> Point | None:
+        found = self._points(f"SELECT line, n FROM {versions(table)} WHERE vid = ?", (handle,))
+        return found[0] if found else None
+
+    def _version(self, table: Table, handle: int) -> Row:
         sql = f"SELECT {version_columns(table)} FROM main.{versions(table)} AS v WHERE v.vid = ?"
-        (row,) = self._db.rows(sql, (vid,))
+        (row,) = self._db.rows(sql, (handle,))
         return self._row(row)
 
-    def _keep_marks(self, table: Table, row: Row, merges: Iterable[Point], salt: bytes | None) -> list[Point]:
-        """Keep the marks that follow from a version: where it was made, where it ended, where a merge let it stay."""
-        ends = self._ends(table, row.handle)
-        self._keep(row.born, table, row.rid, self._mark(table, row), salt)
-        for end in ends:
-            if not self._goes_on(table, row, end):
-                self._keep(end, table, row.rid, self._end_mark(table, row, end), salt)
-        staying = [merge for merge in merges if self._is_there(merge) and self._at(merge).pruned is not Pruned.BARE]
-        for merge in staying:
-            self._keep(merge, table, row.rid, kept_mark(row.born), salt)
-        return [*ends, *staying]
+    def _ends(self, table: Table, handle: int) -> list[Point]:
+        return self._points(f"SELECT line, n FROM {tombstones(table)} WHERE vid = ?", (handle,))
 
-    def _ends(self, table: Table, vid: int) -> list[Point]:
-        return self._points(f"SELECT line, n FROM {tombstones(table)} WHERE vid = ?", (vid,))
-
-    def _mark(self, table: Table, row: Row) -> bytes:
-        """Return the mark of a row where it was made; of a commit without its salt the mark is there already."""
-        salt, rid = self._at(row.born).salt, rid_bytes(row.rid)
-        return b"" if salt is None else after_mark(derive_salt(salt, table.id, rid), row.values)
-
-    def _end_mark(self, table: Table, row: Row, end: Point) -> bytes:
-        stays = self._kept(table, row, end) if len(self._at(end).parents) == 2 else None
-        return DELETED if stays is None else kept_mark(stays)
+    def _drop_version(self, table: Table, row: Row) -> None:
+        self._db.rows(f"DELETE FROM {tombstones(table)} WHERE vid = ?", (row.handle,))
+        self._db.rows(f"DELETE FROM {versions(table)} WHERE vid = ?", (row.handle,))
 
     def _goes_on(self, table: Table, row: Row, end: Point) -> bool:
         """Tell whether the commit that ended a version made another of the same row: then that one has the mark."""
@@ -152,20 +96,19 @@ class Collecting(Survey):
             self._born_rids[table.id, end] = {(line, n, ordinal) for line, n, ordinal in self._db.rows(sql, place)}
         return rid in self._born_rids[table.id, end]
 
-    def _keep(self, point: Point, table: Table, rid: Rid, mark: bytes, salt: bytes | None) -> None:
+    def _keep(self, point: Point, leaf: Leaf, salt: bytes | None) -> None:
         """Keep the mark of a change, unless one is kept: a change has one mark, whichever of its rows goes first."""
         sql = (
             "INSERT INTO hf_leaf VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (line, n, tbl, rid)"
             " DO UPDATE SET salt = excluded.salt WHERE salt IS NOT NULL"
         )
-        place = (self._names.id_of(point.line), point.n, table.id, rid_bytes(rid))
-        self._db.rows(sql, (*place, mark, salt))
+        self._db.rows(sql, (*self._place(point), *leaf, salt))
 
-    def _bare(self, point: Point) -> None:
-        """Note that nothing is left of a pruned commit's changes; then their marks are needed no more."""
-        if self._at(point).pruned is not Pruned.PRUNED or self._has_changes(point):
-            return
-        place = (self._names.id_of(point.line), point.n)
+    def _place(self, point: Point) -> tuple[int, int]:
+        return self._names.id_of(point.line), point.n
+
+    def _make_bare(self, point: Point) -> None:
+        place = self._place(point)
         self._db.rows(f"UPDATE hf_commit SET pruned = {Pruned.BARE:d} WHERE line = ? AND n = ?", place)
         self._db.rows("DELETE FROM hf_leaf WHERE line = ? AND n = ? AND tbl <> 0", place)
 
@@ -180,30 +123,16 @@ class Collecting(Survey):
 
     # Erasure
 
-    def erase_texts(self, points: Iterable[Point]) -> None:
-        """Remove the message and the metadata of commits."""
-        for point in points:
-            self._drop_salt(point)
-            place = (self._names.id_of(point.line), point.n)
-            self._db.rows("UPDATE hf_commit SET message = '', metadata = NULL WHERE line = ? AND n = ?", place)
-            self._db.rows("UPDATE hf_leaf SET salt = NULL WHERE line = ? AND n = ? AND tbl = 0", place)
+    def _blank_texts(self, point: Point) -> None:
+        place = self._place(point)
+        self._db.rows("UPDATE hf_commit SET message = '', metadata = NULL WHERE line = ? AND n = ?", place)
+        self._db.rows("UPDATE hf_leaf SET salt = NULL WHERE line = ? AND n = ? AND tbl = 0", place)
 
-    def _drop_salt(self, point: Point) -> None:
-        """Replace a commit's salt by those that were derived from it, so that each can go by itself."""
-        commit = self._at(point)
-        if commit.salt is None:
-            return
-        place = (self._names.id_of(point.line), point.n)
-        texts = texts_salt(commit.salt)
-        rows: list[tuple[object, ...]] = [
-            (*place, *TEXTS, texts_digest(texts, commit.message, commit.metadata), texts),
-        ]
-        for change in self.changes(point):
-            leaf = leaf_of(change, commit.salt)
-            rows.append((*place, *leaf, derive_salt(commit.salt, leaf.table_id, leaf.rid)))
+    def _keep_salts(self, point: Point, kept: Iterable[Erasure]) -> None:
+        place = self._place(point)
+        rows = ((*place, *erasure.leaf, erasure.salt) for erasure in kept)
         self._db.many("INSERT OR IGNORE INTO hf_leaf VALUES (?, ?, ?, ?, ?, ?)", rows)  # what is gone has its mark
         self._db.rows("UPDATE hf_commit SET salt = NULL WHERE line = ? AND n = ?", place)
-        del self._commits[point]
 
     # Commits that nobody can see
 
@@ -280,30 +209,10 @@ class Collecting(Survey):
         self._db.many("UPDATE hf_line SET epoch = epoch + 1 WHERE id = ?", ((trunk,) for trunk in trunks))
         return sealed
 
-    # What is looked up again and again
-
     def _is_there(self, point: Point) -> bool:
         """Tell whether a commit, which was planned with in an earlier snapshot, has not been removed by another gc."""
         sql = "SELECT 1 FROM hf_commit AS c JOIN hf_line AS l ON l.id = c.line WHERE l.uid = ? AND c.n = ?"
         return bool(self._db.rows(sql, point))
-
-    def _at(self, point: Point) -> Commit:
-        known = self._commits.get(point)
-        if known is None:
-            known = self._commits[point] = self.commit(point)
-        return known
-
-    def _table_at(self, table: Table, point: Point) -> Table:
-        then = self.catalogue(self._at(point).schema).table(table.id)
-        assert then is not None
-        return then
-
-    def _ever(self) -> list[Table]:
-        if self._tables_ever is None:
-            self._tables_ever = self.tables_ever()
-        return self._tables_ever
-
-    _tables_ever: list[Table] | None = None
 
     # Numbers of versions
 

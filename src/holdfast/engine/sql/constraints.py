@@ -10,12 +10,12 @@ from holdfast.core.schema import Catalogue, Table
 from holdfast.engine.contract import Line, Violation
 from holdfast.engine.sql.collect import Collecting
 from holdfast.engine.sql.definitions import Demand, all_versions, demands, shown_rows
-from holdfast.engine.sql.layout import VID, quoted, versions
+from holdfast.engine.sql.layout import VID, quoted
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database
 from holdfast.engine.sql.references import Link
 from holdfast.engine.sql.translate.defaults import checked as translated_check
-from holdfast.engine.sql.views import HEAD, Related, rows_select, rows_view, unique_query, version_columns
+from holdfast.engine.sql.views import HEAD, Related, rows_select, rows_view, unique_query
 from holdfast.errors import ConstraintFailed
 
 
@@ -79,11 +79,6 @@ class ConstraintChecks(Collecting):
             sql = f"SELECT 1 FROM {rows_view(table)} WHERE {quoted(VID)} = ? AND NOT ({condition})"
             if self._db.rows(sql, (row.handle,)):
                 yield Violation(f"CHECK ({check.name or check.expression})", (row,), table)
-
-    def _version(self, table: Table, vid: int) -> Row:
-        sql = f"SELECT {version_columns(table)} FROM main.{versions(table)} AS v WHERE v.vid = ?"
-        (row,) = self._db.rows(sql, (vid,))
-        return self._row(row)
 
     def refuse_broken(self, now: Catalogue, catalogue: Catalogue) -> None:
         """Refuse a new constraint that does not hold at the head of every branch, the open commit included."""

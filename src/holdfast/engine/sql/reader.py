@@ -9,9 +9,10 @@ from typing import Any, Protocol
 from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, Rid, VersionVector, beyond
 from holdfast.core.retention import Pruned
-from holdfast.core.rows import Change, Row, Touch, key_of
+from holdfast.core.rows import Row, Touch
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract import Commit, Erasure, Line
+from holdfast.engine.net import NetChanges
 from holdfast.engine.sql.layout import key_cells, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.refs import damage_of_refs
@@ -55,7 +56,7 @@ class Database(Protocol):
         ...
 
 
-class SqlSnapshot:
+class SqlSnapshot(NetChanges):
     """A consistent snapshot: the reading half of the contract. Lives as long as the transaction it reads in."""
 
     def __init__(self, database: Database, names: Names) -> None:
@@ -216,31 +217,11 @@ class SqlSnapshot:
             yield from (Touch(row, ended=False) for row in self._born(table, *span))
             yield from (Touch(row, ended=True) for row in self._ended(table, *span))
 
-    def changes(self, point: Point) -> list[Change]:
-        """Return the net changes of one commit against its first parent; of a merge, its own resolutions."""
-        commit = self.commit(point)
-        catalogue = self.catalogue(commit.schema)
-        merge = len(commit.parents) == 2
-        return [change for table in catalogue.tables for change in self.net(table, commit.point, merge=merge)]
+    def _made_by(self, table: Table, point: Point) -> list[Row]:
+        return self._born(table, self._names.id_of(point.line), point.n - 1, point.n)
 
-    def net(self, table: Table, point: Point, *, merge: bool, ended: bool = True) -> list[Change]:
-        """Return what one commit did to one table; `ended` is false where it is known to have ended no version."""
-        span = (self._names.id_of(point.line), point.n - 1, point.n)
-        before = {row.rid: row for row in self._ended(table, *span)} if ended else {}
-        changes = [Change(table, before.pop(row.rid, None), row) for row in self._born(table, *span)]
-        changes += [
-            Change(table, row, None, self._kept(table, row, point) if merge else None) for row in before.values()
-        ]
-        return changes
-
-    def _kept(self, table: Table, ended: Row, point: Point) -> Point | None:
-        row = self._kept_row(table, ended, point)
-        return None if row is None else row.born
-
-    def _kept_row(self, table: Table, ended: Row, point: Point) -> Row | None:
-        """Return the version of the same row that a merge let stay, if any."""
-        same = (row for row in self.rows(table, self.vector(point), [key_of(table, ended)]) if row.rid == ended.rid)
-        return next(same, None)
+    def _ended_by(self, table: Table, point: Point) -> list[Row]:
+        return self._ended(table, self._names.id_of(point.line), point.n - 1, point.n)
 
     def _born(self, table: Table, line: int, low: int, high: int) -> list[Row]:
         columns = version_columns(table)

@@ -8,6 +8,7 @@ from holdfast.core.points import Point
 from holdfast.core.retention import Ending, Mark, Pruned, Shape
 from holdfast.core.schema import Table
 from holdfast.core.types import Stored
+from holdfast.engine.net import newest_of_each
 from holdfast.engine.sql.layout import cell_of, tombstones, versions
 from holdfast.engine.sql.searching import Searching
 
@@ -73,10 +74,8 @@ class Survey(Searching):
 
     def tables_ever(self) -> list[Table]:
         """Return all tables there have been, each as it was last."""
-        tables: dict[int, Table] = {}
-        for (version,) in self._db.rows("SELECT version FROM hf_schema ORDER BY version"):
-            tables.update({table.id: table for table in self.catalogue(version).tables})
-        return list(tables.values())
+        found = self._db.rows("SELECT version FROM hf_schema ORDER BY version")
+        return newest_of_each(self.catalogue(version) for (version,) in found)
 
     def endings(self, table: Table) -> Iterable[Ending]:
         """Yield every end of a version, in the order of the commits that ended them."""

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 from holdfast.core.canonical import json_text
 from holdfast.core.clock import Clock, Ids
-from holdfast.core.hashing import CommitHeader, Leaf, changes_digest, leaf_of, texts_digest, texts_salt
 from holdfast.core.limits import COMMIT_ROWS_MAX
 from holdfast.core.points import Point, Rid
-from holdfast.core.rows import Change, Resolution, Row, same
+from holdfast.core.rows import Change, Resolution, Row
 from holdfast.core.schema import Catalogue, Table
 from holdfast.engine.contract import Commit, Line
+from holdfast.engine.net import Said, check_texts, commit_of, is_same
 from holdfast.engine.sql.constraints import ConstraintChecks
 from holdfast.engine.sql.definitions import reshaped
 from holdfast.engine.sql.layout import CHANGED_TABLES, cells, quoted, tombstones, versions
@@ -31,7 +31,7 @@ from holdfast.engine.sql.views import (
     select_view,
     update_view,
 )
-from holdfast.errors import AlreadyExists, BranchMoved, InvalidValue, ValueTooLarge
+from holdfast.errors import AlreadyExists, BranchMoved, ValueTooLarge
 
 _HERE = "here"
 """Stands for the line in what is remembered of the views of a connection that writes for many."""
@@ -368,26 +368,25 @@ class SqlChanges(ConstraintChecks):
         merge = self._theirs is not None
         changes = self.net(table, point, merge=merge, ended=self._counter.ended or merge)
         for change in changes:
-            _check_texts(change)
+            check_texts(change)
         if merge:
             return changes
-        unchanged = [change for change in changes if _is_same(change)]
+        unchanged = [change for change in changes if is_same(change)]
         for change in unchanged:
             assert change.before is not None
             assert change.after is not None
             self._db.rows(f"DELETE FROM {versions(table)} WHERE vid = ?", (change.after.handle,))
             own_tombstone = (change.before.handle, self._names.id_of(point.line))
             self._db.rows(f"DELETE FROM {tombstones(table)} WHERE vid = ? AND line = ?", own_tombstone)
-        return [change for change in changes if not _is_same(change)] if unchanged else changes
+        return [change for change in changes if not is_same(change)] if unchanged else changes
 
     def _write_commit(
         self, point: Point, parents: tuple[bytes, ...], changes: list[Change], message: str, metadata: str | None
     ) -> Commit:
-        salt, at_us, catalogue = self._ids.salt(), self._clock.now_us(), self.catalogue()
-        leaves: list[Leaf] = [leaf_of(change, salt) for change in changes]
-        digest, schema = changes_digest(leaves), self._names.schema_digest(catalogue)
-        header = CommitHeader(point, parents, at_us, texts_digest(texts_salt(salt), message, metadata), schema, digest)
-        commit = Commit(point, header.hash(), parents, at_us, message, metadata, catalogue.version, salt, digest)
+        said = Said(self._ids.salt(), self._clock.now_us(), message, metadata)
+        catalogue = self.catalogue()
+        schema = catalogue.version, self._names.schema_digest(catalogue)
+        commit = commit_of(point, parents, changes, schema, said)
         line_id = self._names.id_of(point.line)
         self._db.rows(
             "INSERT INTO hf_commit (line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes)"
@@ -397,12 +396,12 @@ class SqlChanges(ConstraintChecks):
                 point.n,
                 commit.hash,
                 *(*parents, None, None)[:2],
-                at_us,
+                commit.at_us,
                 message,
                 metadata,
-                catalogue.version,
-                salt,
-                digest,
+                commit.schema,
+                commit.salt,
+                commit.changes,
             ),
         )
         self._db.rows("UPDATE hf_line SET head_n = ?, head_hash = ? WHERE id = ?", (point.n, commit.hash, line_id))
@@ -415,19 +414,6 @@ class SqlChanges(ConstraintChecks):
         self._db.rows("INSERT INTO hf_schema VALUES (0, ?, ?)", (Catalogue().digest(), Catalogue().to_json()))
         self._write_commit(Point(uid, 0), (), [], "store created", None)
         self._put_ref("branch", branch, uid, None)
-
-
-def _check_texts(change: Change) -> None:
-    """Refuse the text that SQL computed with a NUL in it, which no other engine could keep."""
-    for at, value in enumerate(change.after.values if change.after else ()):
-        if isinstance(value, str) and "\0" in value:
-            name = f"{change.table.name}.{change.table.columns[at].name}"
-            raise InvalidValue(f"{name}: text with a NUL character cannot be stored; use BLOB")
-
-
-def _is_same(change: Change) -> bool:
-    before, after = change.before, change.after
-    return before is not None and after is not None and all(map(same, before.values, after.values))
 
 
 def _marks(values: Sequence[object], more: int = 0) -> str:

@@ -1,8 +1,8 @@
 """SQLite: a store in one file.
 
 One apsw connection per session, write-ahead log, `BEGIN IMMEDIATE` for every write. synchronous=FULL makes each commit
-one fsync of the log; synchronous=NORMAL leaves that to the checkpoints. Writers stand in a line of ours (queue.py,
-turnstile.py), because SQLite's own busy handler sleeps and is not fair.
+one fsync of the log; synchronous=NORMAL leaves that to the checkpoints. Writers stand in a line of ours (engine/turns),
+because SQLite's own busy handler sleeps and is not fair.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from holdfast.engine.sql.layout import APPLICATION_ID, FEATURES, FORMAT, SYSTEM_
 from holdfast.engine.sql.searches import Memory
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite.driver import Options, SqliteDriver
-from holdfast.engine.sqlite.queue import QUEUES, WriteQueue
+from holdfast.engine.sqlite.holder import writer_of
 from holdfast.engine.sqlite.session import SqliteSession
+from holdfast.engine.turns.queue import QUEUES, WriteQueue
 from holdfast.errors import InvalidValue, NotFound, ReadOnly, StoreClosed, StoreCorrupt, StoreUnavailable, Unsupported
 
 
@@ -92,7 +94,7 @@ class SqliteEngine:
             engine._check_readable()
         else:
             engine._create_or_check()
-        engine._queue, part = QUEUES.join(file, alone=folder is not None)
+        engine._queue, part = QUEUES.join(file, partial(writer_of, file), alone=folder is not None)
         engine._at_end.append(weakref.finalize(engine, part))
         return engine
 

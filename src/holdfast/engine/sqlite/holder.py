@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from holdfast.engine.sqlite.turnstile import TURN, turn_file
+from holdfast.engine.turns.turnstile import TURN, turn_file
 
 _LOCKS = Path("/proc/locks")
 _WRITE_LOCK = 120

@@ -20,7 +20,7 @@ from holdfast.engine.sql.layout import DECIMAL_COLLATION
 from holdfast.engine.sql.survey import Survey
 from holdfast.engine.sql.writer import Counter, SqlChanges
 from holdfast.engine.sqlite.driver import Options, SqliteDriver
-from holdfast.engine.sqlite.queue import Caller, Stage, WriteQueue
+from holdfast.engine.turns.queue import Caller, Stage, WriteQueue
 from holdfast.errors import (
     HoldfastError,
     ReadOnly,
@@ -273,6 +273,9 @@ class SqliteSession:
             driver.writing = self._active = False
             if self._closed:  # meanwhile, by another thread
                 driver.connection.close()
+
+    def sweep(self) -> None:
+        """Do nothing: SQLite itself takes back what a killed process left."""
 
     def scrub(self) -> None:
         """Rewrite the file and empty its log, so that nothing of what was removed is left in them.

@@ -22,11 +22,10 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from holdfast.engine.contract import caller_of
-from holdfast.engine.sqlite.holder import writer_of
-from holdfast.engine.sqlite.turnstile import Turnstile
+from holdfast.engine.turns.turnstile import Turnstile
 from holdfast.errors import Timeout, TransactionOpen
 
 GROUP_CALLERS_MAX = 256
@@ -78,12 +77,33 @@ class Caller:
             self.error = error = None  # else it keeps itself alive, with all that its frames hold
 
 
-class WriteQueue:
-    """The line before one file."""
+class Gate(Protocol):
+    """The turn of this process among others."""
 
-    def __init__(self, path: Path, turnstile: Turnstile | None) -> None:
-        self._path = path
+    def enter(self, until: float) -> bool:
+        """Wait for it; tell whether it came before the moment `until` (of time.monotonic)."""
+        ...
+
+    def leave(self) -> None:
+        """Let the next process have its turn. Harmless without one."""
+        ...
+
+    def close(self) -> None:
+        """Give back what was held."""
+        ...
+
+
+class WriteQueue:
+    """The line before one store.
+
+    Args:
+        turnstile: the line among processes; None where there is no other process.
+        holder: says who has the store when another process has it for too long.
+    """
+
+    def __init__(self, turnstile: Gate | None, holder: Callable[[], str]) -> None:
         self._turnstile = turnstile
+        self._holder_elsewhere = holder
         self._mutex = threading.Lock()
         self._holder: Caller | None = None
         self._line: deque[Caller] = deque()
@@ -149,7 +169,7 @@ class WriteQueue:
     def enter(self, until: float, timeout: float) -> None:
         """Wait for the turn of this process among others. Raises Timeout."""
         if self._turnstile is not None and not self._turnstile.enter(until):
-            raise Timeout(f"{writer_of(self._path)} held the store for {timeout:g} s; retry")
+            raise Timeout(f"{self._holder_elsewhere()} held the store for {timeout:g} s; retry")
 
     def has_company(self, caller: Caller) -> bool:
         """Tell whether others stand behind, whose work may be done along with the caller's."""
@@ -235,16 +255,17 @@ class Registry:
         self._mutex = threading.Lock()
         self._queues: dict[tuple[int, int], tuple[WriteQueue, int]] = {}
 
-    def join(self, path: Path, *, alone: bool) -> tuple[WriteQueue, Callable[[], None]]:
+    def join(self, path: Path, holder: Callable[[], str], *, alone: bool) -> tuple[WriteQueue, Callable[[], None]]:
         """Return the line before a file that is there, and what to call, once, when it is not needed any more.
 
         Args:
+            holder: says who has the file when another process has it for too long.
             alone: whether no other process can have the file.
         """
         status = path.stat()
         key, process = (status.st_dev, status.st_ino), os.getpid()
         with self._mutex:
-            queue, users = self._queues.get(key) or (WriteQueue(path, None if alone else Turnstile(path)), 0)
+            queue, users = self._queues.get(key) or (WriteQueue(None if alone else Turnstile(path), holder), 0)
             self._queues[key] = queue, users + 1
 
         def part() -> None:

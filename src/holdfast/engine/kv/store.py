@@ -1,0 +1,133 @@
+"""What the tree engine needs of a key-value store: six methods, and three more that make it better.
+
+The six are `get`, `set`, `get_many`, `set_many`, `items` and `in`. Over them alone a store has one writer at a time,
+is never cleaned of what was superseded, and is listed as a whole where something has to be looked for.
+
+- `compare_and_set` lets many processes write: the change that publishes a commit is one comparison.
+- `delete` lets superseded entries go.
+- `scan` lists entries by the beginning of their keys, where `items` would go through all of them.
+
+A store declares what it has by its class: a method that a subclass overrides is there. It is looked at once, when the
+store is opened.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from holdfast.errors import InvalidValue, Unsupported
+
+IMMUTABLE = ("hf/n/", "hf/b/")
+"""How keys begin whose values never change, because they are named by their hash."""
+
+
+class KVStore(ABC):
+    """A mapping of texts to bytes that outlives the process, or does not.
+
+    A subclass writes the six abstract methods, and those of the other three that it can keep the promises of.
+
+    Example:
+        >>> class Dictionary(KVStore):
+        ...     def __init__(self):
+        ...         self.entries = {}
+        ...
+        ...     def get(self, key):
+        ...         return self.entries.get(key)
+        ...
+        ...     def set(self, key, value):
+        ...         self.entries[key] = value
+        ...
+        ...     def get_many(self, *keys):
+        ...         return {key: self.entries[key] for key in keys if key in self.entries}
+        ...
+        ...     def set_many(self, **values):
+        ...         self.entries.update(values)
+        ...
+        ...     def items(self):
+        ...         return list(self.entries.items())
+        ...
+        ...     def __contains__(self, key):
+        ...         return key in self.entries
+        >>> Dictionary().can_compare_and_set
+        False
+    """
+
+    @abstractmethod
+    def get(self, key: str) -> bytes | None:
+        """Return the value of a key, or None."""
+
+    @abstractmethod
+    def set(self, key: str, value: bytes) -> None:
+        """Set the value of a key, durably if the store is."""
+
+    @abstractmethod
+    def get_many(self, *keys: str) -> Mapping[str, bytes]:
+        """Return the values of those of these keys that are there."""
+
+    @abstractmethod
+    def set_many(self, **values: bytes) -> None:
+        """Set the values of several keys. It may fail half way, and need not be durable before the next `set`."""
+
+    @abstractmethod
+    def items(self) -> Iterable[tuple[str, bytes]]:
+        """Return all entries."""
+
+    @abstractmethod
+    def __contains__(self, key: object) -> bool:
+        """Tell whether a key has a value."""
+
+    def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
+        """Set a key's value if it is `expected` (None: there is none) at that moment; tell whether it was.
+
+        Atomic for all who use the store, in whatever process. Durable when it returns True, and with it all that was
+        set before.
+        """
+        raise Unsupported(f"{type(self).__name__} has no compare_and_set")
+
+    def delete(self, *keys: str) -> None:
+        """Remove these keys, those that are there. It need not be durable."""
+        raise Unsupported(f"{type(self).__name__} has no delete")
+
+    def scan(self, prefix: str) -> Iterable[str]:
+        """Return the keys that begin with `prefix`."""
+        return [key for key, _ in self.items() if key.startswith(prefix)]
+
+    @property
+    def can_compare_and_set(self) -> bool:
+        """Whether many may write."""
+        return type(self).compare_and_set is not KVStore.compare_and_set
+
+    @property
+    def can_delete(self) -> bool:
+        """Whether what was superseded is removed."""
+        return type(self).delete is not KVStore.delete
+
+    @property
+    def can_scan(self) -> bool:
+        """Whether entries are listed by the beginning of their keys without going through all of them."""
+        return type(self).scan is not KVStore.scan
+
+    @property
+    def queue_file(self) -> Path | None:
+        """A file beside which writers of several processes may stand in line; None where there is no such file."""
+        return None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may have the store open."""
+        return True
+
+    def compact(self) -> None:
+        """Rewrite the store's files, if it has any, so that nothing of what was deleted is left in them."""
+
+    def close(self) -> None:
+        """Give back what the store holds. Idempotent."""
+
+
+def check_count(name: str, number: object) -> int:
+    """Return a number of bytes. Raises InvalidValue unless it is one of at least 1."""
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise InvalidValue(f"{name} is a whole number of bytes of at least 1, not {number!r}")
+    return number

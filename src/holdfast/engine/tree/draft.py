@@ -1,0 +1,144 @@
+"""A tree with changes that are not part of it yet: what a writer reads and writes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+
+from holdfast.engine.tree.node import Held
+from holdfast.engine.tree.tree import Tree, beyond
+
+_RUN_LENGTH_MAX = 1_000
+
+
+class _Keys:
+    """Keys in order, in runs that are short enough to insert into."""
+
+    def __init__(self) -> None:
+        self._runs: list[list[bytes]] = []
+        self._highest: list[bytes] = []
+
+    def add(self, key: bytes) -> None:
+        """Add a key that is not there."""
+        if not self._runs:
+            self._runs, self._highest = [[key]], [key]
+            return
+        at = min(bisect_left(self._highest, key), len(self._runs) - 1)
+        run = self._runs[at]
+        insort(run, key)
+        if len(run) > _RUN_LENGTH_MAX:
+            half = len(run) // 2
+            self._runs.insert(at + 1, run[half:])
+            del run[half:]
+            self._highest.insert(at, run[-1])
+            at += 1
+        self._highest[at] = self._runs[at][-1]
+
+    def remove(self, key: bytes) -> None:
+        """Remove a key that is there."""
+        at = bisect_left(self._highest, key)
+        run = self._runs[at]
+        del run[bisect_left(run, key)]
+        if run:
+            self._highest[at] = run[-1]
+        else:
+            del self._runs[at], self._highest[at]
+
+    def range(self, low: bytes, high: bytes | None) -> list[bytes]:
+        """Return the keys from `low` up to but without `high`."""
+        found: list[bytes] = []
+        for at in range(bisect_left(self._highest, low), len(self._runs)):
+            run = self._runs[at]
+            if high is not None and run[0] >= high:
+                break
+            end = len(run) if high is None else bisect_left(run, high)
+            found += run[bisect_left(run, low) : end]
+        return found
+
+    def __iter__(self) -> Iterator[bytes]:
+        for run in self._runs:
+            yield from run
+
+
+class Draft(Tree):
+    """A tree and changes on top of it, which can be taken back to a mark."""
+
+    def __init__(self, base: Tree) -> None:
+        super().__init__(base.nodes, base.root)
+        self._base = base
+        self._changed: dict[bytes, bytes | None] = {}
+        self._keys = _Keys()
+        self._before: list[tuple[bytes, bool, bytes | None]] = []
+
+    @property
+    def base(self) -> Tree:
+        """The tree underneath."""
+        return self._base
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a value."""
+        self._change(key, value)
+
+    def remove(self, key: bytes) -> None:
+        """Remove a key, if it is there."""
+        self._change(key, None)
+
+    def _change(self, key: bytes, value: bytes | None) -> None:
+        known = key in self._changed
+        self._before.append((key, known, self._changed.get(key)))
+        if not known:
+            self._keys.add(key)
+        self._changed[key] = value
+
+    def mark(self) -> int:
+        """Return what `undo` needs to come back to now."""
+        return len(self._before)
+
+    def undo(self, mark: int) -> None:
+        """Take back what was changed since `mark`."""
+        while len(self._before) > mark:
+            key, known, value = self._before.pop()
+            if known:
+                self._changed[key] = value
+            else:
+                del self._changed[key]
+                self._keys.remove(key)
+
+    def changes(self) -> Iterable[tuple[bytes, bytes | None]]:
+        """Return what was changed, in order of the keys; None is removed."""
+        return ((key, self._changed[key]) for key in self._keys)
+
+    def held(self, key: bytes) -> Held | None:
+        """Return the value of a key, as it is now."""
+        return self._changed[key] if key in self._changed else self._base.held(key)
+
+    def range(self, low: bytes, high: bytes | None) -> Iterator[tuple[bytes, Held]]:
+        """Yield the entries from `low` up to but without `high`, as they are now; what changes meanwhile is not seen."""
+        changed = [(key, self._changed[key]) for key in self._keys.range(low, high)]
+        return self._merged(low, high, changed) if changed else self._base.range(low, high)
+
+    def _merged(
+        self, low: bytes, high: bytes | None, changed: list[tuple[bytes, bytes | None]]
+    ) -> Iterator[tuple[bytes, Held]]:
+        at = 0
+        for key, held in self._base.range(low, high):
+            while at < len(changed) and changed[at][0] < key:
+                if changed[at][1] is not None:
+                    yield changed[at]  # type: ignore[misc]  # it was just seen not to be None
+                at += 1
+            if at < len(changed) and changed[at][0] == key:
+                continue  # its turn comes in the order of the keys
+            yield key, held
+        for mine, value in changed[at:]:
+            if value is not None:
+                yield mine, value
+
+    def last(self, prefix: bytes) -> bytes | None:
+        """Return the last key that begins with `prefix`, as it is now, or None."""
+        changed = self._keys.range(prefix, beyond(prefix))
+        mine = next((key for key in reversed(changed) if self._changed[key] is not None), None)
+        below = self._base.last(prefix)
+        if below is not None and self._changed.get(below, b"") is None:  # removed: the one before it is looked for
+            left = (key for key, _ in self._base.prefix(prefix) if self._changed.get(key, b"") is not None)
+            below = max(left, default=None)
+        return max((key for key in (mine, below) if key is not None), default=None)

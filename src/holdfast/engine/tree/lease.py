@@ -1,0 +1,61 @@
+"""Whose turn it is to write, among the processes that share a store with compare_and_set and without a file.
+
+A record in the store says who has the turn. It is for fairness and to spare work: what keeps a writer from harm is that
+the root is compared when it publishes. So no clock has to be trusted either. Who waits takes the turn over when the
+record has stood still for `LEASE_SECONDS` by its own count; a holder that was only slow finds out when it publishes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import msgspec
+
+from holdfast.engine.kv.store import KVStore
+
+TURN_KEY = "hf/turn"
+LEASE_SECONDS = 10.0
+_PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.002, 0.05
+
+
+class Lease:
+    """The turn of this process. `enter` and `leave` alternate."""
+
+    def __init__(self, store: KVStore, holder: str) -> None:
+        self._store = store
+        self._holder = holder
+        self._held: bytes | None = None
+
+    def enter(self, until: float) -> bool:
+        """Wait for the turn; tell whether it came before the moment `until` (of time.monotonic)."""
+        pause, seen, since = _PAUSE_SECONDS_MIN, None, time.monotonic()
+        while True:
+            now = self._store.get(TURN_KEY)
+            if now != seen:
+                seen, since = now, time.monotonic()
+            stale = time.monotonic() - since > LEASE_SECONDS
+            if (not now or stale) and self._taken(now):
+                return True
+            if time.monotonic() > until:
+                return False
+            time.sleep(min(pause * random.uniform(0.5, 1.5), max(until - time.monotonic(), 0)))  # noqa: S311
+            pause = min(pause * 2, _PAUSE_SECONDS_MAX)
+
+    def _taken(self, now: bytes | None) -> bool:
+        mine = msgspec.msgpack.encode([self._holder, os.urandom(6)])
+        if not self._store.compare_and_set(TURN_KEY, now, mine):
+            return False
+        self._held = mine
+        return True
+
+    def leave(self) -> None:
+        """Let the next process have its turn, unless one has taken it already."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._store.compare_and_set(TURN_KEY, held, b"")
+
+    def close(self) -> None:
+        """Give back the turn."""
+        self.leave()

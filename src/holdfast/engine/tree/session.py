@@ -1,0 +1,264 @@
+"""A session on a key-value store: snapshots, and the turn to write."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import Any, cast
+
+from holdfast.core.clock import Clock, Ids
+from holdfast.engine.contract import Result
+from holdfast.engine.tree import sweep
+from holdfast.engine.tree.draft import Draft
+from holdfast.engine.tree.nodes import Missing
+from holdfast.engine.tree.publish import State, newest, publish, tree_of
+from holdfast.engine.tree.shared import Shared
+from holdfast.engine.tree.survey import Survey
+from holdfast.engine.tree.writer import TreeChanges
+from holdfast.engine.turns.queue import Caller, Stage
+from holdfast.errors import (
+    BranchMoved,
+    HoldfastError,
+    ReadOnly,
+    StoreClosed,
+    StoreError,
+    StoreUnavailable,
+    Timeout,
+    TransactionOpen,
+)
+
+_PAUSE_SECONDS_MAX = 0.1
+
+
+class TreeSession:
+    """A connection to a store over a `KVStore`, used by one thread at a time. `write_together` may be called by any."""
+
+    has_sql = False
+
+    def __init__(self, shared: Shared, clock: Clock, ids: Ids, timeout: float, *, read_only: bool) -> None:
+        self.clock = clock
+        self._shared = shared
+        self._ids = ids
+        self._timeout = timeout
+        self._read_only = read_only
+        self._snapshot: Survey | None = None
+        self._open: TreeChanges | None = None
+        self._closed = False
+        self._pid = os.getpid()
+
+    # Reading
+
+    @contextlib.contextmanager
+    def read(self) -> Generator[Survey]:
+        """Return a consistent snapshot, for the length of the block; inside another block, that one's.
+
+        Raises:
+            StoreUnavailable: in the block, where others have committed for so long that what it reads was removed.
+        """
+        within = self._open or self._snapshot
+        if within is not None:
+            yield within
+            return
+        self._check_usable()
+        with self._newest() as state:
+            self._snapshot = Survey(tree_of(self._shared, state), self._shared.catalogues)
+            try:
+                yield self._snapshot
+            except Missing as error:
+                raise self._overtaken(error, state) from error
+            finally:
+                self._snapshot = None
+
+    @contextlib.contextmanager
+    def _newest(self) -> Generator[State]:
+        """Hand out the newest state, which nobody of this process removes anything of during the block."""
+        with contextlib.ExitStack() as noted:
+            while True:
+                state = newest(self._shared.store)
+                noted.enter_context(self._shared.readers.reading(state.root.epoch))
+                if newest(self._shared.store).raw == state.raw:
+                    break
+                noted.close()  # it may have been superseded, and cleared, before it was noted
+            yield state
+
+    def _overtaken(self, error: Missing, state: State) -> HoldfastError:
+        """Return what to say of a missing node: damage, unless it was removed as superseded."""
+        if newest(self._shared.store).raw == state.raw:
+            return error
+        return StoreUnavailable(
+            f"this snapshot is older than {sweep.GRACE_SECONDS} s, and others have removed what they superseded since;"
+            " begin another one, and keep it for a shorter time"
+        )
+
+    # Writing
+
+    @contextlib.contextmanager
+    def write(self) -> Generator[TreeChanges]:
+        """Return a writer whose work lands when the block ends, or not at all if it raises.
+
+        Raises:
+            Timeout: somebody else held the store for as long as this session is willing to wait.
+            TransactionOpen: this session is writing already.
+            ReadOnly: the store, or the block around this one, is for reading only.
+            BranchMoved: another process committed although it was not its turn; nothing was written.
+        """
+        if self._open is not None:
+            raise TransactionOpen("this is a commit of its own and cannot be part of the open transaction; do it after")
+        if self._snapshot is not None:
+            raise ReadOnly("the open transaction is read-only; write after it")
+        self._check_writable()
+        with self._shared.queue.taken(self._timeout):
+            state = newest(self._shared.store)
+            draft = Draft(tree_of(self._shared, state))
+            self._open = self._changes(draft)
+            try:
+                yield self._open
+            finally:
+                self._open = None
+            if self._published(state, draft) is None:
+                raise BranchMoved("somebody else committed meanwhile, out of turn; nothing was written; do it again")
+
+    def _changes(self, draft: Draft) -> TreeChanges:
+        return TreeChanges(draft, self._shared.catalogues, self.clock, self._ids)
+
+    def _published(self, state: State, draft: Draft) -> State | None:
+        """Make a draft the newest state; then work off what is superfluous, which never costs the commit."""
+        shared, now_us = self._shared, self.clock.now_us()
+        after = publish(shared, state, draft, now_us, shared.cleared)
+        if after is not None and after is not state:
+            with contextlib.suppress(HoldfastError):
+                shared.cleared = sweep.work_off(shared, after, now_us)
+        return after
+
+    def write_together(self, work: Callable[[Any], Result]) -> Result:
+        """Let `work` write, perhaps along with the work of others; return what it returns once it is durable.
+
+        If another process commits meanwhile, it is called again on what that one left.
+
+        Raises:
+            Timeout: somebody else held the store for as long as this session is willing to wait.
+            TransactionOpen: this very thread or task has a transaction open.
+            ReadOnly: the store is for reading only.
+        """
+        self._check_writable()
+        queue = self._shared.queue
+        caller, until = Caller(work, (self.clock, self._ids, self._timeout)), time.monotonic() + self._timeout
+        try:
+            queue.wait(caller, until, self._timeout)
+            if caller.stage is Stage.TURN:
+                queue.enter(until, self._timeout)
+                self._lead(caller, until)
+        finally:
+            try:
+                queue.leave(caller)
+            finally:
+                queue.leave(caller)
+        return cast("Result", caller.outcome())
+
+    def _lead(self, leader: Caller, until: float) -> None:
+        """Do the work of a caller whose turn it is, and of those behind it, and commit it at once."""
+        if threading.current_thread() is threading.main_thread():
+            leader.group = None  # Ctrl-C may strike here, in the middle of somebody else's work
+        served: list[Caller] = []
+        try:
+            self._write_for(self._shared.queue.members(leader), served, until)
+        except BaseException as error:
+            for caller in served[1:]:
+                caller.error = _failed_with(error)
+            raise
+        finally:
+            self._shared.queue.settle(served[1:])
+
+    def _write_for(self, members: Any, served: list[Caller], until: float) -> None:  # noqa: ANN401 - an iterator
+        pause = 0.001
+        while True:
+            state = newest(self._shared.store)
+            draft = Draft(tree_of(self._shared, state))
+            for caller in list(served):  # again, on what another process left
+                self._serve(caller, draft)
+            for caller in members:
+                served.append(caller)
+                self._serve(caller, draft)
+            if self._published(state, draft) is not None:
+                return
+            if time.monotonic() > until:
+                raise Timeout(f"others committed again and again for {self._timeout:g} s; retry")
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
+            pause = min(pause * 2, _PAUSE_SECONDS_MAX)
+
+    def _serve(self, caller: Caller, draft: Draft) -> None:
+        """Do the work of one caller; if it fails, nothing but what it did is undone."""
+        assert caller.work is not None, "who leads, or follows, brought some"
+        mark = draft.mark()
+        caller.error = caller.result = None
+        try:
+            caller.result = caller.work(self._changes(draft))
+        except Exception as error:  # noqa: BLE001 - it is the caller's own, and raised there
+            draft.undo(mark)
+            caller.error = error
+
+    # Removal
+
+    def sweep(self) -> None:
+        """Remove the entries that no state needs, those of a process that died included. Writers wait only briefly.
+
+        A store without delete keeps them.
+        """
+        self._check_idle("be swept")
+        if not self._shared.store.can_delete:
+            return
+        found = sweep.orphans(self._shared)
+        with self._shared.queue.taken(self._timeout):
+            state = newest(self._shared.store)
+            self._shared.cleared = sweep.work_off(self._shared, state, self.clock.now_us(), None)
+            sweep.remove(self._shared, state, found)
+
+    def scrub(self) -> None:
+        """Remove all that was superseded at once, and rewrite the store's files.
+
+        Raises:
+            TransactionOpen: inside a `read` or `write` block.
+            Timeout: others wrote, or kept on reading what was before, for as long as this session is willing to wait.
+        """
+        self._check_idle("be rewritten")
+        shared = self._shared
+        with shared.queue.taken(self._timeout):
+            shared.readers.wait_until_gone(self._timeout)
+            state = newest(shared.store)
+            shared.cleared = sweep.work_off(shared, state, None, None)
+            sweep.remove(shared, state, sweep.orphans(shared))
+            shared.nodes.forget()
+            shared.store.compact()
+
+    def _check_idle(self, what: str) -> None:
+        if self._open is not None or self._snapshot is not None:
+            raise TransactionOpen(f"the store cannot {what} inside a transaction; do it after")
+        self._check_writable()
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise StoreClosed("the store is closed; connect again")
+        if os.getpid() != self._pid:  # neither locks nor connections survive a fork
+            raise StoreUnavailable("this store was opened before the process was forked; connect again in the child")
+
+    def _check_writable(self) -> None:
+        self._check_usable()
+        if self._read_only:
+            raise ReadOnly("the store was opened with read_only=True; connect again without it to write")
+
+    def close(self) -> None:
+        """Give back what the session holds; a block that is open goes on to its end. Idempotent."""
+        self._closed = True
+
+
+def _failed_with(error: BaseException) -> BaseException:
+    """Return what to tell a caller whose work was lost with a transaction that failed so."""
+    if isinstance(error, HoldfastError):
+        own = type(error)(*error.args)  # each thread is to raise an error of its own
+        own.__cause__ = error
+        return own
+    return StoreError(f"the thread that wrote for several callers was ended by {error!r}; look whether this is there")

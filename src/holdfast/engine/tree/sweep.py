@@ -1,0 +1,202 @@
+"""Being rid of entries that no state needs, and never of one that the newest state reaches.
+
+The danger is in the names: a node that was superseded may have been written again meanwhile, under the same name,
+because it has the same contents. So each is looked for in the newest tree before it goes: the nodes of one level are in
+the order of their first keys, and where its own first key leads is the one place where it could be.
+
+Who may still need a superseded node is a reader of an older state. Readers of this process are known; those of others
+get `GRACE_SECONDS`, by the clock that the commits are dated with. All of this happens while one has the turn to write,
+so that nothing is written between a look and a removal.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+import msgspec
+
+from holdfast.engine.tree.node import Damaged, Node, unchecked, unpacked, value_alone
+from holdfast.engine.tree.nodes import NODE_PREFIX, VALUE_PREFIX, Missing, node_key, value_key
+from holdfast.engine.tree.publish import LIST_PREFIX, State, Superseded, list_key, newest, tree_of
+from holdfast.engine.tree.root import ROOT_KEY, Root, root_bytes
+from holdfast.engine.tree.shared import Shared
+from holdfast.engine.tree.tree import Tree
+from holdfast.errors import BranchMoved, StoreCorrupt
+
+GRACE_SECONDS = 5
+"""How long a superseded node is kept for readers of other processes."""
+LISTS_PER_COMMIT = 8
+_BATCH = 500
+
+_decoder = msgspec.msgpack.Decoder(Superseded)
+
+
+def work_off(shared: Shared, state: State, now_us: int | None, lists_max: int | None = LISTS_PER_COMMIT) -> int:
+    """Delete what the oldest lists name and the newest state has not; return up to which state they are done.
+
+    Args:
+        now_us: the moment; None if nobody can be reading, and nothing is spared.
+        lists_max: how many lists, at most.
+    """
+    store, tree = shared.store, tree_of(shared, state)
+    done = state.root.pending[0].first - 1 if state.root.pending else state.root.epoch
+    if not store.can_delete:
+        return done
+    reading = shared.readers.oldest
+    for number, (epoch, writer) in enumerate(_waiting(state.root)):
+        if lists_max is not None and number >= lists_max:
+            break
+        if now_us is not None and reading is not None and reading < epoch:
+            break
+        raw = store.get(list_key(epoch, writer))
+        if raw:
+            told = superseded(raw, list_key(epoch, writer))
+            if now_us is not None and abs(now_us - told.at_us) < GRACE_SECONDS * 1_000_000:
+                break
+            dead = list(_dead(tree, told))
+            if dead:
+                store.delete(*dead)
+            store.delete(list_key(epoch, writer))
+        done = epoch
+    return done
+
+
+def _waiting(root: Root) -> Iterator[tuple[int, str]]:
+    for part in root.pending:
+        for epoch in range(part.first, part.last + 1):
+            yield epoch, part.writer
+
+
+def superseded(raw: bytes, key: str) -> Superseded:
+    """Return a list. Raises StoreCorrupt."""
+    try:
+        return _decoder.decode(unchecked(raw))
+    except (msgspec.DecodeError, Damaged) as error:
+        raise StoreCorrupt(f"{key} is damaged: {error}; gc() drops it") from error
+
+
+def _dead(tree: Tree, told: Superseded) -> Iterator[str]:
+    for digest, level, first in told.nodes:
+        if not has_node(tree, digest, level, first):
+            yield node_key(digest)
+    for digest, key in told.values:
+        if not has_value(tree, digest, key):
+            yield value_key(digest)
+
+
+def has_node(tree: Tree, digest: bytes, level: int, first: bytes) -> bool:
+    """Tell whether a tree has a node, by going where it would be."""
+    here = tree.root
+    while here is not None:
+        if here == digest:
+            return True
+        node = tree.nodes.read(here)
+        if node.level <= level:
+            return False
+        at = bisect_right(node.keys, first) - 1
+        here = cast("bytes", node.values[at]) if at >= 0 else None
+    return False
+
+
+def has_value(tree: Tree, digest: bytes, key: bytes) -> bool:
+    """Tell whether a tree has a value that stands by itself."""
+    held = tree.held(key)
+    return held is not None and not isinstance(held, bytes) and held[0] == digest
+
+
+# Everything
+
+
+def orphans(shared: Shared) -> list[str]:
+    """Return the keys of entries that neither the newest state nor a waiting list knows, as they are just now.
+
+    What is being written meanwhile may be among them: who removes one looks again, while nobody writes.
+    """
+    store = shared.store
+    listed = [key for prefix in (NODE_PREFIX, VALUE_PREFIX, LIST_PREFIX) for key in store.scan(prefix)]
+    for _ in range(3):
+        state = newest(store)
+        with shared.readers.reading(state.root.epoch):
+            try:
+                known = set(_reached(tree_of(shared, state))) | set(_listed(shared, state))
+                return [key for key in listed if key not in known]
+            except Missing:
+                if newest(store).raw == state.raw:
+                    raise
+    raise BranchMoved("the store moved on faster than it could be looked through; do it again")
+
+
+def _reached(tree: Tree) -> Iterator[str]:
+    waiting = [] if tree.root is None else [tree.root]
+    while waiting:
+        digest = waiting.pop()
+        yield node_key(digest)
+        node = tree.nodes.read(digest)
+        for value in node.values:
+            if node.level and isinstance(value, bytes):
+                waiting.append(value)
+            elif not isinstance(value, bytes):
+                yield value_key(value[0])
+
+
+def _listed(shared: Shared, state: State) -> Iterator[str]:
+    for epoch, writer in _waiting(state.root):
+        key = list_key(epoch, writer)
+        yield key
+        raw = shared.store.get(key)
+        if raw:
+            told = superseded(raw, key)
+            yield from (node_key(digest) for digest, _, _ in told.nodes)
+            yield from (value_key(digest) for digest, _ in told.values)
+
+
+def remove(shared: Shared, state: State, found: Iterable[str]) -> State:
+    """Delete those of some orphans that are still none of the newest state's; only while one has the turn to write.
+
+    The root is compared first, unchanged but for its count: a writer that lost its turn unnoticed, and may be about to
+    publish one of these, is kept from it.
+    """
+    keys = list(found)
+    if not keys:
+        return state
+    root = msgspec.structs.replace(state.root, epoch=state.root.epoch + 1)
+    raw = root_bytes(root)
+    store, tree = shared.store, tree_of(shared, state)
+    if store.can_compare_and_set:
+        if not store.compare_and_set(ROOT_KEY, state.raw, raw):
+            raise BranchMoved("somebody else committed while orphans were removed; nothing was; do it again")
+        state = State(raw, root)
+    waiting = {list_key(epoch, writer) for epoch, writer in _waiting(state.root)}
+    for at in range(0, len(keys), _BATCH):
+        batch = keys[at : at + _BATCH]
+        stored = store.get_many(*batch)
+        dead = [key for key in batch if key in stored and key not in waiting and not _is_live(tree, key, stored[key])]
+        _drop(shared, dead)
+    return state
+
+
+def _is_live(tree: Tree, key: str, stored: bytes) -> bool:
+    """Tell whether a tree has what stands under a key; what cannot be read is nobody's."""
+    if key.startswith(LIST_PREFIX) or not stored:
+        return False
+    prefix = NODE_PREFIX if key.startswith(NODE_PREFIX) else VALUE_PREFIX
+    try:
+        digest = bytes.fromhex(key.removeprefix(prefix))
+        contents = unpacked(stored, digest)
+        if prefix == VALUE_PREFIX:
+            return has_value(tree, digest, value_alone(contents)[0])
+        node = Node.decoded(contents)
+        return bool(node.keys) and has_node(tree, digest, node.level, node.keys[0])
+    except (Damaged, ValueError):
+        return False
+
+
+def _drop(shared: Shared, keys: list[str]) -> None:
+    if not keys:
+        return
+    if shared.store.can_delete:
+        shared.store.delete(*keys)
+    else:  # nothing of what was removed is left, even so
+        shared.store.set_many(**dict.fromkeys(keys, b""))
