@@ -81,7 +81,7 @@ class Versioned(State):
         create: bool = True,
     ) -> None:
         engine = open_engine(
-            ":memory:" if source is None else source,
+            Memory() if source is None else source,
             durability=durability,
             timeout=timeout,
             size_limit=size_limit,
