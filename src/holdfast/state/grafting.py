@@ -6,6 +6,7 @@ from typing import Any
 
 from holdfast.state.counter import Counter
 from holdfast.state.drafts import plain
+from holdfast.state.leaves import Node
 from holdfast.state.tracked import StateDict, StateList, StateSet, follow, note_of
 
 
@@ -37,4 +38,6 @@ def grafted(old: Any, new: Any) -> Any:  # noqa: ANN401
     note = note_of(new)
     if isinstance(old, (StateDict, StateList, StateSet)) and note is not None:
         follow(old, note)
+        if isinstance(note, Node) and note.value is new:
+            note.value = old
     return old

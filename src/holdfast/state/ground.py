@@ -47,9 +47,7 @@ class Ground(Protocol):
         """Raise NotFound if gc pruned or removed a commit that was read in an earlier snapshot."""
         ...
 
-    def write(
-        self, message: str, work: Callable[[Writer], Result], metadata: object
-    ) -> tuple[Result, Commit | None]:
+    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> tuple[Result, Commit | None]:
         """Let `work` write a commit, or a part of the transaction that is open; return what it returns, and the commit.
 
         There is no commit yet if it is part of a transaction.
@@ -113,9 +111,7 @@ class EngineGround:
         """Raise NotFound if gc pruned or removed a commit that was read in an earlier snapshot."""
         still(reader, Resolved(point), self.ref)
 
-    def write(
-        self, message: str, work: Callable[[Writer], Result], metadata: object
-    ) -> tuple[Result, Commit | None]:
+    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> tuple[Result, Commit | None]:
         """Let `work` write a commit; return what it returns, and the commit."""
         return self.versions.commit_work(self.ref, message, work, metadata)
 

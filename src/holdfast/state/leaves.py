@@ -18,7 +18,6 @@ from holdfast.state.holders import is_held_inside
 from holdfast.state.rows import Address, Cells, inside
 from holdfast.state.tracked import Tracking, note_of
 
-
 Lock = AbstractContextManager[Any]
 
 
@@ -40,10 +39,11 @@ class Node:
         place: where it stands among its neighbours.
         changed: whether its value told of a change since the last commit.
         sure: whether its value tells of all its changes.
+        value: the object that tells this node of its changes, or cannot change; None if there is none.
         lock: that of the state.
     """
 
-    __slots__ = ("above", "address", "changed", "lock", "place", "sure")
+    __slots__ = ("above", "address", "changed", "lock", "place", "sure", "value")
 
     def __init__(self, address: Address, place: int, above: Above | None, lock: Lock) -> None:
         self.address = address
@@ -52,6 +52,7 @@ class Node:
         self.lock = lock
         self.changed = False
         self.sure = False
+        self.value: Any = None
 
     def edit(self, at: Any, *, gone: bool = False) -> None:  # noqa: ANN401, ARG002
         """Take note of a change that is about to be made."""
@@ -106,13 +107,12 @@ class Chunk(NamedTuple):
 class Leaf(Node):
     """A value that is one row, and a row for each chunk of what does not fit into it."""
 
-    __slots__ = ("chunks", "digest", "value")
+    __slots__ = ("chunks", "digest")
 
     def __init__(self, address: Address, place: int, above: Above | None, lock: Lock) -> None:
         super().__init__(address, place, above, lock)
         self.digest = b""
         self.chunks: list[Chunk] = []
-        self.value: Any = None
 
     def may_differ(self, value: Any, draft: Draft) -> bool:  # noqa: ANN401
         """Tell whether a value has to be looked at."""
@@ -189,7 +189,10 @@ class Leaf(Node):
         fresh = [Chunk(Address(inside(self.address), ""), -1, len(piece), b"") for piece in pieces[len(old) :]]
         for chunk in old[len(pieces) :]:
             draft.remove(chunk.address)
-        return [*(chunk._replace(length=len(piece), digest=b"") for chunk, piece in zip(old, pieces, strict=False)), *fresh]
+        return [
+            *(chunk._replace(length=len(piece), digest=b"") for chunk, piece in zip(old, pieces, strict=False)),
+            *fresh,
+        ]
 
     def _placed(self, chunks: list[Chunk], tail: Buffer, draft: Draft) -> list[Chunk]:
         """Draft the rows of the chunks that have no digest yet, and of those that have to make room."""
@@ -215,7 +218,7 @@ class Leaf(Node):
 
     def adopt(self, value: Any, *, held: bool) -> Any:  # noqa: ANN401
         """Return what shall stand for a value: a container of JSON-like values is replaced by one that tells."""
-        if note_of(value) is self:
+        if note_of(value) is self and value is self.value:
             return value
         if plain(value) in (list, dict, set) and not held and not is_held_inside(value):
             tracking = Tracking(self)

@@ -53,7 +53,7 @@ class ListNode(Container):
 
     def draft(self, value: Any, where: str, draft: Draft, place: int) -> None:  # noqa: ANN401
         """Draft what is new of a list."""
-        told = note_of(value) is self and not draft.complete
+        told = value is self.value and not draft.complete
         kept = self.kept if told else 0
         if told and kept == len(self.items) > len(value):  # cut by something that did not tell
             kept = 0
@@ -101,7 +101,7 @@ class ListNode(Container):
 
         draft.then(settled)
 
-    def _draft_item(  # noqa: PLR0913
+    def _draft_item(
         self,
         node: Leaf | None,
         item: Any,  # noqa: ANN401
@@ -155,11 +155,12 @@ class ListNode(Container):
 
     def adopt(self, value: Any, *, held: bool) -> Any:  # noqa: ANN401
         """Return what shall stand for a list, and let the items that were just written tell their changes, too."""
-        if note_of(value) is not self:
+        if value is not self.value:
             if held:
-                self.sure = False
+                self.value, self.sure = None, False
                 return value
             value, plain_value = StateList(value, self), value
+            self.value = value
             list.clear(plain_value)  # nobody has it, and it would pass for somebody who holds the items
             self.unsure = set(range(len(self.items)))
         for at in list(self.unsure):

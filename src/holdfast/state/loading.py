@@ -57,7 +57,9 @@ class Loader:
         cells = self._rows[address]
         make = _MAKERS.get(kind_of(cells.form))
         if make is None:
-            raise StoreCorrupt(f"{where}: {cells.form[:80]!r} is no form of a value that this Holdfast knows; update it")
+            raise StoreCorrupt(
+                f"{where}: {cells.form[:80]!r} is no form of a value that this Holdfast knows; update it"
+            )
         return make(self, address, cells, where, above)
 
     def _children(self, address: Address) -> list[Address]:
@@ -86,7 +88,7 @@ class Loader:
 
     def _map(self, address: Address, cells: Cells, where: str, above: Above | None) -> Loaded:
         node = MapNode(address, cells.place, above, self._lock)
-        value = StateDict((), node)
+        value = node.value = StateDict((), node)
         for part in self._children(address):
             key = key_of_part(part.part, self._codec)
             item, child = self._at(part, at_key(where, key), node)
@@ -100,7 +102,7 @@ class Loader:
 
     def _list(self, address: Address, cells: Cells, where: str, above: Above | None) -> Loaded:
         node = ListNode(address, cells.place, above, self._lock)
-        value = StateList((), node)
+        value = node.value = StateList((), node)
         for at, part in enumerate(self._children(address)):
             item, child = self._leaf(part, self._rows[part], at_key(where, at), node)
             list.append(value, item)
@@ -114,7 +116,7 @@ class Loader:
 
     def _set(self, address: Address, cells: Cells, where: str, above: Above | None) -> Loaded:
         node = SetNode(address, cells.place, above, self._lock)
-        value = StateSet((), node)
+        value = node.value = StateSet((), node)
         for part in self._children(address):
             item, child = self._leaf(part, self._rows[part], where, node)
             assert isinstance(child, Leaf)

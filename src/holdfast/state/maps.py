@@ -14,7 +14,7 @@ from holdfast.state.leaves import Above, Container, Leaf, Lock, Node, draft_remo
 from holdfast.state.lists import ListNode
 from holdfast.state.rows import GAP, Address, Cells, inside
 from holdfast.state.sets import CounterNode, SetNode
-from holdfast.state.tracked import StateDict, note_of
+from holdfast.state.tracked import StateDict
 
 MAP = "map"
 
@@ -58,7 +58,7 @@ class MapNode(Container):
     def draft(self, value: Any, where: str, draft: Draft, place: int) -> None:  # noqa: ANN401
         """Draft what is new of a mapping."""
         self.draft_row(draft, place)
-        if note_of(value) is not self or self.keys is None or draft.complete:
+        if value is not self.value or self.keys is None or draft.complete:
             self._draft_entries(value, where, draft, {**self.entries, **value})
             return
         inner = (key_of_part(node.address.part, draft.codec) for node in self.dirty)
@@ -78,8 +78,14 @@ class MapNode(Container):
                 changed[key] = None
         draft.then(lambda: self._settle_entries(changed))
 
-    def _draft_entry(  # noqa: PLR0913
-        self, key: Any, value: Any, node: Node | None, where: str, draft: Draft, place: int | None  # noqa: ANN401
+    def _draft_entry(
+        self,
+        key: Any,
+        value: Any,
+        node: Node | None,
+        where: str,
+        draft: Draft,
+        place: int | None,  # noqa: ANN401
     ) -> Node:
         if node is None:
             assert place is not None
@@ -127,11 +133,12 @@ class MapNode(Container):
 
     def adopt(self, value: Any, *, held: bool) -> Any:  # noqa: ANN401
         """Return what shall stand for a mapping, and let the entries that were just written tell their changes, too."""
-        if note_of(value) is not self:
+        if value is not self.value:
             if held:
-                self.sure = False
+                self.value, self.sure = None, False
                 return value
             value, plain_value = StateDict(value, self), value
+            self.value = value
             dict.clear(plain_value)  # nobody has it, and it would pass for somebody who holds the entries
             self.unsure = set(self.entries)
         self.sure = True
@@ -148,7 +155,7 @@ class MapNode(Container):
         return value
 
 
-def draft_at(  # noqa: PLR0913
+def draft_at(
     node: Node | None,
     address: Address,
     place: int,

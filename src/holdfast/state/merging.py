@@ -15,6 +15,7 @@ from typing import Any
 from holdfast.core.codec import Codec, Encoded
 from holdfast.errors import Conflict, HoldfastError
 from holdfast.state.contents import VALUE, content_of, encoded_of
+from holdfast.state.dicts import ABSENT, Ask, merge_dicts
 from holdfast.state.drafts import Draft, PartNames
 from holdfast.state.leaves import Leaf
 from holdfast.state.lists import LIST
@@ -24,7 +25,6 @@ from holdfast.state.rows import GAP, ROOT, STATE, Address, Cells, Name, Rows, co
 from holdfast.state.sets import COUNTER
 from holdfast.state.tracked import NOBODY
 from holdfast.state.units import Tree, Unit, tree_of
-from holdfast.state.values import ABSENT, Ask, merge_dicts
 
 Decide = Callable[[Conflict], object]
 """Returns the value that a conflict is resolved with, `ours` and `theirs` among them, or NotImplemented to leave it."""
@@ -42,7 +42,7 @@ class Merging:
         resolved, left: the conflicts that `decide` resolved, and those that it left.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         name: Name,
         base: Rows | None,
@@ -139,7 +139,11 @@ class Merging:
         behind = added(self._theirs, self._ours)
         if not behind or not added(self._ours, self._theirs):
             return
-        top = max(unit.cells.place for part in self._merged.parts(at) if (unit := self._merged.units[part]) and part not in behind)
+        top = max(
+            unit.cells.place
+            for part in self._merged.parts(at)
+            if (unit := self._merged.units[part]) and part not in behind
+        )
         for number, part in enumerate(behind, 1):
             self._merged.units[part] = self._merged.units[part].at(top + number * GAP)
 
@@ -242,7 +246,9 @@ class Merging:
         place = next((unit.cells.place for tree in self._trees[1:] if (unit := tree.get(at))), GAP)
         where = "state" + "".join(f"[{key!r}]" for key in self._keys(at))
         draft = Draft(self._codec, self._names, "")
-        outer = next((unit.kind for tree in self._trees[::-1] if at != ROOT and (unit := tree.get(container_of(at.path)))), MAP)
+        outer = next(
+            (unit.kind for tree in self._trees[::-1] if at != ROOT and (unit := tree.get(container_of(at.path)))), MAP
+        )
         if outer == LIST:
             Leaf(at, place, None, NOBODY.lock).create(value, where, draft)
         else:

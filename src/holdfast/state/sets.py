@@ -10,7 +10,7 @@ from holdfast.state.counter import Counter, Number
 from holdfast.state.drafts import Draft
 from holdfast.state.leaves import Above, Container, Leaf, Lock, Node, draft_removal
 from holdfast.state.rows import Address, Cells, inside
-from holdfast.state.tracked import NOBODY, StateSet, note_of
+from holdfast.state.tracked import NOBODY, StateSet
 
 SET, COUNTER = "set", "counter"
 
@@ -36,7 +36,7 @@ class SetNode(Container):
 
     def draft(self, value: Any, where: str, draft: Draft, place: int) -> None:  # noqa: ANN401
         """Draft what is new of a set."""
-        told = note_of(value) is self and not draft.complete
+        told = value is self.value and not draft.complete
         if not told or self.changed or len(value) != len(self.elements):
             self._draft_elements(value, where, draft)
         self.draft_row(draft, place)
@@ -67,9 +67,10 @@ class SetNode(Container):
 
     def adopt(self, value: Any, *, held: bool) -> Any:  # noqa: ANN401
         """Return what shall stand for a set."""
-        if note_of(value) is not self and not held:
-            value = StateSet(value, self)
-        self.sure = note_of(value) is self
+        if value is not self.value:
+            value = value if held else StateSet(value, self)
+            self.value = None if held else value
+        self.sure = self.value is not None
         return value
 
 

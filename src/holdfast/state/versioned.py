@@ -68,7 +68,7 @@ class Versioned(State):
         (2, 1)
     """
 
-    def __init__(  # noqa: PLR0913 - each option is named where it is given
+    def __init__(
         self,
         source: str | os.PathLike[str] | KVStore | None = None,
         *,

@@ -58,4 +58,4 @@ def _cut(line: str, width: int) -> str:
     if len(line) <= width:
         return line
     head = (width - 3) * 2 // 3
-    return f"{line[:head]} … {line[head + 3 - width:]}"
+    return f"{line[:head]} … {line[head + 3 - width :]}"

@@ -96,9 +96,7 @@ class StoreGround:
         """Raise NotFound if gc pruned or removed a commit that was read in an earlier snapshot."""
         still(reader, Resolved(point), self.ref)
 
-    def write(
-        self, message: str, work: Callable[[Writer], Result], metadata: object
-    ) -> tuple[Result, Commit | None]:
+    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> tuple[Result, Commit | None]:
         """Let `work` write a commit, or a part of the transaction that is open."""
         store = self._store
         with store._lock:  # noqa: SLF001

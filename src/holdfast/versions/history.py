@@ -255,7 +255,11 @@ class Versions:
             Unsupported: content of rows that the commit changed was erased.
         """
         return self._bring(
-            onto, lambda reader, line: plan_cherry_pick(reader, line, ref, self._rules()), policy, message, dry_run=dry_run
+            onto,
+            lambda reader, line: plan_cherry_pick(reader, line, ref, self._rules()),
+            policy,
+            message,
+            dry_run=dry_run,
         )
 
     def revert(

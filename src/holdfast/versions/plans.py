@@ -63,9 +63,7 @@ class Plan:
     wholes: tuple[Whole, ...] = ()
 
 
-def plan_merge(
-    reader: Reader, message: str, ours: Line, theirs: Point, rules: Sequence[Rules] = ()
-) -> Plan | None:
+def plan_merge(reader: Reader, message: str, ours: Line, theirs: Point, rules: Sequence[Rules] = ()) -> Plan | None:
     """Return what has to be decided to merge a point into a line; None if it sees all of it already."""
     mine, other = reader.vector(Point(ours.uid, ours.head)), reader.vector(theirs)
     if covers(mine, other):
@@ -74,7 +72,7 @@ def plan_merge(
     return views.plan("merged", message, ours, absorbs=theirs)
 
 
-def plan_copy(  # noqa: PLR0913 - two names, and what they are of
+def plan_copy(
     reader: Reader, done: str, message: str, ours: Line, base: Point, theirs: Point, rules: Sequence[Rules] = ()
 ) -> Plan:
     """Return what has to be decided to do on a line what leads from one commit to another."""

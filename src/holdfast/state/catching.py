@@ -1,0 +1,111 @@
+"""Catching up with what others committed to the branch of a working copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from holdfast.core.points import Point, VersionVector, meet
+from holdfast.engine.contract import Reader
+from holdfast.errors import BranchMoved, Conflict, HoldfastError
+from holdfast.state.grafting import grafted
+from holdfast.state.held import NOTHING, HeldValues, where_of
+from holdfast.state.merging import Merging
+from holdfast.state.rows import Name, Rows
+from holdfast.state.storing import applied, read_rows, touched_names
+
+
+@dataclass(slots=True)
+class News:
+    """What others committed: where the branch is now, and the rows of the keys that they changed.
+
+    `merged` has the rows of those that were changed here, too, as they are to become.
+    """
+
+    point: Point
+    head: str
+    vector: VersionVector
+    rows: dict[Name, Rows] = field(default_factory=dict)
+    merged: dict[Name, Rows] = field(default_factory=dict)
+
+
+class CatchingUp(HeldValues):
+    """Values that can go on from a newer commit."""
+
+    def catch_up(self) -> None:
+        """Go on from where the branch is now: take over what others changed, and merge what both did.
+
+        Raises:
+            BranchMoved: others changed the same, and no rule merges it. The working copy stays where it is, and
+                everything stays pending.
+        """
+        with self.lock:
+            with self.ground.reading() as reader:
+                news = self._news(reader)
+            if news is None:
+                return
+            self.base, self.head, self._vector = news.point, news.head, news.vector
+            for name in self._removed & set(news.rows):
+                node = self._nodes.pop(name, None)
+                if node is not None:
+                    node.above = None
+            for name, rows in news.rows.items():
+                self._take_over(name, rows, news.merged.get(name))
+
+    def _news(self, reader: Reader) -> News | None:
+        """Return what others committed since the base; None if the branch stands there."""
+        point = self.ground.at(reader).point
+        if point == self.base:
+            return None
+        vector = reader.vector(point)
+        base = meet(self._vector, vector)
+        changed = touched_names(reader, base, self._vector) | touched_names(reader, base, vector)
+        drafts = {name: draft for name, draft in self._drafted(self.base.line).items() if name in changed}
+        news = News(point, reader.commit(point).hash.hex(), vector)
+        conflicts: list[Conflict] = []
+        for name in sorted(changed):
+            news.rows[name] = rows = read_rows(reader, vector, name)
+            draft = drafts.get(name)
+            gone = name in self._removed
+            if gone or (draft is not None and draft.changes):
+                was = read_rows(reader, self._vector, name)
+                mine = {} if gone or draft is None else applied(was, draft.changes)
+                merging = Merging(name, was, rows, mine, lambda _: NotImplemented, self.codec, self._names)
+                news.merged[name] = merging.rows()
+                conflicts += merging.left
+        if conflicts:
+            keys = ", ".join(sorted({where_of(Name(*conflict.key[:2])) for conflict in conflicts}))
+            raise BranchMoved(
+                f"branch {self.ground.ref!r} moved, and others changed {keys} too; your changes are still pending:"
+                " discard() them, or write them to a branch of your own and merge it"
+            )
+        return news
+
+    def _take_over(self, name: Name, rows: Rows, merged: Rows | None) -> None:
+        """Let a key have what others made of it; in place, since somebody may hold its value."""
+        pending = merged is not None and merged != rows
+        if not pending:
+            self._assigned.discard(name)
+            self._removed.discard(name)
+        if pending and not merged:
+            return  # removed here, and still to be removed there
+        shown = merged if pending and merged is not None else rows
+        old = self._values.get(name, NOTHING)
+        if not shown:
+            self._forget([name])
+            return
+        if old is NOTHING and not pending:
+            return
+        before = self._nodes.pop(name, None)
+        if before is not None:
+            before.above = None
+        try:
+            value, node = self._loaded(name, shown)
+        except HoldfastError:
+            self._forget([name])
+            return
+        self._values[name] = value if old is NOTHING else grafted(old, value)
+        if pending:
+            self._assigned.add(name)  # it is compared with the rows that are there, which are read when it is
+        else:
+            self._nodes[name] = node
+        self._watched.add(name)

@@ -1,0 +1,227 @@
+"""The values of a state as Python objects, and what has to be written of them.
+
+A value is read once, and is then the same object at every access. It tells of its changes, or it is compared with what
+is stored.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+from holdfast.core.codec import Codec
+from holdfast.engine.contract import Reader
+from holdfast.errors import HoldfastError, ReadOnly
+from holdfast.state.drafts import Draft, PartNames, at_key
+from holdfast.state.ground import Ground
+from holdfast.state.leaves import Lock, Node
+from holdfast.state.loading import Loader
+from holdfast.state.maps import draft_at
+from holdfast.state.rows import HIDDEN, ROOT, Name, Rows
+from holdfast.state.storing import read_names, read_rows
+
+NOTHING: Any = object()
+"""Stands for a value that was not read."""
+
+
+class Past:
+    """The lock of values that can only be read: taking it to change one is refused."""
+
+    def __enter__(self) -> None:
+        """Raise ReadOnly."""
+        raise ReadOnly("this state is a commit of the past, or was opened to be read; check out a branch to change it")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Never happens."""
+
+
+class Slot:
+    """What the value of a key is a part of."""
+
+    __slots__ = ("_dirty", "lock", "name")
+
+    def __init__(self, name: Name, dirty: set[Name], lock: Lock) -> None:
+        self.name = name
+        self.lock = lock
+        self._dirty = dirty
+
+    def below(self, node: Node) -> None:  # noqa: ARG002
+        """Take note that the value changes."""
+        self._dirty.add(self.name)
+
+
+class HeldValues:
+    """The values of a branch, or of a commit, that were read or set.
+
+    Args:
+        ground: where they lie.
+        verify: whether each commit looks at everything that was read, and trusts no note.
+    """
+
+    def __init__(self, ground: Ground, codec: Codec, *, verify: bool = False) -> None:
+        self.ground = ground
+        self.codec = codec
+        self.lock: Any = threading.RLock()
+        self._verify = verify
+        self._values: dict[Name, Any] = {}
+        self._nodes: dict[Name, Node] = {}
+        self._assigned: set[Name] = set()
+        self._removed: set[Name] = set()
+        self._dirty: set[Name] = set()
+        self._watched: set[Name] = set()  # handed out, and may change without telling
+        self._names = PartNames(ground.ids.salt()[:8])
+        self._value_lock: Lock = Past() if ground.read_only else self.lock
+        with ground.reading() as reader:
+            self.base = ground.at(reader).point
+            self.head = reader.commit(self.base).hash.hex()
+            self._vector = reader.vector(self.base)
+
+    # Values
+
+    def get(self, name: Name) -> Any:  # noqa: ANN401
+        """Return the value of a key. Raises KeyError; Unreadable and the like if it cannot be made again."""
+        with self.lock:
+            if name not in self._values:
+                if name in self._removed:
+                    raise KeyError(name.key)
+                with self.ground.reading() as reader:
+                    rows = self._rows(reader, name)
+                if not rows:
+                    raise KeyError(name.key)
+                self._values[name], self._nodes[name] = self._loaded(name, rows)
+            node = self._nodes.get(name)
+            if node is None or not node.sure:
+                self._watched.add(name)
+            return self._values[name]
+
+    def set(self, name: Name, value: Any) -> None:  # noqa: ANN401
+        """Let a key have a value."""
+        with self.lock:
+            self._check_writable()
+            if self._values.get(name, NOTHING) is value and name not in self._removed:
+                self._watched.add(name)  # as in state["calls"] += 1
+                return
+            self._values[name] = value
+            self._assigned.add(name)
+            self._removed.discard(name)
+
+    def delete(self, name: Name) -> None:
+        """Remove a key. Raises KeyError."""
+        with self.lock:
+            self._check_writable()
+            if not self.has(name):
+                raise KeyError(name.key)
+            self._values.pop(name, None)
+            self._assigned.discard(name)
+            self._removed.add(name)
+
+    def has(self, name: Name) -> bool:
+        """Tell whether a key has a value."""
+        with self.lock:
+            if name in self._values:
+                return True
+            if name in self._removed:
+                return False
+            with self.ground.reading() as reader:
+                return bool(self._rows(reader, name))
+
+    def names(self, namespace: str | None = None) -> list[Name]:
+        """Return the keys of a namespace, or all, sorted."""
+        with self.lock:
+            with self.ground.reading() as reader:
+                self._check_kept(reader)
+                found = set(read_names(reader, self._vector, namespace))
+            found |= {name for name in self._values if namespace in (None, name.namespace)}
+            return sorted(name for name in found - self._removed if not name.key.startswith(HIDDEN))
+
+    def _rows(self, reader: Reader, name: Name) -> Rows:
+        self._check_kept(reader)
+        return read_rows(reader, self._vector, name)
+
+    def _check_kept(self, reader: Reader) -> None:
+        """Raise NotFound if gc pruned the commit that this stands on."""
+        self.ground.still(reader, self.base)
+
+    def _loaded(self, name: Name, rows: Rows) -> tuple[Any, Node]:
+        return Loader(rows, self.codec, where_of(name), self._value_lock).load(
+            Slot(name, self._dirty, self._value_lock)
+        )
+
+    def _check_writable(self) -> None:
+        if self.ground.read_only:
+            with self._value_lock:
+                pass
+
+    def _drafted(self, line: str) -> dict[Name, Draft]:
+        """Return what is to be written of each key that may have changed."""
+        looked_at = set(self._nodes) if self._verify else self._dirty | self._watched
+        drafts: dict[Name, Draft] = {}
+        for name in sorted(looked_at | self._assigned):
+            if name in self._values:
+                drafts[name] = draft = Draft(self.codec, self._names, line, complete=self._verify)
+                node = draft_at(
+                    self._node(name), ROOT, 0, self._values[name], where_of(name), draft,
+                    Slot(name, self._dirty, self._value_lock),
+                )  # fmt: skip
+                draft.then(self._settlement(name, node))
+        return drafts
+
+    def _settlement(self, name: Name, node: Node) -> Any:  # noqa: ANN401
+        def settled() -> None:
+            self._nodes[name] = node
+
+        return settled
+
+    def _node(self, name: Name) -> Node | None:
+        """Return what stands for the rows of a key; read them if it was assigned without being read."""
+        if name in self._nodes:
+            return self._nodes[name]
+        with self.ground.reading() as reader:
+            rows = self._rows(reader, name)
+        if not rows:
+            return None
+        try:
+            self._nodes[name] = self._loaded(name, rows)[1]
+        except HoldfastError:  # it cannot be read, and is about to be replaced
+            self._nodes[name] = Unread(ROOT, 0, None, self._value_lock, rows)
+        return self._nodes[name]
+
+    def _removed_there(self) -> set[Name]:
+        """Return the keys that were removed, and are there in the base."""
+        if not self._removed:
+            return set()
+        with self.ground.reading() as reader:
+            return {name for name in self._removed if self._rows(reader, name)}
+
+    def _forget(self, names: Iterable[Name]) -> None:
+        for name in list(names):
+            self._values.pop(name, None)
+            self._watched.discard(name)
+            node = self._nodes.pop(name, None)
+            if node is not None:
+                node.above = None
+
+
+class Unread(Node):
+    """What stands for a value that cannot be read: its rows, which are to be replaced."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, address: Any, place: int, above: Any, lock: Lock, rows: Rows) -> None:  # noqa: ANN401
+        super().__init__(address, place, above, lock)
+        self._rows = rows
+
+    def replace(self, draft: Draft) -> None:
+        """Draft the removal of all rows but the first."""
+        for address in self._rows:
+            if address != ROOT:
+                draft.remove(address)
+
+
+def where_of(name: Name) -> str:
+    """Return how messages name a value."""
+    return at_key("state", f"{name.namespace}/{name.key}" if name.namespace else name.key)
