@@ -1,17 +1,20 @@
 """Catching up with what others committed to the branch of a working copy."""
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from holdfast.core.points import Point, VersionVector, meet
+from holdfast.core.points import Point, VersionVector
 from holdfast.engine.contract import Reader
 from holdfast.errors import BranchMoved, Conflict, HoldfastError
 from holdfast.state.grafting import grafted
 from holdfast.state.held import NOTHING, HeldValues, where_of
 from holdfast.state.merging import Merging
 from holdfast.state.rows import Name, Rows
-from holdfast.state.storing import applied, read_rows, touched_names
+from holdfast.state.storing import applied, read_rows, touched_between
 
 
 @dataclass(slots=True)
@@ -57,8 +60,7 @@ class CatchingUp(HeldValues):
         if point == self.base:
             return None
         vector = reader.vector(point)
-        base = meet(self._vector, vector)
-        changed = touched_names(reader, base, self._vector) | touched_names(reader, base, vector)
+        changed = touched_between(reader, self._vector, vector)
         drafts = {name: draft for name, draft in self._drafted(self.base.line).items() if name in changed}
         news = News(point, reader.commit(point).hash.hex(), vector)
         conflicts: list[Conflict] = []

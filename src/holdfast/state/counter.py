@@ -1,9 +1,12 @@
 """A number that branches count up without conflict."""
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Self
 
 from holdfast.errors import InvalidValue
 from holdfast.state.tracked import NOBODY, Note
@@ -52,20 +55,20 @@ class Counter:
             self.added += amount
             return self.value
 
-    def __iadd__(self, amount: Number) -> Counter:
+    def __iadd__(self, amount: Number) -> Self:  # type: ignore[misc]
         self.add(amount)
         return self
 
-    def __isub__(self, amount: Number) -> Counter:
+    def __isub__(self, amount: Number) -> Self:  # type: ignore[misc]
         self.add(-amount)
         return self
 
-    def __add__(self, other: Number) -> Number:
+    def __add__(self, other: Number | Counter) -> Number:
         return self.value + (other.value if isinstance(other, Counter) else other)
 
     __radd__ = __add__
 
-    def __sub__(self, other: Number) -> Number:
+    def __sub__(self, other: Number | Counter) -> Number:
         return self.value - (other.value if isinstance(other, Counter) else other)
 
     def __int__(self) -> int:
@@ -83,16 +86,16 @@ class Counter:
     def __eq__(self, other: object) -> bool:
         return self.value == (other.value if isinstance(other, Counter) else other)
 
-    def __lt__(self, other: Number) -> bool:
+    def __lt__(self, other: Number | Counter) -> bool:
         return self.value < (other.value if isinstance(other, Counter) else other)
 
-    def __le__(self, other: Number) -> bool:
+    def __le__(self, other: Number | Counter) -> bool:
         return self < other or self == other
 
-    def __gt__(self, other: Number) -> bool:
+    def __gt__(self, other: Number | Counter) -> bool:
         return not self <= other
 
-    def __ge__(self, other: Number) -> bool:
+    def __ge__(self, other: Number | Counter) -> bool:
         return not self < other
 
     def __repr__(self) -> str:

@@ -1,5 +1,8 @@
 """Merging dicts of JSON-like values key by key."""
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 from collections.abc import Callable

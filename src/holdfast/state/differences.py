@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +17,18 @@ class StateDiff:
         modified: those whose values differ, as (before, after).
     """
 
-    added: Mapping[str, Any] = field(default_factory=dict)
-    removed: Mapping[str, Any] = field(default_factory=dict)
-    modified: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    added: dict[str, Any] = field(default_factory=dict)
+    removed: dict[str, Any] = field(default_factory=dict)
+    modified: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def note(self, name: str, values: Sequence[Any], *, added: bool, removed: bool) -> None:
+        """Take note of a key that differs, with what it has on the sides that have it."""
+        if added:
+            self.added[name] = values[0]
+        elif removed:
+            self.removed[name] = values[0]
+        else:
+            self.modified[name] = (values[0], values[1])
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.modified)

@@ -1,5 +1,8 @@
 """What a commit is going to write of one value, while it is found out."""
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,8 @@
 """Giving an object that somebody may hold another value, in place."""
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 from typing import Any

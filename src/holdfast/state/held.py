@@ -4,6 +4,9 @@ A value is read once, and is then the same object at every access. It tells of i
 is stored.
 """
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 import threading
@@ -12,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from holdfast.core.codec import Codec
+from holdfast.core.points import VersionVector
 from holdfast.engine.contract import Reader
 from holdfast.errors import HoldfastError, ReadOnly
 from holdfast.state.drafts import Draft, PartNames, at_key
@@ -78,7 +82,7 @@ class HeldValues:
         with ground.reading() as reader:
             self.base = ground.at(reader).point
             self.head = reader.commit(self.base).hash.hex()
-            self._vector = reader.vector(self.base)
+            self._vector: VersionVector = reader.vector(self.base)
 
     # Values
 
@@ -98,7 +102,7 @@ class HeldValues:
                 self._watched.add(name)
             return self._values[name]
 
-    def set(self, name: Name, value: Any) -> None:  # noqa: ANN401
+    def put(self, name: Name, value: Any) -> None:  # noqa: ANN401
         """Let a key have a value."""
         with self.lock:
             self._check_writable()

@@ -4,6 +4,9 @@ While somebody does, the object stays what it is and is compared at each commit.
 one that notes its changes. Where the count is not to be had, or cannot be trusted, somebody always does.
 """
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 import sys

@@ -4,6 +4,9 @@ A node stands for the rows at an address. It is the note of the container that i
 its changes, a node that was not told of any need not be looked at.
 """
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 from contextlib import AbstractContextManager

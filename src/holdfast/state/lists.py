@@ -6,6 +6,9 @@ taken for changed in place, as far as there are as many on both sides, else for 
 that change the same item meet in one row, and an append writes what it appends.
 """
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 from collections import deque
@@ -77,10 +80,7 @@ class ListNode(Container):
         """Draft the items behind the first `kept`."""
         old, new = self.items[kept:], value[kept:]
         encoded: dict[int, Encoded] = {}
-        if old:
-            nodes = self._recognised(old, new, encoded, at_key(where, "…"), draft)
-        else:
-            nodes = [None] * len(new)
+        nodes = self._recognised(old, new, encoded, at_key(where, "…"), draft) if old else [None] * len(new)
         staying = {node for node in nodes if node is not None}
         for node in old:
             if node not in staying:
@@ -138,13 +138,13 @@ class ListNode(Container):
                 by_digest.setdefault(node.digest, deque()).append(node)
             by_note = {id(node): node for node in left}
             for at in range(start, len(new) - end):
-                node = by_note.get(id(note_of(new[at])))
-                if node is None:
+                found = by_note.get(id(note_of(new[at])))
+                if found is None:
                     encoded[at] = draft.codec.encode(new[at], where)
                     same = by_digest.get(digest_of(encoded[at]))
-                    node = next((one for one in same or () if id(one) in by_note), None)
-                if node is not None:
-                    nodes[at] = by_note.pop(id(node))
+                    found = next((one for one in same or () if id(one) in by_note), None)
+                if found is not None:
+                    nodes[at] = by_note.pop(id(found))
             _pair_gaps(left, nodes, start, len(new) - end)
         return nodes
 

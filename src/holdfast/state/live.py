@@ -66,8 +66,7 @@ class Live(State):
 
     def namespace(self, name: str) -> Self:  # noqa: D102 - as State says
         inside = type(self)()
-        inside._values, inside._events, inside._changed = self._values, self._events, self._changed
-        inside._namespace = inner(self._namespace, name)
+        vars(inside).update(vars(self), _namespace=inner(self._namespace, name))
         return inside
 
     def log(self, kind: str, data: Any = None, *, step: str | None = None, usage: Any = None) -> None:  # noqa: ANN401, D102

@@ -1,5 +1,8 @@
 """From the rows of a key to its value, and to the node that stands for them."""
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 from collections.abc import Sequence

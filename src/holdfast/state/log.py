@@ -1,11 +1,14 @@
 """The log of a state: events, each a row that belongs to a commit."""
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from holdfast.core.codec import Codec
@@ -15,6 +18,7 @@ from holdfast.engine.contract import Reader
 from holdfast.state.contents import content_of, encoded_of
 from holdfast.state.namespaces import is_inside
 from holdfast.state.rows import HIDDEN, Address, Cells, Name, read_row, tables_in
+from holdfast.state.rows import inside as inside_of
 from holdfast.state.storing import read_names
 from holdfast.versions.results import moment
 
@@ -119,9 +123,15 @@ def read_events(reader: Reader, vector: VersionVector, inside: str, codec: Codec
         if is_inside(namespace, inside):
             rows = list(reader.scan(tables[1], vector, Name(namespace, LOG_KEY)))
             for address, row, cells in _events_of(rows):
-                chunks = [read_row(row.values)[1] for row in rows if row.values[2] == f"/{address.part}/"]
-                item = codec.decode(encoded_of(cells, lambda found=chunks: found, "an event"), "an event")
+                chunks = partial(_chunks_of, rows, address)
+                item = codec.decode(encoded_of(cells, chunks, "an event"), "an event")
                 yield Kept(namespace, cells.place, address.part, item, *hashes(Point(row.rid.line, row.rid.n)))
+
+
+def _chunks_of(rows: list[Row], address: Address) -> list[Cells]:
+    found = (read_row(row.values) for row in rows)
+    chunks = [(cells.place, part, cells) for part, cells in found if part.path == inside_of(address)]
+    return [cells for _, _, cells in sorted(chunks)]
 
 
 def _events_of(rows: list[Row]) -> list[tuple[Address, Row, Cells]]:

@@ -1,5 +1,8 @@
 """Nodes of mappings, and which node a value gets."""
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -80,12 +83,12 @@ class MapNode(Container):
 
     def _draft_entry(
         self,
-        key: Any,
-        value: Any,
+        key: Any,  # noqa: ANN401
+        value: Any,  # noqa: ANN401
         node: Node | None,
         where: str,
         draft: Draft,
-        place: int | None,  # noqa: ANN401
+        place: int | None,
     ) -> Node:
         if node is None:
             assert place is not None
@@ -174,18 +177,18 @@ def draft_at(
         if plain(value) is dict and len(encoded.text) > MAPPING_BYTES_MAX:
             kind, encoded = MapNode, None
     if node is not None and type(node) is kind:
-        if encoded is None:
-            node.draft(value, where, draft, place)
-        else:
+        if encoded is not None and isinstance(node, Leaf):
             node.draft_encoded(encoded, draft, place)
+        else:
+            node.draft(value, where, draft, place)
         return node
     if node is not None:
         node.replace(draft)
     fresh = kind(address, place, above, above.lock)
-    if encoded is None:
-        fresh.create(value, where, draft, new=node is None)
-    else:
+    if encoded is not None and isinstance(fresh, Leaf):
         fresh.write(encoded, draft, place, new=node is None)
+    else:
+        fresh.create(value, where, draft, new=node is None)
     return fresh
 
 

@@ -2,10 +2,13 @@
 
 The three trees of rows are walked from the top. Where one side left all below as it was, the other's is taken. Entries
 of mappings, elements of sets and items of lists are compared one by one; what both sides appended to a list is kept,
-theirs behind ours as one block; shares of a counter add up. Small mappings that are one row are compared key by key, too.
-What both sides changed differently is a conflict: the values, or, where one side changed the inside of what the other
-replaced or removed, all of it.
+theirs behind ours as one block; shares of a counter add up. Small mappings that are one row are compared key by key,
+too. What both sides changed differently is a conflict: the values, or, where one side changed the inside of what the
+other replaced or removed, all of it.
 """
+
+# pyright: basic
+# (values are whatever a user keeps)
 
 from __future__ import annotations
 
@@ -53,8 +56,7 @@ class Merging:
         names: PartNames,
     ) -> None:
         self._name = name
-        self._trees = tuple(map(tree_of, (base, ours, theirs)))
-        self._base, self._ours, self._theirs = self._trees
+        self._base, self._ours, self._theirs = self._trees = (tree_of(base), tree_of(ours), tree_of(theirs))
         self._decide = decide
         self._codec = codec
         self._names = names
@@ -139,11 +141,8 @@ class Merging:
         behind = added(self._theirs, self._ours)
         if not behind or not added(self._ours, self._theirs):
             return
-        top = max(
-            unit.cells.place
-            for part in self._merged.parts(at)
-            if (unit := self._merged.units[part]) and part not in behind
-        )
+        others = (part for part in self._merged.parts(at) if part not in behind)
+        top = max(self._merged.units[part].cells.place for part in others)
         for number, part in enumerate(behind, 1):
             self._merged.units[part] = self._merged.units[part].at(top + number * GAP)
 
@@ -206,7 +205,7 @@ class Merging:
     def _ask(self, path: list[Any], base: Any, ours: Any, theirs: Any) -> Any:  # noqa: ANN401
         """Return what a conflict is resolved with; ours if it is left."""
         shown = [None if side is ABSENT else side for side in (base, ours, theirs)]
-        conflict = Conflict(STATE.name, (*self._name, *path), None, *shown)
+        conflict = Conflict(STATE.name, (*self._name, *path), None, shown[0], shown[1], shown[2])
         chosen = self._decide(conflict)
         if chosen is NotImplemented:
             self.left.append(conflict)

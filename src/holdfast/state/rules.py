@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from holdfast.core.clock import Ids
@@ -13,14 +14,14 @@ from holdfast.state.merging import Merging
 from holdfast.state.policies import decider
 from holdfast.state.rows import PARTS, ROOT, STATE, Address, Cells, Name, key_of, read_row, stored_row
 from holdfast.state.signing import KeyFile
-from holdfast.versions.wholes import Verdict, Whole, WholeRows
+from holdfast.versions.wholes import Rules, Verdict, Whole, WholeRows
 
 
 class StateRules:
     """Merges the rows of each key of state as one value."""
 
-    tables = (STATE.name, PARTS.name)
-    prefix = len(Name._fields)
+    tables: tuple[str, ...] = (STATE.name, PARTS.name)
+    prefix: int = len(Name._fields)
 
     def __init__(self, codec: Codec, ids: Ids) -> None:
         self._codec = codec
@@ -36,7 +37,7 @@ class StateRules:
         return Verdict(wanted, tuple(merging.resolved), tuple(merging.left))
 
 
-def state_rules(ids: Ids) -> tuple[StateRules]:
+def state_rules(ids: Ids) -> Sequence[Rules]:
     """Return the rules by which stores merge state."""
     return (StateRules(Codec(KeyFile()), ids),)
 

@@ -1,5 +1,8 @@
 """Nodes of sets and counters, whose parts never change: they come and go, or are written by one line alone."""
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 import hashlib

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from holdfast.core.points import VersionVector
+from holdfast.core.points import VersionVector, meet
 from holdfast.core.rows import Row
 from holdfast.core.schema import Key, Table
 from holdfast.engine.contract import Reader, Writer
@@ -44,6 +44,12 @@ def touched_names(reader: Reader, base: VersionVector, side: VersionVector) -> s
         for table in tables
         for touch in reader.touched(table, base, side)
     }
+
+
+def touched_between(reader: Reader, a: VersionVector, b: VersionVector) -> set[Name]:
+    """Return the keys of which one of the two sees a change that the other does not."""
+    base = meet(a, b)
+    return touched_names(reader, base, a) | touched_names(reader, base, b)
 
 
 def applied(rows: Rows, changes: Iterable[RowChange]) -> Rows:

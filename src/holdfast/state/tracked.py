@@ -8,12 +8,16 @@ Copies, slices and pickles are plain: they belong to nobody. Code in C that writ
 `heapq` does, is not noticed here; `Versioned(verify=True)` looks at everything.
 """
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
+import operator
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Protocol, SupportsIndex
+from typing import Any, ClassVar, Protocol, Self, SupportsIndex
 
 from holdfast.core.codec import is_immutable
 
@@ -52,7 +56,7 @@ class StateList(list[Any]):
 
     __slots__ = ("_note",)
     __holdfast_plain__: ClassVar[type] = list
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __init__(self, items: Iterable[Any] = (), note: Note = NOBODY) -> None:
         super().__init__(items)
@@ -69,11 +73,11 @@ class StateList(list[Any]):
             self._note.edit(len(self))
             super().extend(added)
 
-    def __iadd__(self, items: Iterable[Any]) -> StateList:  # type: ignore[override, misc]
+    def __iadd__(self, items: Iterable[Any]) -> Self:  # type: ignore[misc]
         self.extend(items)
         return self
 
-    def __imul__(self, times: SupportsIndex) -> StateList:  # type: ignore[override, misc]
+    def __imul__(self, times: SupportsIndex) -> Self:
         with self._note.lock:
             self._note.edit(0)
             super().__imul__(times)
@@ -98,7 +102,7 @@ class StateList(list[Any]):
             self._note.edit(0)
             super().clear()
 
-    def sort(self, **options: Any) -> None:  # type: ignore[override]  # noqa: ANN401, D102
+    def sort(self, **options: Any) -> None:  # noqa: ANN401, D102
         with self._note.lock:
             self._note.edit(0)
             super().sort(**options)
@@ -123,7 +127,7 @@ class StateList(list[Any]):
         if isinstance(index, slice):
             places = range(len(self))[index]
             return min(places[0], places[-1]) if places else min(places.start, len(self))
-        at = index.__index__()
+        at = operator.index(index)
         return max(at + len(self), 0) if at < 0 else at
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401
@@ -135,7 +139,7 @@ class StateDict(dict[Any, Any]):
 
     __slots__ = ("_note",)
     __holdfast_plain__: ClassVar[type] = dict
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __init__(self, items: Any = (), note: Note = NOBODY) -> None:  # noqa: ANN401
         super().__init__(items)
@@ -157,7 +161,7 @@ class StateDict(dict[Any, Any]):
                 self[key] = default
             return self[key]
 
-    def pop(self, key: Any, *default: Any) -> Any:  # type: ignore[override]  # noqa: ANN401, D102
+    def pop(self, key: Any, *default: Any) -> Any:  # noqa: ANN401, D102
         with self._note.lock:
             if key in self:
                 self._note.edit(key, gone=True)
@@ -173,13 +177,13 @@ class StateDict(dict[Any, Any]):
             self._note.edit(None)
             super().clear()
 
-    def update(self, *given: Any, **named: Any) -> None:  # type: ignore[override]  # noqa: ANN401, D102
+    def update(self, *given: Any, **named: Any) -> None:  # noqa: ANN401, D102
         changes = dict(*given, **named)
         with self._note.lock:
             for key, value in changes.items():
                 self[key] = value
 
-    def __ior__(self, other: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> StateDict:  # type: ignore[override, misc]
+    def __ior__(self, other: Any) -> Self:  # type: ignore[misc]  # noqa: ANN401
         self.update(other)
         return self
 
@@ -192,7 +196,7 @@ class StateSet(set[Any]):
 
     __slots__ = ("_note",)
     __holdfast_plain__: ClassVar[type] = set
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __init__(self, items: Iterable[Any] = (), note: Note = NOBODY) -> None:
         super().__init__(items)

@@ -34,7 +34,7 @@ class State(MutableMapping[str, Any], ABC):
 
     @abstractmethod
     def all_values(self) -> dict[str, Any]:
-        """Return the values of this namespace and of those inside it; of what cannot be read, how the error names it."""
+        """Return the values of this namespace and of those inside it; of what cannot be read, the error's words."""
 
 
 def events(state: State) -> list[Event]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from holdfast.core.codec import Codec, Signer
+from holdfast.core.codec import Codec
 from holdfast.core.durations import Duration
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.core.refs import MAIN
@@ -33,10 +33,10 @@ RECENT_COMMITS_MAX = 50
 class Versioned(State):
     """Variables that are kept: every `commit` is durable, every commit can be looked at again, and branches cost a row.
 
-    Values are read once and then stay the same objects. Changing one in place, at any depth, is a change like setting it:
-    the next `commit` writes what changed, and only that. Lists, dicts and sets that come from a store tell their changes;
-    other mutable objects, and those that the caller holds on to, are compared with what is stored. Two keys may share an
-    object as long as the state is open; when it is opened again, each has its own.
+    Values are read once and then stay the same objects. Changing one in place, at any depth, is a change like setting
+    it: the next `commit` writes what changed, and only that. Lists, dicts and sets that come from a store tell their
+    changes; other mutable objects, and those that the caller holds on to, are compared with what is stored. Two keys
+    may share an object as long as the state is open; when it is opened again, each has its own.
 
     A state stands on a commit. What others commit to the same branch is seen after `refresh`, or after a `commit` of
     one's own, which goes on from theirs: keys that only one of them changed, appends, elements of sets, entries of
@@ -89,31 +89,28 @@ class Versioned(State):
         )
         try:
             ground = EngineGround(engine, branch, owns_engine=True)
-            if ground.read_only:
-                raise ReadOnly(f"{branch!r} is no branch; open a branch, then checkout({branch!r})")
         except BaseException:
             engine.close()
             raise
-        self._begin(ground, KeyFile() if pickles else None, verify=verify)
-
-    def _begin(self, ground: Ground, signer: Signer | None, *, verify: bool) -> None:
-        self._copy = WorkingCopy(ground, Codec(signer), verify=verify)
-        self._signer = signer
-        self._verify = verify
+        if ground.read_only:
+            ground.close()
+            raise ReadOnly(f"{branch!r} is no branch; open a branch, then checkout({branch!r})")
+        self._copy = WorkingCopy(ground, Codec(KeyFile() if pickles else None), verify=verify)
         self._namespace = ""
 
     @classmethod
     def on(cls, ground: Ground, *, verify: bool = False) -> Self:
         """Return a state that lies where a store is."""
+        return cls._of(WorkingCopy(ground, Codec(KeyFile()), verify=verify))
+
+    @classmethod
+    def _of(cls, copy: WorkingCopy, namespace: str = "") -> Self:
         state = cls.__new__(cls)
-        state._begin(ground, KeyFile(), verify=verify)
+        vars(state).update(_copy=copy, _namespace=namespace)
         return state
 
     def _elsewhere(self, ground: Ground) -> Self:
-        state = type(self).__new__(type(self))
-        state._begin(ground, self._signer, verify=self._verify)
-        state._namespace = self._namespace
-        return state
+        return self._of(self._copy.elsewhere(ground), self._namespace)
 
     def _name(self, key: object) -> Name:
         return name_of(self._namespace, key)
@@ -124,7 +121,7 @@ class Versioned(State):
         return self._copy.get(self._name(key))
 
     def __setitem__(self, key: str, value: Any) -> None:  # noqa: ANN401
-        self._copy.set(self._name(key), value)
+        self._copy.put(self._name(key), value)
 
     def __delitem__(self, key: str) -> None:
         self._copy.delete(self._name(key))
@@ -143,10 +140,7 @@ class Versioned(State):
         return f"<Versioned state{place} on {self._copy.ground.ref!r} at {self.head[:12]}>"
 
     def namespace(self, name: str) -> Self:  # noqa: D102 - as State says
-        inside = type(self).__new__(type(self))
-        inside._copy, inside._signer, inside._verify = self._copy, self._signer, self._verify
-        inside._namespace = inner(self._namespace, name)
-        return inside
+        return self._of(self._copy, inner(self._namespace, name))
 
     def namespaces(self) -> list[str]:
         """Return the names of the namespaces inside this one that have variables, sorted."""
@@ -204,7 +198,7 @@ class Versioned(State):
         self._copy.transaction_ended(done=done)
 
     def discard(self) -> None:
-        """Forget all that is not committed, in all namespaces. Objects that you hold stay as they are, and are let go."""
+        """Forget all that is not committed, in all namespaces. Objects that you hold stay as they are."""
         self._copy.discard()
 
     def refresh(self) -> str:
@@ -225,8 +219,7 @@ class Versioned(State):
         Raises:
             NotFound: there is no such ref, or it was pruned.
         """
-        past = self._elsewhere(self._copy.ground.elsewhere(as_ref(ref), fixed=True))
-        return past
+        return self._elsewhere(self._copy.ground.elsewhere(as_ref(ref), fixed=True))
 
     def history(self, limit: int | None = None) -> list[CommitInfo]:
         """Return the commits that led here, newest first, each by its first parent."""
@@ -243,23 +236,7 @@ class Versioned(State):
             NotFound: there is no such ref.
             Unreadable, Untrusted: a value that differs cannot be made again.
         """
-        older = self.checkout(a)
-        newer = self.checkout(self.head if b is None else b)
-        added: dict[str, Any] = {}
-        removed: dict[str, Any] = {}
-        modified: dict[str, tuple[Any, Any]] = {}
-        with older, newer:
-            for name in older._copy.differing(newer._copy):
-                if not is_inside(name.namespace, self._namespace):
-                    continue
-                before, after = (copy.get(name) if copy.has(name) else _NOTHING for copy in (older._copy, newer._copy))
-                if before is _NOTHING:
-                    added[full(name)] = after
-                elif after is _NOTHING:
-                    removed[full(name)] = before
-                else:
-                    modified[full(name)] = (before, after)
-        return StateDiff(added, removed, modified)
+        return self._copy.diff(as_ref(a), self.head if b is None else as_ref(b), self._namespace)
 
     def revert_to(self, ref: Any, message: str | None = None) -> str:  # noqa: ANN401 - a str, or what history() gave
         """Let the state, with all namespaces, be as it was at a ref, by a new commit; return its hash.
@@ -330,7 +307,8 @@ class Versioned(State):
         Raises:
             NotStorable: `data` or `usage` cannot be stored; InvalidValue: `kind` is no str; ReadOnly: a checkout.
         """
-        if not isinstance(kind, str) or not kind:
+        given_kind: object = kind
+        if not isinstance(given_kind, str) or not kind:
             raise InvalidValue(f"the kind of an event is a word, not {kind!r}")
         now = self._copy.ground.now_us()
         given = {"kind": kind, "data": data, "step": step, "usage": usage}
@@ -410,6 +388,3 @@ class Unsaid(str):
 
     def __repr__(self) -> str:
         return f"<{self}>"
-
-
-_NOTHING: Any = object()

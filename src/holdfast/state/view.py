@@ -31,7 +31,8 @@ def view(state: State, *, focus: Literal["recent", "full"] = "recent", max_chars
     """
     if focus not in ("recent", "full"):
         raise InvalidValue(f"focus is 'recent' or 'full', not {focus!r}")
-    if not isinstance(max_chars, int) or max_chars < LINE_CHARS_MIN:
+    given: object = max_chars
+    if not isinstance(given, int) or given < LINE_CHARS_MIN:
         raise InvalidValue(f"max_chars is a number of at least {LINE_CHARS_MIN}, not {max_chars!r}")
     values = state.all_values()
     names = list(values) if focus == "full" else state.recent()

@@ -7,23 +7,29 @@ they changed, merges what both did, and goes on from their head. If that needs a
 everything stays pending.
 """
 
+# pyright: basic
+# (values are whatever a user keeps)
+
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Self
 
 from holdfast.core.codec import Codec
-from holdfast.core.points import Point, VersionVector, meet
+from holdfast.core.points import Point, VersionVector
 from holdfast.engine.contract import Writer
 from holdfast.errors import BranchMoved
 from holdfast.state.catching import CatchingUp
+from holdfast.state.differences import StateDiff
 from holdfast.state.drafts import Draft
 from holdfast.state.ground import Ground
 from holdfast.state.holders import is_held
 from holdfast.state.leaves import Leaf
 from holdfast.state.log import LOG, LOG_KEY, Kept, Noted, read_events
-from holdfast.state.namespaces import is_inside
+from holdfast.state.namespaces import full, is_inside
 from holdfast.state.rows import HIDDEN, ROOT, Address, Cells, Name, inside
-from holdfast.state.storing import RowWriter, changes_between, read_rows, touched_names
+from holdfast.state.storing import RowWriter, changes_between, read_rows, touched_between, touched_names
 from holdfast.versions.resolve import resolve
 
 CATCH_UPS_MAX = 100
@@ -81,9 +87,7 @@ class WorkingCopy(CatchingUp):
                     self._settle(drafts)
                     return self.head
                 try:
-                    seen, commit = self.ground.write(
-                        message, lambda writer: self._write(writer, {**changed, **events}), metadata
-                    )
+                    seen, commit = self.ground.write(message, partial(self._write, {**changed, **events}), metadata)
                 except _Moved:
                     self.catch_up()
                     continue
@@ -150,7 +154,7 @@ class WorkingCopy(CatchingUp):
             kept = list(read_events(reader, self._vector, inside, self.codec))
             return kept, [noted for noted in self._noted if is_inside(noted.namespace, inside)]
 
-    def _write(self, writer: Writer, changed: dict[Name, Draft]) -> VersionVector:
+    def _write(self, changed: dict[Name, Draft], writer: Writer) -> VersionVector:
         """Write into the open commit; return what it sees. Raises _Moved if others have changed any state."""
         line, seen = writer.opened, self._vector
         if (line.uid, line.head) != self.base:
@@ -194,14 +198,23 @@ class WorkingCopy(CatchingUp):
             for pending in (self._assigned, self._removed, self._dirty, self._noted):
                 pending.clear()
 
-    def differing(self, other: WorkingCopy) -> list[Name]:
-        """Return the keys that differ between this and another commit of the same store, sorted."""
+    def elsewhere(self, ground: Ground) -> Self:
+        """Return a working copy of another place, made as this one is."""
+        return type(self)(ground, self.codec, verify=self._verify)
+
+    def diff(self, a: str, b: str, namespace: str) -> StateDiff:
+        """Return how the keys of a namespace, and of those inside it, differ between two refs."""
+        diff = StateDiff({}, {}, {})
         with self.lock, self.ground.reading() as reader:
-            mine, others = self._vector, other._vector
-            base = meet(mine, others)
-            names = touched_names(reader, base, mine) | touched_names(reader, base, others)
-            found = (name for name in sorted(names) if not name.key.startswith(HIDDEN))
-            return [name for name in found if read_rows(reader, mine, name) != read_rows(reader, others, name)]
+            older, newer = (reader.vector(resolve(reader, ref).point) for ref in (a, b))
+            for name in sorted(touched_between(reader, older, newer)):
+                if name.key.startswith(HIDDEN) or not is_inside(name.namespace, namespace):
+                    continue
+                before, after = read_rows(reader, older, name), read_rows(reader, newer, name)
+                if before != after:
+                    values = [self._loaded(name, rows)[0] for rows in (before, after) if rows]
+                    diff.note(full(name), values, added=not before, removed=not after)
+        return diff
 
     def changed_last(self, commits_max: int) -> list[Name]:
         """Return the keys that the newest commit changed which changed any, sorted; of so many commits at most."""
@@ -228,9 +241,8 @@ class WorkingCopy(CatchingUp):
             def work(writer: Writer) -> VersionVector:
                 line = writer.opened
                 mine, then = writer.vector(Point(line.uid, line.head)), writer.vector(resolve(writer, ref).point)
-                base = meet(mine, then)
                 rows = RowWriter(writer, {**mine, line.uid: line.head + 1})
-                for name in sorted(touched_names(writer, base, mine) | touched_names(writer, base, then)):
+                for name in sorted(touched_between(writer, mine, then)):
                     if name.key != LOG_KEY:
                         rows.write(name, changes_between(read_rows(writer, mine, name), read_rows(writer, then, name)))
                 return mine

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from holdfast.core.clock import Ids, RandomIds
-from holdfast.engine.contract import Engine, Reader, Session, SqlWriter
+from holdfast.engine.contract import Engine, Reader, Session, Writer
 from holdfast.errors import HoldfastError, ReadOnly, StoreClosed, Timeout, TransactionOpen
 from holdfast.versions.history import Versions
 from holdfast.versions.resolve import Resolved, resolve, still
@@ -61,7 +61,7 @@ class Connection:
         self._owns_engine = owns_engine
         self._lock: AbstractContextManager[object] = _Turn(engine.timeout)
         self._opened: Session | None = None  # made when it is first needed
-        self._writer: SqlWriter | None = None
+        self._writer: Writer | None = None
         self._reader: Reader | None = None
         self._owner: object = None
         self._closed = False

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from holdfast.core.limits import PARAMETERS_MAX
 from holdfast.core.points import Point
-from holdfast.engine.contract import Reader, SqlWriter
+from holdfast.engine.contract import Reader, SqlWriter, Writer
 from holdfast.errors import Unsupported, ValueTooLarge
 from holdfast.store.connection import Connection, current_task
 from holdfast.tables.cursor import Cursor
@@ -80,7 +80,7 @@ class Statements(Connection):
             if together is not None:  # without the lock, so that those who share this Store can share a transaction
                 return together.write(self.ref, statement.summary, work)
         with self._commit(statement.summary, None) as writer:
-            return work(writer)
+            return work(self._sql(writer))
 
     def _sql(self, snapshot: Reader | None) -> Any:  # noqa: ANN401 - an SqlReader, or an SqlWriter
         if not self._session.has_sql:
@@ -88,7 +88,7 @@ class Statements(Connection):
         return snapshot
 
     @contextmanager
-    def _commit(self, message: str, metadata: object) -> Generator[SqlWriter]:
+    def _commit(self, message: str, metadata: object) -> Generator[Writer]:
         """Open a commit for the block, or a savepoint in the one that is open."""
         with self._lock:
             session = self._session

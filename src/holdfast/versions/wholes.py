@@ -1,9 +1,10 @@
 """Rows that are decided together, because they are parts of one thing that is merged by rules of its own.
 
 Where several rows stand for one value, as those of a key of state do, a merge of rows by themselves is not enough: two
-lists that both grew have to be put in order, and a part must not outlive what it is a part of. All rows whose keys begin
-alike are such a *whole*. Where both sides touched a whole (or, in a copy, theirs did), its rules are given what both
-sides and their base show of it, and say what shall be there; what follows from that for versions is worked out here.
+lists that both grew have to be put in order, and a part must not outlive what it is a part of. All rows whose keys
+begin alike are such a *whole*. Where both sides touched a whole (or, in a copy, theirs did), its rules are given what
+both sides and their base show of it, and say what shall be there; what follows from that for versions is worked out
+here.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def wholes_of(
             frozenset(place for place in both if place[1][: rules.prefix] == name),
             rules,
         )
-        for name in sorted(names)  # type: ignore[type-var]
+        for name in sorted(names)
     ]
 
 

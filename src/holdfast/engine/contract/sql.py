@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.core.points import Point
@@ -107,8 +106,4 @@ class SqlWriter(SqlReader, Writer, Protocol):
 
     def gather(self, table: Table, sql: str, parameters: Sequence[object], command: Command | None = None) -> list[int]:
         """Run one as `apply` does, once; return the versions of the rows that it wrote, each once, in its order."""
-        ...
-
-    def savepoint(self) -> AbstractContextManager[None]:
-        """Undo what the block did if it raises."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from holdfast.core.points import Point
@@ -37,6 +38,10 @@ class Writer(Reader, Protocol):
 
     def open(self, line: Line) -> None:
         """Begin the next commit of a line. Raises BranchMoved unless `line` is what the line is now."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo what the block did if it raises."""
         ...
 
     @property

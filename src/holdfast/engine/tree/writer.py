@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 from holdfast.core.canonical import row_bytes
 from holdfast.core.clock import Clock, Ids
@@ -73,6 +74,19 @@ class TreeChanges(Collecting):
         self._draft.remove(TAG + name.encode())
 
     # The open commit
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """Undo what the block did if it raises."""
+        mark, touched = self._draft.mark(), dict(self._touched)
+        before = self._line, self._schema, self._theirs, self._defined, self._rows_touched, self._ordinal
+        try:
+            yield
+        except BaseException:
+            self._draft.undo(mark)
+            self._line, self._schema, self._theirs, self._defined, self._rows_touched, self._ordinal = before
+            self._touched, self._seen = touched, None
+            raise
 
     def open(self, line: Line) -> None:
         """Begin the next commit of a line."""
