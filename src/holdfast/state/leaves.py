@@ -18,6 +18,7 @@ from holdfast.core.codec import Encoded, is_immutable
 from holdfast.state.contents import CHUNK_BYTES, Buffer, Content, chunk_cells, content_of, digest_of
 from holdfast.state.drafts import Draft, in_order, plain
 from holdfast.state.holders import is_held_inside
+from holdfast.state.pages import Pages, mapped
 from holdfast.state.rows import Address, Cells, inside
 from holdfast.state.tracked import Tracking, note_of
 
@@ -110,15 +111,18 @@ class Chunk(NamedTuple):
 class Leaf(Node):
     """A value that is one row, and a row for each chunk of what does not fit into it."""
 
-    __slots__ = ("chunks", "digest")
+    __slots__ = ("chunks", "digest", "pages")
 
     def __init__(self, address: Address, place: int, above: Above | None, lock: Lock) -> None:
         super().__init__(address, place, above, lock)
         self.digest = b""
         self.chunks: list[Chunk] = []
+        self.pages: Pages | None = None  # of an array which is `value`
 
     def may_differ(self, value: Any, draft: Draft) -> bool:  # noqa: ANN401
         """Tell whether a value has to be looked at."""
+        if self.pages is not None and value is self.value and not draft.complete:
+            return self.pages.are_written()
         return draft.complete or not self.sure or self.changed or value is not self.value
 
     def create(self, value: Any, where: str, draft: Draft, *, new: bool = True) -> None:  # noqa: ANN401
@@ -221,8 +225,9 @@ class Leaf(Node):
 
     def adopt(self, value: Any, *, held: bool) -> Any:  # noqa: ANN401
         """Return what shall stand for a value: a container of JSON-like values is replaced by one that tells."""
-        if note_of(value) is self and value is self.value:
+        if value is self.value and (self.pages is not None or note_of(value) is self):
             return value
+        self.pages = None
         if plain(value) in (list, dict, set) and not held and not is_held_inside(value):
             tracking = Tracking(self)
             value = tracking.of(value)
@@ -231,7 +236,18 @@ class Leaf(Node):
             self.value, self.sure = value, True
         else:
             self.value, self.sure = None, False
+            value = value if held else self.watch(value)
         return value
+
+    def watch(self, value: Any) -> Any:  # noqa: ANN401
+        """Return what shall stand for a value that can change without telling: of a large array a copy of it."""
+        found = mapped(value)
+        self.sure = False
+        if found is None:
+            self.value = self.pages = None
+            return value
+        self.value, self.pages = found
+        return self.value
 
 
 class Container(Node):

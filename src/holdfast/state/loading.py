@@ -84,6 +84,8 @@ class Loader:
         value = tracking.of(value)
         node.sure = not tracking.loose
         node.value = value if node.sure else None
+        if not node.sure:
+            value = node.watch(value)
         if tracking.loose and "$pickle" in encoded.text:  # an equal object may be pickled otherwise
             encoded = self._codec.encode(value, where)
         node.digest = digest_of(encoded)
