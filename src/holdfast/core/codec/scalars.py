@@ -42,11 +42,11 @@ def _complex(at: Lowering, value: complex) -> Any:
 
 
 def _bytes(at: Lowering, value: bytes) -> Any:
-    return {"$bytes": at.bytes(value)}
+    return {"$bytes": at.reference(value)}
 
 
 def _bytearray(at: Lowering, value: bytearray) -> Any:
-    return {"$bytearray": at.bytes(bytes(value))}
+    return {"$bytearray": at.reference(bytes(value))}
 
 
 def _decimal(_at: Lowering, value: Decimal) -> Any:
@@ -106,7 +106,7 @@ WAYS: dict[type, Way] = {
 
 
 def _lift_str(at: Lifting, node: Any) -> str:
-    return bytes(at.bytes(node)).decode("utf-8", "surrogatepass")
+    return bytes(at.reference(node)).decode("utf-8", "surrogatepass")
 
 
 def _lift_int(at: Lifting, node: Any) -> int:
@@ -153,8 +153,8 @@ LIFTS: dict[str, Lift] = {
     "$int": _lift_int,
     "$float": _lift_float,
     "$complex": _lift_complex,
-    "$bytes": lambda at, node: bytes(at.bytes(node)),
-    "$bytearray": lambda at, node: bytearray(at.bytes(node)),
+    "$bytes": lambda at, node: bytes(at.reference(node)),
+    "$bytearray": lambda at, node: bytearray(at.reference(node)),
     "$decimal": lambda at, node: Decimal(at.text(node)),
     "$fraction": _lift_fraction,
     "$uuid": lambda at, node: uuid.UUID(at.text(node)),
