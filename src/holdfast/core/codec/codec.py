@@ -15,6 +15,7 @@ from holdfast.core.codec.registry import TYPES, Types
 from holdfast.errors import HoldfastError, NotStorable, StoreCorrupt, Unreadable
 
 _WAYS: dict[type, Way] = {**scalars.WAYS, **moments.WAYS, **containers.WAYS}
+_PARTIAL: dict[type, Way] = {**scalars.PARTIAL, **containers.PARTIAL}
 _LIFTS: dict[str, Lift] = {
     **scalars.LIFTS,
     **moments.LIFTS,
@@ -25,6 +26,9 @@ _LIFTS: dict[str, Lift] = {
     **arrow.LIFTS,
     **pickles.LIFTS,
 }
+TAGS = frozenset(_LIFTS)
+"""Every tag of this version."""
+
 _PLAIN: tuple[type, ...] = (list, dict, set)
 _encoder = msgspec.json.Encoder(order="sorted")
 _decoder = msgspec.json.Decoder()
@@ -127,8 +131,8 @@ def _chosen(kind: type, types: Types) -> Way:
     for is_kind, way in _OF_KIND:
         if is_kind(kind):
             return way if registration else _or_pickle(way)
-    if kind in containers.PARTIAL:
-        return _or_pickle(containers.PARTIAL[kind])
+    if kind in _PARTIAL:
+        return _or_pickle(_PARTIAL[kind])
     if kind.__module__ == "zoneinfo" and kind.__name__ == "ZoneInfo":
         return moments.zoneinfo_way
     family = _FAMILIES.get(kind.__module__.partition(".")[0])

@@ -93,6 +93,7 @@ def _slots(cls: Hashable) -> dict[str, MemberDescriptorType]:
     return {
         name: member
         for base in reversed(cls.__mro__)
+        if "__slots__" in vars(base)  # what a class written in C shows is no state that it could be given
         for name, member in vars(base).items()
         if isinstance(member, MemberDescriptorType)
     }

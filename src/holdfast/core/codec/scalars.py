@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from holdfast.core.codec.lifting import Lift, Lifting
-from holdfast.core.codec.lowering import Lowering, Way
+from holdfast.core.codec.lowering import Beyond, Lowering, Way
 from holdfast.core.codec.order import INT_MAX, INT_MIN
 from holdfast.errors import Unreadable
 
@@ -65,6 +65,12 @@ def _path(at: Lowering, value: pathlib.PurePath) -> Any:
     return {"$path": [type(value).__name__, at.text(str(value))]}
 
 
+def _windows_path(at: Lowering, value: pathlib.PurePath) -> Any:
+    if type(value)(str(value)) != value:
+        raise Beyond  # such as //server//, which its own text does not give back
+    return _path(at, value)
+
+
 def _range(at: Lowering, value: range) -> Any:
     return {"$range": [_int(at, value.start), _int(at, value.stop), _int(at, value.step)]}
 
@@ -101,8 +107,11 @@ WAYS: dict[type, Way] = {
     range: _range,
     slice: _slice,
     type(Ellipsis): lambda _at, _value: {"$ellipsis": None},
-    **dict.fromkeys(_PATHS.values(), _path),
+    pathlib.PurePosixPath: _path,
+    pathlib.PosixPath: _path,
 }
+PARTIAL: dict[type, Way] = {pathlib.PureWindowsPath: _windows_path, pathlib.WindowsPath: _windows_path}
+"""Ways that are not for all values of their type: see `Beyond`."""
 
 
 def _lift_str(at: Lifting, node: Any) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import math
 from collections import OrderedDict, deque, namedtuple
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import pydantic
 class Color(enum.Enum):
     RED = 1
     GREEN = "g"
-    CRIMSON = 1
+    CRIMSON = 1  # noqa: PIE796 - an alias
 
 
 class Level(enum.IntEnum):
@@ -86,12 +87,14 @@ class Nested(pydantic.BaseModel):
     many: list[Any] = []
 
 
-def same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:  # noqa: C901, PLR0911 - a case for each kind
     """Return whether two values are the same in value, type and order, at any depth."""
     if type(one) is not type(other):
         return False
     if isinstance(one, float):
-        return (one != one and other != other) or (one == other and math.copysign(1, one) == math.copysign(1, other))
+        return (math.isnan(one) and math.isnan(other)) or (
+            one == other and math.copysign(1, one) == math.copysign(1, other)
+        )
     if isinstance(one, complex):
         return same(one.real, other.real) and same(one.imag, other.imag)
     if isinstance(one, dict | OrderedDict):
@@ -110,7 +113,7 @@ def same(one: Any, other: Any) -> bool:
         return not right
     if isinstance(one, SimpleNamespace) or dataclasses.is_dataclass(one) or isinstance(one, pydantic.BaseModel):
         return same(_attributes(one), _attributes(other))
-    return bool(one == other) or (one != one and other != other and repr(one) == repr(other))
+    return bool(one == other) or (isinstance(one, Decimal) and str(one) == str(other))
 
 
 def _extras(value: Any) -> Any:

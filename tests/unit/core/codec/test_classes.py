@@ -1,4 +1,4 @@
-"""Goal: a class that moved or changed is named or upgraded, and harms nothing else. Method: put other classes in place."""
+"""Goal: a class that moved or changed is named or upgraded, alone. Method: put other classes in its place."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def test_s5_a_class_that_is_gone_is_named_and_not_imported(acme: ModuleType) -> 
 def test_s5_fields_that_changed_are_named(acme: ModuleType) -> None:
     encoded = stored(put(acme, plan("a", "b"))(1, 2))
     put(acme, plan("b", "c"))
-    with pytest.raises(Unreadable, match=r'state\["plan"\]: the fields of .*Plan .*: c was added and a is gone; register'):
+    with pytest.raises(
+        Unreadable, match=r'state\["plan"\]: the fields of .*Plan .*: c was added and a is gone; register'
+    ):
         Codec().decode(encoded, "state")
 
 
@@ -95,7 +97,7 @@ def test_s5_versions_without_a_way_are_named(acme: ModuleType) -> None:
     newer.register(Registration(made, "acme.Plan", 3))
     encoded = stored(made(1), Codec(types=newer))
     types.register(Registration(made, "acme.Plan", 2))
-    with pytest.raises(Unreadable, match="'acme.Plan' was stored in version 3, and here is version 2; update"):
+    with pytest.raises(Unreadable, match=r"'acme.Plan' was stored in version 3, and here is version 2; update"):
         Codec(types=types).decode(encoded, "state")
     old = Encoded(encoded.text.replace('"version":3', '"version":1'))
     with pytest.raises(Unreadable, match=r"upgrade it from 1: storable\(upgrade={1: …}\)"):
@@ -161,7 +163,7 @@ def test_g9_a_registration_that_makes_no_sense_is_refused(arguments: dict[str, A
     with pytest.raises(InvalidValue):
         storable(**arguments)(Money)
     with pytest.raises(InvalidValue):
-        storable(Money(1))  # type: ignore[type-var] # pyright: ignore
+        storable(Money(1))  # type: ignore[call-overload]
     assert TYPES.of(Money) is None
 
 

@@ -70,7 +70,11 @@ def test_a_message_is_stored_as_it_looks() -> None:
     assert encoded == Encoded('{"n":1,"role":"user","x":[1.5,null,true],"é":{"a":2,"b":1}}', "1,0,2,3;1,0")
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), json_values, min_size=1, max_size=5))
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), json_values, min_size=1, max_size=5
+    )
+)
 def test_the_order_of_keys_stands_beside_the_text(value: dict[str, Any]) -> None:
     turned = dict(reversed(value.items()))
     assert codec.encode(turned, "x").text == codec.encode(value, "x").text
@@ -85,7 +89,9 @@ def test_u4_equal_sets_are_stored_equally_in_whatever_order_they_were_made(items
     for item in reversed(dict.fromkeys(items)):
         backward.add(item)
     assert codec.encode({"s": forward}, "x") == codec.encode({"s": backward}, "x")
-    assert codec.encode(frozenset({frozenset(forward), 1}), "x") == codec.encode(frozenset({1, frozenset(backward)}), "x")
+    assert codec.encode(frozenset({frozenset(forward), 1}), "x") == codec.encode(
+        frozenset({1, frozenset(backward)}), "x"
+    )
 
 
 def test_decoded_values_share_nothing_with_what_was_encoded() -> None:

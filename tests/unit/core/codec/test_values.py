@@ -40,7 +40,10 @@ ROWS: list[tuple[Any, str]] = [
     (2**63, '{"$int":"9223372036854775808"}'),
     (complex(1, -0.0), '{"$complex":[1.0,-0.0]}'),
     (datetime.date(2026, 1, 31), '{"$date":"2026-01-31"}'),
-    (datetime.datetime(2026, 1, 31, 1, 2, 3, 4), '{"$datetime":"2026-01-31T01:02:03.000004"}'),
+    (
+        datetime.datetime(2026, 1, 31, 1, 2, 3, 4),  # noqa: DTZ001 - a naive one
+        '{"$datetime":"2026-01-31T01:02:03.000004"}',
+    ),
     (datetime.datetime(2026, 1, 31, tzinfo=datetime.UTC), '{"$datetime":"2026-01-31T00:00:00+00:00"}'),
     (AT, '{"$datetime":{"at":"2026-10-25T02:30:00","fold":1,"zone":{"$zoneinfo":"Europe/Berlin"}}}'),
     (datetime.time(1, 2, fold=1), '{"$time":{"at":"01:02:00","fold":1,"zone":null}}'),
@@ -104,7 +107,11 @@ def test_a_pydantic_model_is_put_together_without_its_validators() -> None:
     model._private = 8
     found = codec.decode(codec.encode(model, "x"), "x")
     assert found == model
-    assert (found._private, found.model_fields_set, found.model_extra) == (8, {"number", "more"}, {"more": [{"a": (1,)}]})
+    assert (found._private, found.model_fields_set, found.model_extra) == (
+        8,
+        {"number", "more"},
+        {"more": [{"a": (1,)}]},
+    )
     assert Model.model_construct() == codec.decode(codec.encode(Model.model_construct(), "x"), "x")
 
 
@@ -113,7 +120,8 @@ IMMUTABLE = [
     Color.RED, Access.READ, (1, (2, "a")), frozenset({(1,)}), Point(1, (2,)), Slotted(1, 2), Pair(1, 2), (), BERLIN,
 ]  # fmt: skip
 MUTABLE = [
-    [], {}, set(), bytearray(), ([],), Point(1, []), Pair([], 1), Plan("a"), object(), (1, {}), Model(number=1), deque(),
+    [], {}, set(), bytearray(), ([],),
+    Point(1, []), Pair([], 1), Plan("a"), object(), (1, {}), Model(number=1), deque(),
     slice(1), int, len,
 ]  # fmt: skip
 
