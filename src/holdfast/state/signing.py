@@ -97,8 +97,8 @@ class KeyFile:
             found = _read(self.path)
             if found is not None and len(found) != KEY_BYTES:
                 raise Untrusted(
-                    f"{str(self.path)!r} holds {len(found)} bytes, and a key has {KEY_BYTES}; restore it from a backup, or "
-                    "move it away, and what it signed cannot be loaded any more"
+                    f"{str(self.path)!r} holds {len(found)} bytes, and a key has {KEY_BYTES}; restore it, "
+                    "or move it away, and what it signed cannot be loaded any more"
                 )
             self._key = found
         return self._key

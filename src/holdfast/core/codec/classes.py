@@ -57,10 +57,16 @@ def dataclass_way(at: Lowering, value: Any) -> Any:
         **({"extra": at.attributes(others)} if others else {}),
         "fields": at.attributes(fields),
         **header,
-        **({"unset": sorted(set(names) - set(fields))} if len(fields) < len(names) else {}),
+        **_unset(cls, fields),
     }
     at.leave(value)
     return {"$dataclass": _sorted(lowered)}
+
+
+def _unset(cls: type, fields: dict[str, Any]) -> dict[str, list[str]]:
+    """Which fields an instance has not; a field that was added to the class later is not among them."""
+    missing = sorted(set(kinds.field_names(cls)) - set(fields))
+    return {"unset": missing} if missing else {}
 
 
 def pydantic_way(at: Lowering, value: Any) -> Any:
@@ -82,6 +88,7 @@ def pydantic_way(at: Lowering, value: Any) -> Any:
         **({"private": at.attributes(private)} if private is not None else {}),
         "set": [at.text(name) for name in sorted(slots.get("__pydantic_fields_set__", ()))],
         **header,
+        **_unset(cls, fields),
     }
     at.leave(value)
     return {"$pydantic": _sorted(lowered)}
@@ -116,7 +123,8 @@ def _number(value: enum.Enum) -> int:
 def registered_way(at: Lowering, value: Any) -> Any:
     """Lower a value of a class that was registered with a function for it."""
     registration = at.types.of(type(value))
-    assert registration and registration.encode
+    assert registration is not None
+    assert registration.encode is not None
     try:
         inner = registration.encode(value)
     except HoldfastError:
@@ -201,7 +209,7 @@ def _rebuilt(at: Lifting, node: Mapping[str, Any], is_kind: Callable[[type], boo
         return tuple.__new__(cls, [fields[name] for name in kinds.field_names(cls)])
     if kinds.is_pydantic(cls):
         return _model(at, cls, fields, node)
-    fresh = object.__new__(cls)
+    fresh: Any = object.__new__(cls)
     ordered = {name: fields[name] for name in kinds.field_names(cls) if name in fields}
     kinds.give_attributes(fresh, ordered | (at.attributes(node["extra"]) if "extra" in node else {}))
     return fresh
@@ -224,7 +232,7 @@ def _check_fields(at: Lifting, cls: type, fields: Any, unset: Any) -> None:
 
 
 def _model(at: Lifting, cls: type, fields: dict[str, Any], node: Mapping[str, Any]) -> Any:
-    fresh = object.__new__(cls)
+    fresh: Any = object.__new__(cls)
     cached = at.attributes(node["cached"]) if "cached" in node else {}
     ordered = {name: fields[name] for name in kinds.field_names(cls) if name in fields}
     object.__setattr__(fresh, "__dict__", ordered | cached)

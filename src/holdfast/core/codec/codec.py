@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.codec import classes, containers, kinds, moments, pickles, scalars
+from holdfast.core.codec import arrays, arrow, classes, containers, frames, kinds, moments, pickles, scalars
 from holdfast.core.codec.encoded import Encoded, Signer
 from holdfast.core.codec.lifting import Lift, Lifting
 from holdfast.core.codec.lowering import Lowering, Way
@@ -15,13 +15,20 @@ from holdfast.core.codec.registry import TYPES, Types
 from holdfast.errors import HoldfastError, NotStorable, StoreCorrupt, Unreadable
 
 _WAYS: dict[type, Way] = {**scalars.WAYS, **moments.WAYS, **containers.WAYS}
+_PARTIAL: dict[type, Way] = {**scalars.PARTIAL, **containers.PARTIAL}
 _LIFTS: dict[str, Lift] = {
     **scalars.LIFTS,
     **moments.LIFTS,
     **containers.LIFTS,
     **classes.LIFTS,
+    **arrays.LIFTS,
+    **frames.LIFTS,
+    **arrow.LIFTS,
     **pickles.LIFTS,
 }
+TAGS = frozenset(_LIFTS)
+"""Every tag of this version."""
+
 _PLAIN: tuple[type, ...] = (list, dict, set)
 _encoder = msgspec.json.Encoder(order="sorted")
 _decoder = msgspec.json.Decoder()
@@ -60,9 +67,9 @@ class Codec:
         try:
             marks: list[str] = []
             if scan(value, marks):
-                written = _encoder.encode(value)
-                if b'"$' not in written and b"\\u0000" not in written:
-                    return Encoded(written.decode(), order_text(marks))
+                text = _encoder.encode(value).decode()
+                if not _may_have_tags(text) and not ("\\" in text and "\\u0000" in text):
+                    return Encoded(text, order_text(marks))
         except (RecursionError, UnicodeEncodeError):
             pass  # the long way says where
         return self._encode(value, where)
@@ -91,7 +98,7 @@ class Codec:
             value = _decoder.decode(encoded.text)
             if encoded.order:
                 value = reordered(value, encoded.order)
-            return at.lift(value) if '"$' in encoded.text else value
+            return at.lift(value) if _may_have_tags(encoded.text) else value
         except HoldfastError:
             raise
         except RecursionError as error:
@@ -109,6 +116,11 @@ class Codec:
         return way
 
 
+def _may_have_tags(text: str) -> bool:
+    """Return whether some text within JSON text begins with `$`. One character is found much quicker than two."""
+    return "$" in text and '"$' in text
+
+
 def _chosen(kind: type, types: Types) -> Way:
     registration = types.of(kind)
     if registration and registration.encode:
@@ -119,11 +131,13 @@ def _chosen(kind: type, types: Types) -> Way:
     for is_kind, way in _OF_KIND:
         if is_kind(kind):
             return way if registration else _or_pickle(way)
-    if kind in containers.PARTIAL:
-        return _or_pickle(containers.PARTIAL[kind])
+    if kind in _PARTIAL:
+        return _or_pickle(_PARTIAL[kind])
     if kind.__module__ == "zoneinfo" and kind.__name__ == "ZoneInfo":
         return moments.zoneinfo_way
-    return pickles.pickle_way
+    family = _FAMILIES.get(kind.__module__.partition(".")[0])
+    found = family(kind) if family else None
+    return _or_pickle(found) if found else pickles.pickle_way
 
 
 def _or_pickle(way: Way) -> Way:
@@ -138,6 +152,7 @@ def _is_open_pydantic(kind: type) -> bool:
     return kinds.is_pydantic(kind) and not kinds.pickles_itself(kind)
 
 
+_FAMILIES = {"numpy": arrays.way_of, "pandas": frames.way_of, "pyarrow": arrow.way_of}
 _OF_KIND = (
     (kinds.is_enum, classes.enum_way),
     (_is_open_pydantic, classes.pydantic_way),

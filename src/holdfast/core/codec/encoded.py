@@ -31,5 +31,5 @@ class Signer(Protocol):
         ...
 
     def verify(self, key_id: str, mac: bytes, data: Iterable[bytes]) -> bool:
-        """Return whether a key of that id is trusted and made this code of this data. Takes constant time to compare."""
+        """Return whether a key of that id is trusted and made this code of the data, in constant time."""
         ...

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copyreg
 import dataclasses
 import enum
+from collections.abc import Hashable
 from functools import lru_cache
 from types import MemberDescriptorType
-from typing import Any
+from typing import Any, cast
 
 
 def is_enum(cls: type) -> bool:
@@ -86,11 +87,13 @@ def _is_bare(cls: type) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def slots_of(cls: type) -> dict[str, MemberDescriptorType]:
+def _slots(cls: Hashable) -> dict[str, MemberDescriptorType]:
     """Return the slots of a class and its bases by name."""
+    assert isinstance(cls, type)
     return {
         name: member
         for base in reversed(cls.__mro__)
+        if "__slots__" in vars(base)  # what a class written in C shows is no state that it could be given
         for name, member in vars(base).items()
         if isinstance(member, MemberDescriptorType)
     }
@@ -99,7 +102,7 @@ def slots_of(cls: type) -> dict[str, MemberDescriptorType]:
 def attributes_of(value: Any) -> dict[str, Any]:
     """Return the attributes that an instance has by itself, of its slots and of its dict. Properties do not run."""
     found: dict[str, Any] = {}
-    for name, slot in slots_of(type(value)).items():
+    for name, slot in _slots(cast("Hashable", type(value))).items():
         try:
             found[name] = slot.__get__(value)
         except AttributeError:
@@ -109,7 +112,7 @@ def attributes_of(value: Any) -> dict[str, Any]:
 
 def give_attributes(value: Any, attributes: dict[str, Any]) -> None:
     """Set attributes of an instance without running anything of its class."""
-    slots = slots_of(type(value))
+    slots = _slots(cast("Hashable", type(value)))
     for name, attribute in attributes.items():
         if name in slots:
             slots[name].__set__(value, attribute)

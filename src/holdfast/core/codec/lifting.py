@@ -94,7 +94,7 @@ class Lifting:
             raise TypeError("a text is missing")
         return found
 
-    def bytes(self, node: Any) -> bytes | memoryview:
+    def reference(self, node: Any) -> bytes | memoryview:
         """Return the bytes to which a number or a base64 text refers."""
         if type(node) is int:
             if not 0 <= node < len(self.buffers):

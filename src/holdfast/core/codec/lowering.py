@@ -19,7 +19,7 @@ BUFFER_BYTES_MIN = 1024
 """Fewer bytes stay in the text."""
 
 
-class Beyond(Exception):  # noqa: N818 - never leaves the codec
+class Beyond(Exception):
     """A value of a known type has something that its stored form has no place for: it is pickled instead."""
 
 
@@ -110,7 +110,7 @@ class Lowering:
             return value
         return {"$str": base64_text(value.encode("utf-8", "surrogatepass"))}
 
-    def bytes(self, value: bytes | memoryview) -> int | str:
+    def reference(self, value: bytes | memoryview) -> int | str:
         """Return what refers to bytes: their number among the buffers, or few of them as base64."""
         return base64_text(value) if len(value) < BUFFER_BYTES_MIN else self.buffer(value)
 

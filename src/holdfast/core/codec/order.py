@@ -44,7 +44,7 @@ def scan(value: Any, marks: list[str], depth: int = DEPTH_MAX) -> bool:
     return _is_scalar(value)
 
 
-def _scan_dict(value: dict[Any, Any], marks: list[str], depth: int) -> bool:
+def _scan_dict(value: dict[Any, Any], marks: list[str], depth: int) -> bool:  # noqa: C901 - calls cost more than branches
     if depth <= 0:
         return False
     count = len(value)

@@ -12,19 +12,19 @@ import pickle
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import cloudpickle
+import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
 
-from holdfast.core.codec.registry import Types, loaded_class
 from holdfast.core.codec.refusal import is_refused
+from holdfast.core.codec.registry import Types, loaded_class
 
 BUFFER_BYTES_MIN = 1024
 
 
-class Refused(Exception):  # noqa: N818 - never leaves the codec
+class Refused(Exception):
     """An object inside means nothing outside of this process."""
 
 
-class _Cyclic(Exception):  # noqa: N818
+class _Cyclic(Exception):
     """A set contains itself, by way of an object."""
 
 

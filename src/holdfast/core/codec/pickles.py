@@ -36,7 +36,7 @@ def pickle_way(at: Lowering, value: Any) -> Any:
     data, buffers = _pickled(at.place, value)
     name = stored_name(type(value))
     key_id, mac = at.signer.sign(_signed(name, data, buffers))
-    lowered: dict[str, Any] = {"data": at.bytes(data)}
+    lowered: dict[str, Any] = {"data": at.reference(data)}
     return {
         "$pickle": {
             "buffers": [at.buffer(buffer) for buffer in buffers],
@@ -77,7 +77,7 @@ def _signed(name: str, data: bytes | memoryview, buffers: Sequence[bytes | memor
 
 def _lift_pickle(at: Lifting, node: Any) -> Any:
     name, key_id = at.text(node["type"]), at.text(node.get("key", ""))
-    data, buffers = at.bytes(node["data"]), [at.bytes(number) for number in node["buffers"]]
+    data, buffers = at.reference(node["data"]), [at.reference(number) for number in node["buffers"]]
     try:
         mac = bytes.fromhex(node.get("mac", ""))
     except ValueError:
@@ -88,9 +88,9 @@ def _lift_pickle(at: Lifting, node: Any) -> Any:
         )
     if not mac or not at.signer.verify(key_id, mac, _signed(name, data, buffers)):
         raise Untrusted(
-            f"{at.place}: {shortened(name)} is stored as a pickle, and its signature by key {shortened(key_id)!r} is not "
-            "one of a key that you trust; it was not loaded. If you trust who wrote it, add their key to trusted.keys "
-            "next to your signing.key; else store the value again"
+            f"{at.place}: {shortened(name)} is stored as a pickle, and its signature by key {shortened(key_id)!r} is "
+            "not one of a key that you trust; it was not loaded. If you trust who wrote it, add their key to "
+            "trusted.keys next to your signing.key; else store the value again"
         )
     from holdfast.core.codec import pickler  # noqa: PLC0415 - cloudpickle is for the few who need it
 

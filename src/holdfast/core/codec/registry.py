@@ -64,10 +64,18 @@ class Types:
                 taken = self._by_name.get(name)
                 if taken and stored_name(taken.cls) != stored_name(registration.cls):
                     raise AlreadyExists(
-                        f"{type_name(taken.cls)} is registered as {name!r}; choose another name for {type_name(registration.cls)}"
+                        f"{type_name(taken.cls)} is registered as {name!r}; choose another name for "
+                        f"{type_name(registration.cls)}"
                     )
             self._by_name |= dict.fromkeys(registration.names, registration)
             self._by_class[registration.cls] = registration
+            self.ways = WeakKeyDictionary()
+
+    def forget(self, cls: type) -> None:
+        """Take back the registration of a class, if it has one."""
+        with self._lock:
+            gone = self._by_class.pop(cls, None)
+            self._by_name = {name: found for name, found in self._by_name.items() if found is not gone}
             self.ways = WeakKeyDictionary()
 
     def of(self, cls: type) -> Registration | None:
@@ -174,7 +182,8 @@ def storable(
     """
 
     def register(found: C) -> C:
-        chosen = name or (stored_name(found) if isinstance(found, type) else "")
+        given: object = found
+        chosen = name or (stored_name(given) if isinstance(given, type) else "")
         made = Registration(found, chosen, version, dict(upgrade or {}), encode, decode, tuple(aliases), immutable)
         TYPES.register(made)
         return found

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from holdfast.core.codec.lifting import Lift, Lifting
-from holdfast.core.codec.lowering import Lowering, Way
+from holdfast.core.codec.lowering import Beyond, Lowering, Way
 from holdfast.core.codec.order import INT_MAX, INT_MIN
 from holdfast.errors import Unreadable
 
@@ -42,11 +42,11 @@ def _complex(at: Lowering, value: complex) -> Any:
 
 
 def _bytes(at: Lowering, value: bytes) -> Any:
-    return {"$bytes": at.bytes(value)}
+    return {"$bytes": at.reference(value)}
 
 
 def _bytearray(at: Lowering, value: bytearray) -> Any:
-    return {"$bytearray": at.bytes(bytes(value))}
+    return {"$bytearray": at.reference(bytes(value))}
 
 
 def _decimal(_at: Lowering, value: Decimal) -> Any:
@@ -63,6 +63,12 @@ def _uuid(_at: Lowering, value: uuid.UUID) -> Any:
 
 def _path(at: Lowering, value: pathlib.PurePath) -> Any:
     return {"$path": [type(value).__name__, at.text(str(value))]}
+
+
+def _windows_path(at: Lowering, value: pathlib.PurePath) -> Any:
+    if type(value)(str(value)) != value:
+        raise Beyond  # such as //server//, which its own text does not give back
+    return _path(at, value)
 
 
 def _range(at: Lowering, value: range) -> Any:
@@ -101,12 +107,15 @@ WAYS: dict[type, Way] = {
     range: _range,
     slice: _slice,
     type(Ellipsis): lambda _at, _value: {"$ellipsis": None},
-    **dict.fromkeys(_PATHS.values(), _path),
+    pathlib.PurePosixPath: _path,
+    pathlib.PosixPath: _path,
 }
+PARTIAL: dict[type, Way] = {pathlib.PureWindowsPath: _windows_path, pathlib.WindowsPath: _windows_path}
+"""Ways that are not for all values of their type: see `Beyond`."""
 
 
 def _lift_str(at: Lifting, node: Any) -> str:
-    return bytes(at.bytes(node)).decode("utf-8", "surrogatepass")
+    return bytes(at.reference(node)).decode("utf-8", "surrogatepass")
 
 
 def _lift_int(at: Lifting, node: Any) -> int:
@@ -153,8 +162,8 @@ LIFTS: dict[str, Lift] = {
     "$int": _lift_int,
     "$float": _lift_float,
     "$complex": _lift_complex,
-    "$bytes": lambda at, node: bytes(at.bytes(node)),
-    "$bytearray": lambda at, node: bytearray(at.bytes(node)),
+    "$bytes": lambda at, node: bytes(at.reference(node)),
+    "$bytearray": lambda at, node: bytearray(at.reference(node)),
     "$decimal": lambda at, node: Decimal(at.text(node)),
     "$fraction": _lift_fraction,
     "$uuid": lambda at, node: uuid.UUID(at.text(node)),
