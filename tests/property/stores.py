@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
 from holdfast.core.clock import Clock, Ids
-from holdfast.engine.kv import Memory
+from holdfast.engine.kv import Cache, Disk, KVStore, Memory
 from holdfast.engine.sqlite import SqliteEngine
 from holdfast.engine.tree import TreeEngine
 from holdfast.testing import Oracle
 from holdfast.testing.machine import Pair
 from holdfast.versions.history import Versions
+from tests.conftest import SOAK
 
 
 def oracle_pair(clock: Clock, ids: Ids) -> Pair:
@@ -32,4 +34,31 @@ def memory_pair(clock: Clock, ids: Ids) -> Pair:
     return Pair(Versions(engine.session(), ids), Versions(engine.session(), ids), engine.close)
 
 
+def disk_pair(clock: Clock, ids: Ids) -> Pair:
+    """Return two connections to a tree in a folder."""
+    return _folder_pair(clock, ids, lambda disk: disk)
+
+
+def cached_pair(clock: Clock, ids: Ids) -> Pair:
+    """Return two connections to a tree in a folder, with a cache that holds little of it."""
+    return _folder_pair(clock, ids, lambda disk: Cache(disk, max_bytes=20_000))
+
+
+def _folder_pair(clock: Clock, ids: Ids, before: Callable[[Disk], KVStore]) -> Pair:
+    """Return connections by two engines that have nothing in common but the folder."""
+    folder = tempfile.TemporaryDirectory()
+    disks = [Disk(folder.name, durability="process") for _ in range(2)]
+    engines = [TreeEngine.open(before(disk), clock=clock, ids=ids) for disk in disks]
+
+    def close() -> None:
+        for part in (*engines, *disks):
+            part.close()
+        folder.cleanup()
+
+    first, second = (Versions(engine.session(), ids) for engine in engines)
+    return Pair(first, second, close)
+
+
 STORES: dict[str, Callable[[Any, Any], Pair]] = {"oracle": oracle_pair, "sqlite": sqlite_pair, "memory": memory_pair}
+if SOAK:
+    STORES.update({"disk": disk_pair, "cached disk": cached_pair})

@@ -29,9 +29,10 @@ from holdfast.testing.retention import RetentiveOracle
 from holdfast.testing.stand_ins import EPOCH_US
 from holdfast.testing.wishes import pick
 from holdfast.versions.policies import Policy
-from tests.property.stores import sqlite_pair
+from tests.property.stores import disk_pair, memory_pair, sqlite_pair
 
 RUNS, STEPS_EACH = 120, 40
+TREE_RUNS = 80
 SOAK_RUNS, SOAK_STEPS_EACH = 5_000, 80
 
 KINDS = {
@@ -191,6 +192,17 @@ def test_k7_gc_changes_nothing_that_can_be_asked_for(
     collected: Counter[str] = Counter()
     run_state_machine_as_test(_machine(sqlite_pair, collected), settings=_settings(soak, RUNS))
     assert sorted(kind for kind in KINDS if not collected[kind]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("make_pair", [memory_pair, disk_pair])
+def test_k7_gc_of_a_tree_changes_nothing_that_can_be_asked_for(soak: bool, make_pair: MakePair) -> None:
+    collected: Counter[str] = Counter()
+    runs = TREE_RUNS if make_pair is memory_pair else TREE_RUNS // 10
+    run_state_machine_as_test(_machine(make_pair, collected), settings=_settings(soak, runs))
+    assert make_pair is not memory_pair or sorted(kind for kind in KINDS if not collected[kind]) == []
+    assert collected["gc:rows"] > 0
 
 
 def _no_root_shows_it(reader: Any, roots: Roots, table: Table) -> list[int]:

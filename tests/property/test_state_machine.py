@@ -15,9 +15,10 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from holdfast.engine.sql import reader
 from holdfast.testing.machine import KINDS, MakePair, state_machine
-from tests.property.stores import oracle_pair, sqlite_pair
+from tests.property.stores import cached_pair, disk_pair, memory_pair, oracle_pair, sqlite_pair
 
 RUNS, STEPS_EACH = 250, 40
+TREE_RUNS = 120
 SOAK_RUNS, SOAK_STEPS_EACH = 5_000, 120
 
 
@@ -44,6 +45,16 @@ def _run(make_pair: MakePair, soak: bool, runs: int) -> Counter[str]:
 def test_engine_does_what_the_oracle_does(make_pair: MakePair, soak: bool) -> None:
     collected = _run(make_pair, soak, RUNS)
     assert sorted(kind for kind in KINDS if not collected[kind]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("make_pair", [memory_pair, disk_pair, cached_pair])
+def test_a_tree_does_what_the_oracle_does(make_pair: MakePair, soak: bool) -> None:
+    """In folders a few histories are enough: what is new there is that two connections share nothing but the disk."""
+    collected = _run(make_pair, soak, TREE_RUNS if make_pair is memory_pair else TREE_RUNS // 10)
+    assert make_pair is not memory_pair or sorted(kind for kind in KINDS if not collected[kind]) == []
+    assert collected["merge:clean"] > 0
 
 
 @pytest.mark.slow

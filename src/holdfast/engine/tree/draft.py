@@ -113,7 +113,7 @@ class Draft(Tree):
         return self._changed[key] if key in self._changed else self._base.held(key)
 
     def range(self, low: bytes, high: bytes | None) -> Iterator[tuple[bytes, Held]]:
-        """Yield the entries from `low` up to but without `high`, as they are now; later changes are not seen."""
+        """Yield the entries from `low` up to but without `high`, as they are now, whatever changes meanwhile."""
         changed = [(key, self._changed[key]) for key in self._keys.range(low, high)]
         return self._merged(low, high, changed) if changed else self._base.range(low, high)
 

@@ -1,0 +1,153 @@
+"""Goal: keys of the tree sort as rows do, and are told apart. Method: compare with the order of the house."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.core.points import Point, Rid
+from holdfast.core.schema import Column, key_order
+from holdfast.core.types import ColumnType, Kind
+from holdfast.engine.tree import keys
+from holdfast.engine.tree.records import held, literal_value, values_of, version_parts, version_record
+from holdfast.engine.tree.root import Pending, Root, root_bytes, root_of
+from holdfast.errors import InvalidValue, StoreCorrupt, Unsupported
+from holdfast.testing.schemas import INTEGER, JOURNAL, STEPS, TEXT, table
+
+numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.sampled_from(
+    [2**53, 2**53 + 1, 2.0**53, -(2**53) - 1, 0, -1, 1, 1.0, 0.5, 2**63 - 1, -(2**63), 2.0**63, float("inf")]
+)
+texts = st.text(max_size=5) | st.sampled_from(["", "a", "a\0", "a\0b", "ab", "a" * 300, "a" * 299 + "b"])
+blobs = st.binary(max_size=5) | st.sampled_from([b"", b"\0", b"\0\0", b"\0\xff", b"\xff"])
+values = st.none() | numbers | texts | blobs
+rows = st.lists(values, min_size=2, max_size=2).map(tuple)
+
+
+@given(one=rows, other=rows)
+def test_bytes_sort_as_keys_do(one: Any, other: Any) -> None:
+    a, b = keys.encoded(one), keys.encoded(other)
+    if keys.is_cut(a) or keys.is_cut(b):
+        assert (a == b) == (key_order(one) == key_order(other))
+        return
+    assert (a < b) == (key_order(one) < key_order(other))
+    assert (a == b) == (key_order(one) == key_order(other))
+    assert a == b or not (a.startswith(b) or b.startswith(a)), "no key's bytes begin another's"
+
+
+@given(row=rows)
+def test_bytes_begin_as_keys_do(row: Any) -> None:
+    for parts in (0, 1, 2):
+        assert keys.encoded(row).startswith(keys.encoded_prefix(row[:parts]))
+
+
+points = st.builds(Point, st.binary(min_size=16, max_size=16).map(bytes.hex), st.integers(1, 2**63 - 2))
+
+
+@given(key=st.binary(max_size=40), born=points, end=points)
+def test_a_version_is_found_from_all_that_tells_of_it(key: bytes, born: Point, end: Point) -> None:
+    version = keys.version_key(STEPS, key, born)
+    assert keys.born_of(version) == born
+    assert keys.key_part(version) == key
+    assert keys.end_of(keys.end_key(version, end)) == (version, end)
+    assert keys.version_of(keys.handle_of(version)) == version
+    assert keys.touched_version(keys.touch_key(born, keys.BORN, version)) == (keys.BORN, version)
+    assert keys.touched_version(keys.touch_key(end, keys.ENDED, version)) == (keys.ENDED, version)
+    assert sorted([keys.end_key(version, end), version])[0] == version, "the ends of a version follow it"
+
+
+LINE = "ab" * 16
+
+
+@given(rid=st.builds(Rid, st.sampled_from([LINE, "cd" * 16]), st.integers(1, 9), st.integers(1, 9)))
+def test_a_version_comes_back_as_it_was(rid: Rid) -> None:
+    born = Point(LINE, 4)
+    values = ("text", 2**62)
+    raw = version_record(JOURNAL, rid, born, values)
+    version = keys.version_key(JOURNAL, keys.key_bytes(JOURNAL, values, rid), born)
+    found, by_id = version_parts(version, raw)
+    assert (found, values_of(JOURNAL, by_id)) == (rid, values)
+    with_more = JOURNAL.with_column(Column(0, "more", INTEGER, fill="7"))
+    assert values_of(with_more, by_id) == (*values, 7)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (Kind.INTEGER, "7", 7),
+        (Kind.INTEGER, " 7.0 ", 7),
+        (Kind.INTEGER, 7.0, 7),
+        (Kind.INTEGER, 7.5, InvalidValue),
+        (Kind.INTEGER, "x", InvalidValue),
+        (Kind.INTEGER, 2**63, InvalidValue),
+        (Kind.INTEGER, b"7", InvalidValue),
+        (Kind.REAL, 7, 7.0),
+        (Kind.REAL, "7.5", 7.5),
+        (Kind.REAL, "x", InvalidValue),
+        (Kind.TEXT, 7, "7"),
+        (Kind.TEXT, 7.0, "7.0"),
+        (Kind.TEXT, 0.1, "0.1"),
+        (Kind.TEXT, b"x", InvalidValue),
+        (Kind.BLOB, b"x", b"x"),
+        (Kind.BLOB, "x", InvalidValue),
+        (Kind.ANY, b"x", b"x"),
+        (Kind.ANY, 1.0, 1.0),
+        (Kind.TEXT, None, None),
+    ],
+)
+def test_a_cell_holds_what_sqlite_would_make_of_it(kind: Kind, value: Any, expected: Any) -> None:
+    column = Column(1, "c", ColumnType(kind))
+    if expected is InvalidValue:
+        with pytest.raises(InvalidValue, match="cannot store"):
+            held(value, column, "t.c")
+    else:
+        found = held(value, column, "t.c")
+        assert (type(found), found) == (type(expected), expected)
+
+
+@pytest.mark.parametrize(
+    ("literal", "kind", "expected"),
+    [
+        (None, Kind.TEXT, None),
+        ("NULL", Kind.TEXT, None),
+        ("'it''s'", Kind.TEXT, "it's"),
+        ("-7", Kind.INTEGER, -7),
+        ("1.5", Kind.REAL, 1.5),
+        ("X'00ff'", Kind.BLOB, b"\x00\xff"),
+    ],
+)
+def test_literals_are_read(literal: str | None, kind: Kind, expected: Any) -> None:
+    assert literal_value(literal, Column(1, "c", ColumnType(kind))) == expected
+
+
+def test_what_is_no_literal_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="no literal"):
+        literal_value("now()", Column(1, "c", TEXT))
+
+
+def test_a_root_comes_back_and_its_lists_are_told_in_runs() -> None:
+    root = Root(0, None)
+    for writer in ("a", "a", "b", "a", "a"):
+        root = root.after(b"t" * 24, writer, 0)
+    assert root.pending == (Pending("a", 1, 2), Pending("b", 3, 3), Pending("a", 4, 5))
+    assert root_of(root_bytes(root)) == root
+    assert root.after(None, "a", 1).pending == (Pending("a", 2, 2), Pending("b", 3, 3), Pending("a", 4, 6))
+    assert root.after(None, "a", 3).pending == (Pending("a", 4, 6),)
+    assert root.after(None, "a", 5).pending == (Pending("a", 6, 6),)
+
+
+def test_s9_a_newer_root_is_refused_before_it_is_understood() -> None:
+    raw = root_bytes(Root(1, None))
+    with pytest.raises(Unsupported, match="format 2"):
+        root_of(raw[:8] + b"\x00\x02" + b"whatever comes then")
+    for harmed in (b"", b"something else", raw[:-1], raw[:12] + b"?" + raw[13:]):
+        with pytest.raises(StoreCorrupt):
+            root_of(harmed)
+
+
+def test_ids_of_columns_part_the_entries_of_uniques() -> None:
+    one = table("t", {"a": TEXT, "b": TEXT}, uniques=(("a",), ("a", "b")))
+    prefixes = [keys.unique_prefix(one, one.ids(names)) for names in one.uniques]
+    assert not prefixes[1].startswith(prefixes[0])
