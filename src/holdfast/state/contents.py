@@ -1,29 +1,20 @@
 """From an encoded value to the cells of a row, and back.
 
 The JSON text of a value stands in `value`, where SQL can read it. What is too long for that, and the buffers of arrays
-and bytes, form the *tail*: it stands in `data`, or, when it is longer than `CHUNK_BYTES`, in rows of its own. `form`
-says what is where:
-
-    value                   all of it is in `value`
-    value {"order": …}      ... and this is the order of the keys of its dicts
-    value {"tail": [n, …]}  ... and `data` has buffers of these lengths
-    value {"text": n, …}    the first n bytes of the tail are the JSON text
-    value {"packed": true}  the tail in `data` is compressed with zstandard
-    value {"chunks": true}  the tail is in chunks
-    chunk, chunk {"packed": true}
+and bytes, form its *tail*: it stands in `data`, or, when it is longer than `CHUNK_BYTES`, in rows of its own. `form`
+says what is where (core/forms.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import msgspec
 import xxhash
 
 from holdfast.core.codec import Encoded
+from holdfast.core.forms import CHUNK, VALUE, form_of, meta_of, packed, unpacked
 from holdfast.errors import StoreCorrupt
 from holdfast.state.rows import Cells
 
@@ -35,14 +26,6 @@ CHUNK_BYTES = 32 * 1024
 
 MAPPING_BYTES_MAX = 4 * 1024
 """A mapping whose JSON text is longer gets a row for each entry."""
-
-PACKED_BYTES_MIN = 512
-"""What is shorter is not worth compressing."""
-
-_PACKED_SHARE_MAX = 0.9
-_LEVEL = 3
-
-VALUE, CHUNK = "value", "chunk"
 
 Buffer = bytes | memoryview
 
@@ -64,8 +47,8 @@ class Content:
         """Return the row of the value; the tail is in it unless it is chunked."""
         if self.is_chunked:
             return Cells(place, form_of(VALUE, {**self.meta, "chunks": True}), self.value)
-        data, packed = packed_bytes(self.tail)
-        meta = {**self.meta, "packed": True} if packed else self.meta
+        data, is_packed = packed(self.tail)
+        meta = {**self.meta, "packed": True} if is_packed else self.meta
         return Cells(place, form_of(VALUE, meta), self.value, data)
 
 
@@ -92,10 +75,10 @@ def _flat(buffer: Buffer) -> Buffer:
 
 def encoded_of(cells: Cells, chunks: Callable[[], Sequence[Cells]], where: str) -> Encoded:
     """Return the encoded value that a row, and the chunks of its tail in order, hold. Raises StoreCorrupt."""
-    _, meta = parsed_form(cells.form, where)
+    meta = meta_of(cells.form, where)
     if not meta:
         return Encoded(cells.value or "")
-    tail = b"".join(map(raw_chunk, chunks())) if meta.get("chunks") else raw_chunk(cells)
+    tail = b"".join(map(tail_of, chunks())) if meta.get("chunks") else tail_of(cells)
     at = meta.get("text", 0)
     lengths: list[int] = meta.get("tail", [])
     if len(tail) != at + sum(lengths):
@@ -123,54 +106,10 @@ def digest_of(encoded: Encoded) -> bytes:
 
 def chunk_cells(data: Buffer, place: int) -> Cells:
     """Return the row of one chunk."""
-    stored, packed = packed_bytes(data)
-    return Cells(place, form_of(CHUNK, {"packed": True} if packed else {}), None, stored)
+    stored, is_packed = packed(data)
+    return Cells(place, form_of(CHUNK, {"packed": True} if is_packed else {}), None, stored)
 
 
-def form_of(kind: str, meta: dict[str, Any]) -> str:
-    """Return the text in `form`."""
-    return f"{kind} {msgspec.json.encode(meta, order='sorted').decode()}" if meta else kind
-
-
-def kind_of(form: str) -> str:
-    """Return the kind that `form` begins with."""
-    return form.partition(" ")[0]
-
-
-def parsed_form(form: str, where: str) -> tuple[str, dict[str, Any]]:
-    """Return the kind, and what else `form` says. Raises StoreCorrupt."""
-    kind, _, meta = form.partition(" ")
-    try:
-        return kind, msgspec.json.decode(meta, type=dict[str, Any]) if meta else {}
-    except msgspec.DecodeError as error:
-        raise StoreCorrupt(f"{where}: {form[:80]!r} is no form of a value; run verify") from error
-
-
-def packed_bytes(data: Buffer) -> tuple[bytes | None, bool]:
-    """Return what is stored of a tail or a chunk, and whether that is compressed: only where it pays."""
-    if not len(data):
-        return None, False
-    if len(data) >= PACKED_BYTES_MIN:
-        packed = _zstandard().ZstdCompressor(level=_LEVEL).compress(data)
-        if len(packed) < len(data) * _PACKED_SHARE_MAX:
-            return packed, True
-    return bytes(data), False
-
-
-def raw_chunk(cells: Cells) -> bytes:
-    """Return the bytes of a chunk, or of a tail that needs none. Raises StoreCorrupt."""
-    data = cells.data or b""
-    if '"packed":true' not in cells.form:
-        return data
-    zstandard = _zstandard()
-    try:
-        return bytes(zstandard.ZstdDecompressor().decompress(data))
-    except zstandard.ZstdError as error:
-        raise StoreCorrupt(f"a stored value cannot be decompressed: {error}; run verify") from error
-
-
-@cache
-def _zstandard() -> Any:  # noqa: ANN401 - a module
-    import zstandard  # noqa: PLC0415 - 5 ms that a store of short values does not pay
-
-    return zstandard
+def tail_of(cells: Cells) -> bytes:
+    """Return the bytes of a chunk, or of a tail that is in its row. Raises StoreCorrupt."""
+    return unpacked(cells.form, cells.data)

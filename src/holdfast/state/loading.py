@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from holdfast.core.codec import Codec
+from holdfast.core.forms import VALUE, kind_of
 from holdfast.errors import StoreCorrupt
-from holdfast.state.contents import VALUE, digest_of, encoded_of, kind_of, raw_chunk
+from holdfast.state.contents import digest_of, encoded_of, tail_of
 from holdfast.state.counter import Counter
 from holdfast.state.drafts import at_key
 from holdfast.state.leaves import Above, Chunk, Leaf, Lock, Node
@@ -79,7 +80,7 @@ class Loader:
 
         encoded = encoded_of(cells, chunks, where)
         value = self._codec.decode(encoded, where)
-        node.chunks = [Chunk.of(part, self._rows[part].place, raw_chunk(self._rows[part])) for part in parts]
+        node.chunks = [Chunk.of(part, self._rows[part].place, tail_of(self._rows[part])) for part in parts]
         tracking = Tracking(node)
         value = tracking.of(value)
         node.sure = not tracking.loose

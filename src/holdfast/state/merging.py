@@ -16,8 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast.core.codec import Codec, Encoded
+from holdfast.core.forms import VALUE
 from holdfast.errors import Conflict, HoldfastError
-from holdfast.state.contents import VALUE, content_of, encoded_of
+from holdfast.state.contents import content_of, encoded_of
 from holdfast.state.dicts import ABSENT, Ask, merge_dicts
 from holdfast.state.drafts import Draft, PartNames
 from holdfast.state.leaves import Leaf

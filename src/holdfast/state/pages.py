@@ -37,9 +37,7 @@ class Pages:
         try:
             _write(file, content)
             self._length = content.nbytes
-            self.memory = mmap.mmap(
-                file, self._length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
-            )
+            self.memory = mmap.mmap(file, self._length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
         finally:
             os.close(file)
         self._address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from holdfast.core.forms import VALUE, kind_of
 from holdfast.core.points import VersionVector, meet
 from holdfast.core.rows import Row
 from holdfast.core.schema import Key, Table
 from holdfast.engine.contract import Reader, Writer
 from holdfast.errors import AlreadyExists
-from holdfast.state.contents import VALUE, kind_of
 from holdfast.state.rows import PARTS, ROOT, STATE, Name, RowChange, Rows, key_of, read_row, stored_row, tables_in
 
 SCANNED_FROM = 32

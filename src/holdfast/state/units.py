@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from holdfast.state.contents import CHUNK, kind_of
+from holdfast.core.forms import CHUNK, kind_of
 from holdfast.state.rows import ROOT, Address, Cells, Rows, container_of
 
 

@@ -141,7 +141,7 @@ class Disk(KVStore):
 
     def delete(self, *keys: str) -> None:
         """Remove these keys."""
-        self._write("NORMAL", lambda: self._connection.executemany("DELETE FROM kv WHERE key = ?", zip(keys)))  # noqa: B905
+        self._write("NORMAL", lambda: self._connection.executemany("DELETE FROM kv WHERE key = ?", zip(keys)))
 
     def items(self) -> Iterable[tuple[str, bytes]]:
         """Yield all entries, in the order of their keys; those that come or go meanwhile may be left out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdfast.core.types import Kind
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import literal
-from holdfast.engine.sql.translate.functions.templates import Arguments, Translation, one, two
+from holdfast.engine.sql.translate.functions.templates import Arguments, Translation, one, template, two
 from holdfast.engine.sql.translate.typed import (
     BOOLEAN,
     INTEGER,
@@ -74,5 +74,6 @@ JSON_FUNCTIONS: dict[str, Translation] = {
     "jsonb_set": _json_set,
     "jsonb_strip_nulls": one("hf_json_strip({a})", JSON),
     "jsonb_pretty": one("hf_json_pretty({a})", TEXT),
+    "state_value": template("state_value({a}, {b}, {c})", JSON, at_least=3, at_most=3),
     "jsonb_exists": two("hf_json_has({a}, {b})", BOOLEAN),
 }
