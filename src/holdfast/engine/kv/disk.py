@@ -244,8 +244,7 @@ _OURS: tuple[tuple[Any, type[HoldfastError], str], ...] = (
     (
         apsw.FullError,
         StoreFull,
-        "no room in {folder}, on the disk or within its size_limit: {error}; free some, as gc() does, and retry; nothing"
-        " committed was lost",
+        "no room in {folder}, on the disk or within its size_limit: {error}; free some, as gc() does, and retry",
     ),
     ((apsw.NotADBError, apsw.CorruptError), StoreCorrupt, "{folder} is damaged: {error}; restore it from a copy"),
     ((apsw.BusyError, apsw.LockedError), Timeout, f"another process held {{folder}} for {WAIT_SECONDS:g} s; retry"),
