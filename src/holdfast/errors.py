@@ -112,6 +112,9 @@ class Conflict:
     With a `column`, `base`, `ours` and `theirs` are that cell's values; without one they are whole rows (dicts of
     the columns, or None where the row is absent). `candidates` lists the possible bases where the common ancestor
     is not one commit, and `base` is then None. `constraint` names what would be violated, in the user's own words.
+
+    Of state, `table` is "state", `key` the namespace, the key and the way inside, `column` "value", the values are those
+    of the variable or the part of it (None also where it is not there), and `place` says in Python which it is.
     """
 
     table: str
@@ -122,10 +125,11 @@ class Conflict:
     theirs: Any
     constraint: str | None = None
     candidates: tuple[Any, ...] = ()
+    place: str | None = None
 
     def __str__(self) -> str:
         key = ", ".join(repr(part) for part in self.key)
-        place = f"{self.table}[{key}]" + (f".{self.column}" if self.column else "")
+        place = self.place or f"{self.table}[{key}]" + (f".{self.column}" if self.column else "")
         if self.constraint:
             return f"{place}: {self.constraint} would not hold: ours {self.ours!r}, theirs {self.theirs!r}"
         base = f"one of {list(self.candidates)!r}" if self.candidates else repr(self.base)

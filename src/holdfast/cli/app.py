@@ -17,6 +17,7 @@ from holdfast.cli.import_command import import_traces
 from holdfast.cli.jsontext import plain, print_json, print_json_list
 from holdfast.cli.merging import cherry_pick, merge, revert
 from holdfast.cli.removal_commands import erase, gc
+from holdfast.cli.state_command import state
 from holdfast.cli.surface import Group, branch_option, reports, store_option
 from holdfast.core.refs import MAIN
 from holdfast.errors import ReadOnly
@@ -254,6 +255,7 @@ def _count(db: holdfast.Store, table: str) -> int:
     return row["n"] if row else 0
 
 
+commands.add_command(state)
 commands.add_command(merge)
 commands.add_command(cherry_pick)
 commands.add_command(revert)

@@ -213,7 +213,7 @@ def conflicts(out: Console, found: Sequence[Conflict]) -> None:
         for conflict in group:
             base = [cell(candidate) for candidate in conflict.candidates] or [_side(conflict, conflict.base)]
             sides = [Text(" or ").join(base), _side(conflict, conflict.ours), _side(conflict, conflict.theirs)]
-            key = Text(", ").join(cell(part) for part in conflict.key)
+            key = Text(conflict.place) if conflict.place else Text(", ").join(cell(part) for part in conflict.key)
             what = Text(conflict.constraint or conflict.column or "(row)")
             table.add_row(key, what, *around_difference(sides, out.width // 2))
         print_trimmed(out, table)

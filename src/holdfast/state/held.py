@@ -23,6 +23,7 @@ from holdfast.state.ground import Ground
 from holdfast.state.leaves import Lock, Node
 from holdfast.state.loading import Loader
 from holdfast.state.maps import draft_at
+from holdfast.state.namespaces import full
 from holdfast.state.rows import HIDDEN, ROOT, Name, Rows
 from holdfast.state.storing import read_names, read_rows
 
@@ -228,4 +229,4 @@ class Unread(Node):
 
 def where_of(name: Name) -> str:
     """Return how messages name a value."""
-    return at_key("state", f"{name.namespace}/{name.key}" if name.namespace else name.key)
+    return at_key("state", full(name))

@@ -13,6 +13,7 @@ other replaced or removed, all of it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from holdfast.core.codec import Codec, Encoded
@@ -20,11 +21,12 @@ from holdfast.core.forms import VALUE
 from holdfast.errors import Conflict, HoldfastError
 from holdfast.state.contents import content_of, encoded_of
 from holdfast.state.dicts import ABSENT, Ask, merge_dicts
-from holdfast.state.drafts import Draft, PartNames
+from holdfast.state.drafts import Draft, PartNames, at_key
 from holdfast.state.leaves import Leaf
 from holdfast.state.lists import LIST
 from holdfast.state.loading import Loader
 from holdfast.state.maps import MAP, draft_at, key_of_part, part_of_key
+from holdfast.state.namespaces import full
 from holdfast.state.rows import GAP, ROOT, STATE, Address, Cells, Name, Rows, container_of, inside
 from holdfast.state.sets import COUNTER
 from holdfast.state.tracked import NOBODY
@@ -206,7 +208,9 @@ class Merging:
     def _ask(self, path: list[Any], base: Any, ours: Any, theirs: Any) -> Any:  # noqa: ANN401
         """Return what a conflict is resolved with; ours if it is left."""
         shown = [None if side is ABSENT else side for side in (base, ours, theirs)]
-        conflict = Conflict(STATE.name, (*self._name, *path), None, shown[0], shown[1], shown[2])
+        place = reduce(at_key, path, at_key("state", full(self._name)))
+        key = (*self._name, *path)
+        conflict = Conflict(STATE.name, key, "value", shown[0], shown[1], shown[2], place=place)
         chosen = self._decide(conflict)
         if chosen is NotImplemented:
             self.left.append(conflict)
@@ -244,7 +248,7 @@ class Merging:
     def _write(self, at: Address, value: Any) -> None:  # noqa: ANN401
         """Let a value that a policy made up stand at an address."""
         place = next((unit.cells.place for tree in self._trees[1:] if (unit := tree.get(at))), GAP)
-        where = "state" + "".join(f"[{key!r}]" for key in self._keys(at))
+        where = reduce(at_key, self._keys(at), at_key("state", full(self._name)))
         draft = Draft(self._codec, self._names, "")
         outer = next(
             (unit.kind for tree in self._trees[::-1] if at != ROOT and (unit := tree.get(container_of(at.path)))), MAP
