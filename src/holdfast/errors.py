@@ -113,8 +113,8 @@ class Conflict:
     the columns, or None where the row is absent). `candidates` lists the possible bases where the common ancestor
     is not one commit, and `base` is then None. `constraint` names what would be violated, in the user's own words.
 
-    Of state, `table` is "state", `key` the namespace, the key and the way inside, `column` "value", the values are those
-    of the variable or the part of it (None also where it is not there), and `place` says in Python which it is.
+    Of state, `table` is "state", `key` the namespace, the key and the way inside, `column` "value"; the values are
+    those of the variable or of a part of it (None also where it is not there), and `place` says in Python which.
     """
 
     table: str

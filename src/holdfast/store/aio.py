@@ -27,6 +27,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 from holdfast.errors import StoreClosed, TransactionOpen, Unsupported
 from holdfast.store import store as plain
+from holdfast.store.aio_state import State
 from holdfast.store.workers import Transaction, Workers, end_of, submit
 
 P = ParamSpec("P")
@@ -154,6 +155,7 @@ class Store:
             return self._plain.twin()
 
     def _give_back(self, store: plain.Store) -> None:
+        store.forget_state()
         if self._closed:
             store.close()
         else:
@@ -184,6 +186,19 @@ class Store:
     def head(self) -> Coroutine[Any, Any, str]:
         """The hash of the newest commit here, in hexadecimal: `await db.head`."""
         return self._call(_head, (), {}, reads=True)
+
+    @property
+    def state(self) -> State:
+        """The agent's variables on this branch, to be awaited; of a transaction's block those that go with it."""
+        return State(self._ask_state)
+
+    async def _ask_state(self, question: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+        transaction = self._transactions.get(asyncio.current_task())
+        if transaction is not None or self._task is not None:
+            return await self._call(lambda store: question(store.state), (), {}, reads=True)
+        if self._closed:
+            raise StoreClosed("the store is closed; connect again")
+        return await asyncio.wrap_future(submit(self._workers.writers, lambda: question(self._plain.state)))
 
     # Transactions
 
