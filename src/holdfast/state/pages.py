@@ -83,7 +83,7 @@ def _can_tell() -> bool:
 
 def mapped(value: Any) -> tuple[Any, Pages] | None:  # noqa: ANN401
     """Return a copy of an array whose pages tell whether they were written to; None of what is no such array."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind.__name__ != "ndarray" or kind.__module__ != "numpy" or value.nbytes < MAPPED_BYTES_MIN:
         return None
     order = "C" if value.flags.c_contiguous else "F" if value.flags.f_contiguous else None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from holdfast.core.codec import Codec
 from holdfast.core.durations import Duration
@@ -294,7 +294,8 @@ class Versioned(State):
         if self.read_only:
             raise ReadOnly("this state is a commit of the past; merge into a branch")
         ref = source.branch_name if isinstance(source, Versioned) else as_ref(source)
-        given: Any = {"state": policy, ...: "fail"} if isinstance(policy, dict) else policy
+        by_key = cast("object", policy) if isinstance(policy, Mapping) else None
+        given: Any = policy if by_key is None else {"state": by_key, ...: "fail"}
         merge = self._copy.ground.versions.merge(ref, self._copy.ground.ref, given, message)
         self._copy.catch_up()
         return merge

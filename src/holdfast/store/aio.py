@@ -70,6 +70,10 @@ def _head(store: plain.Store) -> str:
     return store.head
 
 
+def _state_asked(question: Callable[[Any], Any]) -> Callable[[plain.Store], Any]:
+    return lambda store: question(store.state)
+
+
 class Store:
     """A connection to one branch of a store, or to one commit of it: `holdfast.Store`, to be awaited.
 
@@ -195,7 +199,7 @@ class Store:
     async def _ask_state(self, question: Callable[[Any], Any]) -> Any:  # noqa: ANN401
         transaction = self._transactions.get(asyncio.current_task())
         if transaction is not None or self._task is not None:
-            return await self._call(lambda store: question(store.state), (), {}, reads=True)
+            return await self._call(_state_asked(question), (), {}, reads=True)
         if self._closed:
             raise StoreClosed("the store is closed; connect again")
         return await asyncio.wrap_future(submit(self._workers.writers, lambda: question(self._plain.state)))

@@ -1,5 +1,8 @@
 """The state of a `Store`: the agent's variables on its branch."""
 
+# pyright: basic
+# (where a Store is, is the inside of that Store)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
