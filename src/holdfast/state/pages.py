@@ -6,6 +6,9 @@ to a page gives the process a copy of it, and `/proc/self/pagemap` says, for 50 
 file's (bit 61; Documentation/admin-guide/mm/pagemap.rst of Linux). Where that is not to be had, arrays are compared.
 """
 
+# pyright: basic
+# (an array is whatever numpy makes)
+
 from __future__ import annotations
 
 import mmap

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from holdfast.core.codec import Codec
 from holdfast.core.durations import Duration
@@ -294,8 +294,8 @@ class Versioned(State):
         if self.read_only:
             raise ReadOnly("this state is a commit of the past; merge into a branch")
         ref = source.branch_name if isinstance(source, Versioned) else as_ref(source)
-        by_key = cast("object", policy) if isinstance(policy, Mapping) else None
-        given: Any = policy if by_key is None else {"state": by_key, ...: "fail"}
+        is_by_key = isinstance(policy, Mapping)
+        given: Any = {"state": policy, ...: "fail"} if is_by_key else policy
         merge = self._copy.ground.versions.merge(ref, self._copy.ground.ref, given, message)
         self._copy.catch_up()
         return merge

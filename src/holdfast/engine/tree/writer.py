@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from holdfast.core.canonical import row_bytes
 from holdfast.core.clock import Clock, Ids
@@ -79,7 +80,14 @@ class TreeChanges(Collecting):
     def savepoint(self) -> Generator[None]:
         """Undo what the block did if it raises."""
         mark, touched = self._draft.mark(), dict(self._touched)
-        before = self._line, self._schema, self._theirs, self._defined, self._rows_touched, self._ordinal
+        before: tuple[Any, ...] = (
+            self._line,
+            self._schema,
+            self._theirs,
+            self._defined,
+            self._rows_touched,
+            self._ordinal,
+        )
         try:
             yield
         except BaseException:
