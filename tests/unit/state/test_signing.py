@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import Untrusted
+from holdfast.state import signing
 from holdfast.state.signing import KeyFile, key_id
 
 DATA = [b"some", b"data"]
@@ -96,6 +97,19 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         signer.trusted_path.chmod(0o600)
         with pytest.raises(Untrusted, match=r"line 1 of .*trusted\.keys' is no key"):
             signer.verify("0" * 16, b"", DATA)
+
+
+def test_a_key_that_somebody_else_makes_meanwhile_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others: list[tuple[str, bytes]] = []
+    write = signing._write_new
+
+    def slow_write(path: Path, content: bytes) -> None:
+        monkeypatch.undo()
+        others.append(KeyFile(tmp_path).sign(DATA))
+        write(path, content)
+
+    monkeypatch.setattr(signing, "_write_new", slow_write)
+    assert [KeyFile(tmp_path).sign(DATA)] == others
 
 
 @pytest.mark.slow

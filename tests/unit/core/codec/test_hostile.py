@@ -84,6 +84,7 @@ def test_bent_values_give_values_or_our_errors(value: Any, at: float, character:
         ('{"$decimal":"x"}', ""), ('{"a":1,"b":2}', "0,2"), ('{"a":1,"b":2}', "1,0;1,0"), ('{"a":1,"b":2}', "x"),
         ('{"a":1,"b":2}', "*1000000000000"), ("[" * 100_000, ""), ('{"$scalar":["V8",1000000000000000]}', ""),
         ('{"$ndarray":{"data":"","dtype":"<f8","order":"C","shape":[1000000000000]}}', ""),
+        ('{"$ndarray":{"data":"","dtype":"<f8","order":"C","shape":[1000]}}', ""),
         ('{"$ndarray":{"data":"AAAAAAAAAAA=","dtype":"|O","order":"C","shape":[1]}}', ""),
         ('{"$ndarray":{"data":"AAAAAAAAAAA=","dtype":"O","order":"C","shape":[1]}}', ""),
     ],

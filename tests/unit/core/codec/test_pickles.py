@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import pickle
 from collections.abc import Iterator
@@ -131,6 +132,18 @@ def test_s4_no_byte_can_be_changed_or_moved(codec: Codec) -> None:
         text = json.dumps({"$pickle": payload | changes})
         with pytest.raises(Untrusted):
             codec.decode(Encoded(text, "", encoded.buffers), "x")
+
+
+def test_the_code_is_the_one_that_the_format_says(codec: Codec, tmp_path: Path) -> None:
+    """Lengths stand before the parts, so that no byte moves from one to the next unseen."""
+    encoded = codec.encode(Odd(array=numpy.arange(500.0)), "x")
+    payload = next(_pickles(json.loads(encoded.text)))
+    key, data = (tmp_path / "mine" / "signing.key").read_bytes(), payload["data"]
+    pickled = encoded.buffers[data] if isinstance(data, int) else base64.b64decode(data)
+    parts = [b"holdfast pickle 1", payload["type"].encode(), pickled, *(encoded.buffers[n] for n in payload["buffers"])]
+    signed = b"".join(len(part).to_bytes(8, "little") + bytes(part) for part in parts)
+    assert len(parts) == 4
+    assert payload["mac"] == hmac.digest(key, f"16 {payload['key']} ".encode() + signed, "sha256").hex()
 
 
 def test_s5_a_pickled_class_that_is_gone_is_named(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
