@@ -202,5 +202,7 @@ def _show_refusal(error: MergeConflict, wanted: _Wanted) -> None:
     print_trimmed(out, f"\nTo take one side in every conflict, ours ({wanted.target}) or theirs ({wanted.ref}):")
     again = f"  holdfast {wanted.command} --policy"
     out.print(f"{again} ours\n{again} theirs", soft_wrap=True)
-    if wanted.advice:
+    if wanted.advice and not all(conflict.place for conflict in error.conflicts):
         print_trimmed(out, wanted.advice)
+    elif wanted.advice:
+        print_trimmed(out, "To decide by key: state.merge(…, policy={\"plan\": \"theirs\", ...: \"ours\"}) in Python.")
