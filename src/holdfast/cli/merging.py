@@ -205,4 +205,4 @@ def _show_refusal(error: MergeConflict, wanted: _Wanted) -> None:
     if wanted.advice and not all(conflict.place for conflict in error.conflicts):
         print_trimmed(out, wanted.advice)
     elif wanted.advice:
-        print_trimmed(out, "To decide by key: state.merge(…, policy={\"plan\": \"theirs\", ...: \"ours\"}) in Python.")
+        print_trimmed(out, 'To decide by key: state.merge(…, policy={"plan": "theirs", ...: "ours"}) in Python.')

@@ -10,13 +10,12 @@ its changes, a node that was not told of any need not be looked at.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
-
-import xxhash
+from typing import Any, Protocol
 
 from holdfast.core.codec import Encoded, is_immutable
-from holdfast.state.contents import CHUNK_BYTES, Buffer, Content, chunk_cells, content_of, digest_of
-from holdfast.state.drafts import Draft, in_order, plain
+from holdfast.state.chunks import Chunk, draft_chunks
+from holdfast.state.contents import Buffer, content_of, digest_of
+from holdfast.state.drafts import Draft, plain
 from holdfast.state.holders import is_held_inside
 from holdfast.state.pages import Pages, mapped
 from holdfast.state.rows import Address, Cells, inside
@@ -90,24 +89,6 @@ class Node:
         raise NotImplementedError
 
 
-class Chunk(NamedTuple):
-    """A piece of a long tail: its row, how many bytes it has, and their digest."""
-
-    address: Address
-    place: int
-    length: int
-    digest: bytes
-
-    @classmethod
-    def of(cls, address: Address, place: int, data: Buffer) -> Chunk:
-        """Return what is known of a chunk with these bytes."""
-        return cls(address, place, len(data), xxhash.xxh3_128_digest(data))
-
-    def holds(self, data: Buffer) -> bool:
-        """Tell whether these are its bytes."""
-        return len(data) == self.length and xxhash.xxh3_128_digest(data) == self.digest
-
-
 class Leaf(Node):
     """A value that is one row, and a row for each chunk of what does not fit into it."""
 
@@ -146,7 +127,8 @@ class Leaf(Node):
         """Draft the row of an encoded value, and what is new of its chunks."""
         digest, content = digest_of(encoded), content_of(encoded)
         draft.put(self.address, content.cells(place), new=new)
-        chunks = self._chunked(content, draft)
+        tail: Buffer = content.tail if content.is_chunked else b""
+        chunks = draft_chunks(self.chunks, tail, inside(self.address), draft)
 
         def settled() -> None:
             self.digest, self.chunks, self.place = digest, chunks, place
@@ -156,67 +138,6 @@ class Leaf(Node):
 
     def _unchanged(self) -> None:
         self.changed = False
-
-    def _chunked(self, content: Content, draft: Draft) -> list[Chunk]:
-        """Draft the chunks of a tail: those that are there already stay, wherever the tail was changed in between."""
-        tail: Buffer = content.tail if content.is_chunked else b""
-        if len(tail) == sum(chunk.length for chunk in self.chunks):
-            return self._same_cut(tail, draft)
-        start, kept = 0, 0
-        for chunk in self.chunks:
-            if not chunk.holds(tail[start : start + chunk.length]):
-                break
-            start, kept = start + chunk.length, kept + 1
-        end, left = len(tail), len(self.chunks)
-        while left > kept and end - self.chunks[left - 1].length >= start:
-            chunk = self.chunks[left - 1]
-            if not chunk.holds(tail[end - chunk.length : end]):
-                break
-            end, left = end - chunk.length, left - 1
-        middle = self._recut(tail[start:end], self.chunks[kept:left], draft)
-        chunks = [*self.chunks[:kept], *middle, *self.chunks[left:]]
-        return self._placed(chunks, tail, draft)
-
-    def _same_cut(self, tail: Buffer, draft: Draft) -> list[Chunk]:
-        """Draft the chunks that differ, of a tail that is as long as before."""
-        chunks: list[Chunk] = []
-        at = 0
-        for chunk in self.chunks:
-            data = tail[at : at + chunk.length]
-            at += chunk.length
-            if not chunk.holds(data):
-                draft.put(chunk.address, chunk_cells(data, chunk.place), new=False)
-                chunk = Chunk.of(chunk.address, chunk.place, data)  # noqa: PLW2901
-            chunks.append(chunk)
-        return chunks
-
-    def _recut(self, data: Buffer, old: list[Chunk], draft: Draft) -> list[Chunk]:
-        """Cut a stretch anew: its first chunks take the rows of those that stood there. Drafts what is left of them."""
-        pieces = [data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES)]
-        fresh = [Chunk(Address(inside(self.address), ""), -1, len(piece), b"") for piece in pieces[len(old) :]]
-        for chunk in old[len(pieces) :]:
-            draft.remove(chunk.address)
-        return [
-            *(chunk._replace(length=len(piece), digest=b"") for chunk, piece in zip(old, pieces, strict=False)),
-            *fresh,
-        ]
-
-    def _placed(self, chunks: list[Chunk], tail: Buffer, draft: Draft) -> list[Chunk]:
-        """Draft the rows of the chunks that have no digest yet, and of those that have to make room."""
-        places = in_order([chunk.place if chunk.place >= 0 else None for chunk in chunks])
-        found: list[Chunk] = []
-        at = 0
-        for chunk, place in zip(chunks, places, strict=True):
-            data = tail[at : at + chunk.length]
-            at += chunk.length
-            if chunk.digest and place == chunk.place:
-                found.append(chunk)
-                continue
-            new = chunk.place < 0
-            address = Address(chunk.address.path, draft.names.next()) if new else chunk.address
-            draft.put(address, chunk_cells(data, place), new=new)
-            found.append(Chunk.of(address, place, data))
-        return found
 
     def replace(self, draft: Draft) -> None:
         """Draft the removal of the chunks."""

@@ -11,10 +11,11 @@ from typing import Any
 from holdfast.core.codec import Codec
 from holdfast.core.forms import VALUE, kind_of
 from holdfast.errors import StoreCorrupt
+from holdfast.state.chunks import Chunk
 from holdfast.state.contents import digest_of, encoded_of, tail_of
 from holdfast.state.counter import Counter
 from holdfast.state.drafts import at_key
-from holdfast.state.leaves import Above, Chunk, Leaf, Lock, Node
+from holdfast.state.leaves import Above, Leaf, Lock, Node
 from holdfast.state.lists import LIST, ListNode
 from holdfast.state.maps import MAP, MapNode, key_of_part
 from holdfast.state.rows import ROOT, Address, Cells, Rows, inside

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from holdfast.core.codec import Codec
 from holdfast.core.durations import Duration
@@ -294,9 +294,8 @@ class Versioned(State):
         if self.read_only:
             raise ReadOnly("this state is a commit of the past; merge into a branch")
         ref = source.branch_name if isinstance(source, Versioned) else as_ref(source)
-        is_by_key = isinstance(policy, Mapping)
-        given: Any = {"state": policy, ...: "fail"} if is_by_key else policy
-        merge = self._copy.ground.versions.merge(ref, self._copy.ground.ref, given, message)
+        given = policy if isinstance(policy, str) or callable(policy) else {"state": policy, ...: "fail"}
+        merge = self._copy.ground.versions.merge(ref, self._copy.ground.ref, cast("Any", given), message)
         self._copy.catch_up()
         return merge
 

@@ -35,8 +35,8 @@ class TreeChanges(Collecting):
         self._touched: dict[int, Table] = {}
         self._theirs: Point | None = None
         self._defined = False
-        self._rows_touched = 0
-        self._ordinal = 0
+        self._rows_touched: int = 0
+        self._ordinal: int = 0
 
     # Names and lines
 
