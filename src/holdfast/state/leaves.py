@@ -219,6 +219,9 @@ class Leaf(Node):
     def adopt(self, value: Any, *, held: bool) -> Any:  # noqa: ANN401
         """Return what shall stand for a value: a container of JSON-like values is replaced by one that tells."""
         if note_of(value) is self and value is self.value:
+            tracking = Tracking(self)
+            tracking.renew(value)
+            self.sure = not tracking.loose
             return value
         if plain(value) in (list, dict, set) and not held and not is_held_inside(value):
             tracking = Tracking(self)

@@ -71,7 +71,16 @@ class ListNode(Container):
         for node in self.dirty:
             if isinstance(node, Leaf) and node not in stay and node.value is not None:
                 node.draft(node.value, where, draft, node.place)
-        draft.then(self.dirty.clear)
+        draft.then(self._settle_inside)
+
+    def _settle_inside(self) -> None:
+        """Let what was put into items that stay tell its changes, too."""
+        for node in self.dirty:
+            if isinstance(node, Leaf) and node.above is self and node.value is not None:
+                node.adopt(node.value, held=True)
+                if not node.sure and node in self.items:
+                    self.unsure.add(self.items.index(node))
+        self.dirty.clear()
 
     def _draft_from(self, kept: int, value: Any, where: str, draft: Draft) -> None:  # noqa: ANN401
         """Draft the items behind the first `kept`."""
