@@ -57,7 +57,7 @@ class Counter:
         return self
 
     def __isub__(self, amount: Number) -> Counter:
-        self.add(-amount)
+        self.add(-_checked(amount))
         return self
 
     def __add__(self, other: Number) -> Number:

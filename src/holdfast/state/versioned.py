@@ -199,9 +199,18 @@ class Versioned(State):
         if not self.read_only:
             self._copy.commit()
 
-    def transaction_ended(self, *, done: bool) -> None:
-        """Take note that a transaction of the store ended, and whether it was committed."""
-        self._copy.transaction_ended(done=done)
+    @property
+    def joined(self) -> int:
+        """How many times this was written into the transaction of the store that is open."""
+        return self._copy.joined
+
+    def transaction_ended(self, *, done: bool, since: int = 0) -> None:
+        """Take note that a transaction of the store ended, and whether it was committed.
+
+        Args:
+            since: how often this had been written into it before what ended; not 0 for a block inside another.
+        """
+        self._copy.transaction_ended(done=done, since=since)
 
     def discard(self) -> None:
         """Forget all that is not committed, in all namespaces. Objects that you hold stay as they are, and are let go."""
@@ -267,7 +276,8 @@ class Versioned(State):
         What is pending is discarded. The commits in between stay in history, and so do all events.
 
         Raises:
-            NotFound, ReadOnly: there is no such ref; this is a checkout.
+            NotFound, ReadOnly: there is no such ref; this is a checkout. What is pending stays pending.
+            TransactionOpen: inside a transaction of the store.
         """
         shown = str(as_ref(ref))
         self._copy.revert_to(shown, f"revert to {shown[:12]}" if message is None else message)

@@ -36,10 +36,15 @@ class _Moved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What became part of a transaction that is still open: keys, and events."""
+    """What became part of a transaction that is still open: keys, and events.
+
+    `opened` is the commit that the transaction will be, and `before` what was seen until it had this part.
+    """
 
     names: set[Name]
     noted: list[Noted]
+    opened: Point
+    before: VersionVector
 
 
 class WorkingCopy(CatchingUp):
@@ -88,25 +93,38 @@ class WorkingCopy(CatchingUp):
                     self.catch_up()
                     continue
                 if commit is None:
-                    self._joined.append(Joined({*drafts, *self._removed}, list(self._noted)))
+                    opened = Point(self.base.line, seen[self.base.line])
+                    joined = Joined({*drafts, *self._removed}, list(self._noted), opened, self._vector)
+                    self._joined.append(joined)
+                    self._vector = seen
                 else:
                     self.base, self.head, self._vector = commit.point, commit.hash.hex(), seen
                 self._settle(drafts)
                 return self.head
             raise BranchMoved(f"{self.ground.ref!r} moved {CATCH_UPS_MAX} times while it was being written; retry")
 
-    def transaction_ended(self, *, done: bool) -> None:
-        """Take note that the transaction ended which commits had become part of.
+    @property
+    def joined(self) -> int:
+        """How many parts of the open transaction were written by this."""
+        return len(self._joined)
 
-        If it was taken back, what was written into it is pending again.
+    def transaction_ended(self, *, done: bool, since: int = 0) -> None:
+        """Take note that the transaction ended which commits had become part of, or that some of it was taken back.
+
+        What was written into it, and taken back, is pending again.
+
+        Args:
+            since: how many parts of it stay.
         """
         with self.lock:
-            joined, self._joined = self._joined, []
-            if done:
-                if joined:
-                    self._go_on()
+            ended, self._joined = self._joined[since:], self._joined[:since]
+            if not ended:
                 return
-            for part in joined:
+            if done:
+                self._go_on(ended[0])
+                return
+            self._vector = ended[0].before
+            for part in reversed(ended):
                 for name in part.names:
                     node = self._nodes.pop(name, None)
                     if node is not None:
@@ -114,14 +132,21 @@ class WorkingCopy(CatchingUp):
                     (self._assigned if name in self._values else self._removed).add(name)
                 self._noted[:0] = part.noted
 
-    def _go_on(self) -> None:
-        """Stand on the commit that followed the base: that of a transaction which began there, and wrote this."""
-        line, n = self.base.line, self.base.n + 1
+    def _go_on(self, joined: Joined) -> None:
+        """Stand on the commit that a transaction became."""
+        line, n = joined.opened
+        self._vector = joined.before
         with self.ground.reading() as reader:
             if reader.line(line).head >= n:  # else nothing came of it
-                self.base = Point(line, n)
+                self.base = joined.opened
                 self.head = reader.commit(self.base).hash.hex()
                 self._vector = reader.vector(self.base)
+
+    def catch_up(self) -> None:
+        """Go on from where the branch is now; inside a transaction that this is part of, nobody else can move it."""
+        with self.lock:
+            if not self._joined:
+                super().catch_up()
 
     def _drafted_events(self) -> dict[Name, Draft]:
         """Return what is to be written of the log of each namespace."""
@@ -222,8 +247,6 @@ class WorkingCopy(CatchingUp):
         """Write a commit in which all keys are as they were at a ref, and forget what is pending."""
         with self.lock:
             self._check_writable()
-            self.discard()
-            self.catch_up()
 
             def work(writer: Writer) -> VersionVector:
                 line = writer.opened
@@ -235,7 +258,8 @@ class WorkingCopy(CatchingUp):
                         rows.write(name, changes_between(read_rows(writer, mine, name), read_rows(writer, then, name)))
                 return mine
 
-            self.ground.write(message, work, None)
+            self.ground.versions.commit_work(self.ground.ref, message, work, None)
+            self.discard()
             self.catch_up()
 
     @property

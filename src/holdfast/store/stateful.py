@@ -42,10 +42,14 @@ class Stateful(Connection):
         if self._made_state is not None:
             self._made_state.join()
 
-    def _after_transaction(self, *, done: bool) -> None:
-        """Tell the state how the transaction ended that it was part of."""
+    def _joined(self) -> int:
+        """Return how often the state was written into the open transaction."""
+        return 0 if self._made_state is None else self._made_state.joined
+
+    def _after_transaction(self, *, done: bool, since: int = 0) -> None:
+        """Tell the state how the transaction, or the block inside it, ended that it was part of since then."""
         if self._made_state is not None:
-            self._made_state.transaction_ended(done=done)
+            self._made_state.transaction_ended(done=done, since=since)
 
     def _after_merge(self) -> None:
         """Let the state take over what a merge brought to this branch."""
