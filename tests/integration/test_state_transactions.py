@@ -5,6 +5,7 @@ Method: change state and a table in one block, leave it both ways, look at what 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,7 +129,7 @@ def test_what_cannot_be_stored_takes_back_the_transaction(store: Store) -> None:
     with pytest.raises(holdfast.NotStorable, match=r'state\["bad"\]'), store.transaction("no"):
         store.execute("INSERT INTO t VALUES (1)")
         store.state["a"] = 2
-        store.state["bad"] = (item for item in ())
+        store.state["bad"] = threading.Lock()
     assert store.execute("SELECT * FROM t").fetchall() == []
     del store.state["bad"]
     assert store.state.pending() == ["a"]

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from holdfast.core.codec import Codec
+from holdfast.core.points import VersionVector
 from holdfast.engine.contract import Reader
 from holdfast.errors import HoldfastError, ReadOnly
 from holdfast.state.drafts import Draft, PartNames, at_key
@@ -78,7 +79,7 @@ class HeldValues:
         with ground.reading() as reader:
             self.base = ground.at(reader).point
             self.head = reader.commit(self.base).hash.hex()
-            self._vector = reader.vector(self.base)
+            self._vector: VersionVector = reader.vector(self.base)
 
     # Values
 

@@ -270,7 +270,7 @@ class Tracking:
         self.loose = self.loose or not is_immutable(value)
         return value
 
-    def renew(self, value: Tracked) -> None:
+    def renew(self, value: Any) -> None:  # noqa: ANN401
         """Let what was put into a container since tell the note, too, but for what somebody else holds: that is loose.
 
         Args:

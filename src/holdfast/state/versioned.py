@@ -18,7 +18,7 @@ from holdfast.errors import HoldfastError, InvalidValue, ReadOnly, Unsupported
 from holdfast.state.differences import StateDiff
 from holdfast.state.ground import EngineGround, Ground, as_ref
 from holdfast.state.log import Event, Noted, event_of
-from holdfast.state.namespaces import full, inner, is_inside, name_of
+from holdfast.state.namespaces import full, inner, inside_of, is_inside, name_of
 from holdfast.state.policies import StatePolicy
 from holdfast.state.rows import Name
 from holdfast.state.signing import KeyFile
@@ -150,9 +150,7 @@ class Versioned(State):
 
     def namespaces(self) -> list[str]:
         """Return the names of the namespaces inside this one that have variables, sorted."""
-        depth = len(self._namespace) + 1 if self._namespace else 0
-        inside = (name.namespace for name in self._copy.names() if is_inside(name.namespace, self._namespace))
-        return sorted({space[depth:].partition("/")[0] for space in inside if space != self._namespace})
+        return inside_of(self._copy.names(), self._namespace)
 
     # Commits
 

@@ -9,7 +9,7 @@ everything stays pending.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.core.codec import Codec
 from holdfast.core.points import Point, VersionVector, meet
@@ -162,11 +162,14 @@ class WorkingCopy(CatchingUp):
         return drafts
 
     def note(self, noted: Noted) -> None:
-        """Let an event belong to the next commit. Raises NotStorable."""
+        """Let an event, as it is now, belong to the next commit. Raises NotStorable."""
         with self.lock:
             self._check_writable()
-            self.codec.encode(noted.item, f"the event {noted.item['kind']!r}")
-            self._noted.append(noted)
+            where = f"the event {noted.item['kind']!r}"
+            item = self.codec.decode(
+                self.codec.encode(noted.item, where), where
+            )  # the caller may change its data later
+            self._noted.append(replace(noted, item=item))
 
     def events(self, inside: str) -> tuple[list[Kept], list[Noted]]:
         """Return the events of a namespace and those inside it: those that are committed, and those that wait."""
