@@ -65,6 +65,10 @@ class Node:
             if self.above is not None:
                 self.above.below(self)
 
+    def doubt(self) -> None:
+        """Let all of the value be looked at by the next commit."""
+        self.sure = False
+
     def create(self, value: Any, where: str, draft: Draft, *, new: bool = True) -> None:  # noqa: ANN401
         """Draft the rows of a value where nothing stands, or, if not `new`, a row that is to be replaced."""
         raise NotImplementedError

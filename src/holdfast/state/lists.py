@@ -45,6 +45,12 @@ class ListNode(Container):
         self.dirty.add(node)
         self.touch()
 
+    def doubt(self) -> None:
+        """Let all items be looked at by the next commit."""
+        self.sure, self.unsure = False, set(range(len(self.items)))
+        for node in self.items:
+            node.doubt()
+
     def create(self, value: Any, where: str, draft: Draft, *, new: bool = True) -> None:  # noqa: ANN401
         """Draft the rows of a list."""
         draft.put(self.address, Cells(self.place, LIST), new=new)

@@ -16,11 +16,12 @@ from holdfast.core.codec import Codec, Encoded
 from holdfast.errors import Conflict, HoldfastError
 from holdfast.state.contents import VALUE, content_of, encoded_of
 from holdfast.state.dicts import ABSENT, Ask, merge_dicts
-from holdfast.state.drafts import Draft, PartNames
+from holdfast.state.drafts import Draft, PartNames, at_key
 from holdfast.state.leaves import Leaf
 from holdfast.state.lists import LIST
 from holdfast.state.loading import Loader
 from holdfast.state.maps import MAP, draft_at, key_of_part, part_of_key
+from holdfast.state.namespaces import full
 from holdfast.state.rows import GAP, ROOT, STATE, Address, Cells, Name, Rows, container_of, inside
 from holdfast.state.sets import COUNTER
 from holdfast.state.tracked import NOBODY
@@ -84,7 +85,10 @@ class Merging:
             if {ours.kind, theirs.kind} == {MAP, VALUE}:
                 ours, theirs = self._explode(at)
             if ours.kind == theirs.kind != VALUE:
-                self._merge_containers(at, ours, theirs)
+                if ours.kind == LIST and self._both_reordered(at):
+                    self._conflict(at)
+                else:
+                    self._merge_containers(at, ours, theirs)
                 return
             if ours.says_what(theirs):
                 self._take(self._ours, at)
@@ -114,6 +118,13 @@ class Merging:
                 self._merge(part)
         if ours.kind in (LIST, MAP):
             self._put_behind(at)
+
+    def _both_reordered(self, at: Address) -> bool:
+        """Tell whether both sides put the items of a list that all have into other orders than they had."""
+        there = [set(tree.parts(at)) for tree in self._trees]
+        common = set.intersection(*there)
+        was, mine, other = ([part for part in tree.parts(at) if part in common] for tree in self._trees)
+        return was not in (mine, other) and mine != other
 
     def _merge_share(self, part: Address) -> None:
         """Add up what both sides added to the share of one line; nearly always one of them added nothing."""
@@ -244,7 +255,9 @@ class Merging:
     def _write(self, at: Address, value: Any) -> None:  # noqa: ANN401
         """Let a value that a policy made up stand at an address."""
         place = next((unit.cells.place for tree in self._trees[1:] if (unit := tree.get(at))), GAP)
-        where = "state" + "".join(f"[{key!r}]" for key in self._keys(at))
+        where = at_key("state", full(self._name))
+        for key in self._keys(at):
+            where = at_key(where, key)
         draft = Draft(self._codec, self._names, "")
         outer = next(
             (unit.kind for tree in self._trees[::-1] if at != ROOT and (unit := tree.get(container_of(at.path)))), MAP

@@ -24,6 +24,7 @@ from holdfast.state.rows import Name
 from holdfast.state.signing import KeyFile
 from holdfast.state.variables import State
 from holdfast.state.working import WorkingCopy
+from holdfast.versions.resolve import resolve
 from holdfast.versions.results import CommitInfo, Merge
 
 RECENT_COMMITS_MAX = 50
@@ -324,11 +325,17 @@ class Versioned(State):
         """
         if self.read_only:
             raise ReadOnly("this state is a commit of the past; merge into a branch")
-        ref = source.branch_name if isinstance(source, Versioned) else as_ref(source)
+        ref = self._ref_of(source) if isinstance(source, Versioned) else as_ref(source)
         given: Any = {"state": policy, ...: "fail"} if isinstance(policy, dict) else policy
         merge = self._copy.ground.versions.merge(ref, self._copy.ground.ref, given, message)
         self._copy.catch_up()
         return merge
+
+    def _ref_of(self, source: Versioned) -> str:
+        """Return the ref of a state of this store: of a checkout the commit that it shows. Raises NotFound."""
+        with self._copy.ground.reading() as reader:
+            resolve(reader, source.head)
+        return source.head if source.read_only else source.branch_name
 
     # The log
 
