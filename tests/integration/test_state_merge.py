@@ -25,7 +25,9 @@ MERGES: dict[str, tuple[Any, Act, Act, Any]] = {
         ["base"], lambda s: s["v"].extend(["o1", "o2"]), lambda s: s["v"].extend(["t1", "t2"]),
         ["base", "o1", "o2", "t1", "t2"],
     ),
-    "equal appends stay two": (["base"], lambda s: s["v"].append("x"), lambda s: s["v"].append("x"), ["base", "x", "x"]),
+    "equal appends stay two": (
+        ["base"], lambda s: s["v"].append("x"), lambda s: s["v"].append("x"), ["base", "x", "x"],
+    ),
     "appends and a removal": ([1, 2, 3], lambda s: s["v"].append("o"), lambda s: s["v"].pop(0), [2, 3, "o"]),
     "an item changed and another": (
         [{"n": 1}, {"n": 2}], lambda s: s["v"][0].update(o=1), lambda s: s["v"][1].update(t=1),
@@ -145,7 +147,8 @@ CONFLICTS: dict[str, tuple[Any, Act, Act, tuple[Any, ...], Any, Any, Any]] = {
     ),
     "an item of a list": ([0, 1], lambda s: s["v"].__setitem__(1, "o"), lambda s: s["v"].__setitem__(1, "t"),
                           (1,), 1, "o", "t"),
-    "removed and changed": ({"k": [1]}, lambda s: s["v"].pop("k"), lambda s: s["v"]["k"].append(2), ("k",), [1], None, [1, 2]),
+    "removed and changed": ({"k": [1]}, lambda s: s["v"].pop("k"), lambda s: s["v"]["k"].append(2),
+                            ("k",), [1], None, [1, 2]),
     "a key removed and changed": ([1], lambda s: s.pop("v"), lambda s: s["v"].append(2), (), [1], None, [1, 2]),
     "two orders of a list": ([1, 2, 3, 4], lambda s: s["v"].reverse(), lambda s: s["v"].sort(key=lambda n: n % 2),
                              (), [1, 2, 3, 4], [4, 3, 2, 1], [2, 4, 1, 3]),
