@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from holdfast.core.points import Point, VersionVector
 from holdfast.engine.contract import Reader
 from holdfast.errors import BranchMoved, Conflict, HoldfastError
-from holdfast.state.grafting import grafted
+from holdfast.state.grafting import Grafting
 from holdfast.state.held import NOTHING, HeldValues, where_of
 from holdfast.state.merging import Merging
 from holdfast.state.rows import Name, Rows
@@ -105,7 +105,10 @@ class CatchingUp(HeldValues):
         except HoldfastError:
             self._forget([name])
             return
-        self._values[name] = value if old is NOTHING else grafted(old, value)
+        grafting = Grafting()
+        self._values[name] = value if old is NOTHING else grafting.grafted(old, value)
+        if grafting.loose:
+            node.doubt()
         if pending:
             self._assigned.add(name)  # it is compared with the rows that are there, which are read when it is
         else:

@@ -60,7 +60,7 @@ class Counter:
         return self
 
     def __isub__(self, amount: Number) -> Self:  # type: ignore[misc]
-        self.add(-amount)
+        self.add(-_checked(amount))
         return self
 
     def __add__(self, other: Number | Counter) -> Number:

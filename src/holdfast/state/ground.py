@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol
 
 from holdfast.core.clock import Ids, RandomIds
 from holdfast.core.points import Point
@@ -15,10 +17,24 @@ from holdfast.versions.history import Versions
 from holdfast.versions.resolve import Resolved, resolve, still
 
 
+@dataclass(frozen=True, slots=True)
+class Written(Generic[Result]):
+    """What came of writing: what the work returned, and the commit, None if nothing changed.
+
+    What is `joined` is part of a transaction that is still open; there is no commit yet.
+    """
+
+    result: Result
+    commit: Commit | None
+    joined: bool = False
+
+
 class Ground(Protocol):
     """What a state needs of the store that it lies in."""
 
     ids: Ids
+    lock: AbstractContextManager[Any]
+    """Held while something of the state is read or changed; a thread may take it again inside."""
 
     @property
     def ref(self) -> str:
@@ -47,11 +63,8 @@ class Ground(Protocol):
         """Raise NotFound if gc pruned or removed a commit that was read in an earlier snapshot."""
         ...
 
-    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> tuple[Result, Commit | None]:
-        """Let `work` write a commit, or a part of the transaction that is open; return what it returns, and the commit.
-
-        There is no commit yet if it is part of a transaction.
-        """
+    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> Written[Result]:
+        """Let `work` write a commit, or a part of the transaction that is open."""
         ...
 
     def elsewhere(self, ref: str, *, fixed: bool = False) -> Ground:
@@ -74,6 +87,7 @@ class EngineGround:
         self, engine: Engine, ref: str, ids: Ids | None = None, *, owns_engine: bool = False, fixed: bool = False
     ) -> None:
         self.ids = ids or RandomIds()
+        self.lock: AbstractContextManager[Any] = threading.RLock()
         self.ref = ref
         self._engine = engine
         self._owns_engine = owns_engine
@@ -111,9 +125,9 @@ class EngineGround:
         """Raise NotFound if gc pruned or removed a commit that was read in an earlier snapshot."""
         still(reader, Resolved(point), self.ref)
 
-    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> tuple[Result, Commit | None]:
-        """Let `work` write a commit; return what it returns, and the commit."""
-        return self.versions.commit_work(self.ref, message, work, metadata)
+    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> Written[Result]:
+        """Let `work` write a commit."""
+        return Written(*self.versions.commit_work(self.ref, message, work, metadata))
 
     def elsewhere(self, ref: str, *, fixed: bool = False) -> EngineGround:
         """Return another place of the same store; if `fixed`, of a branch the commit where it is."""

@@ -9,7 +9,6 @@ is stored.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
@@ -70,7 +69,7 @@ class HeldValues:
     def __init__(self, ground: Ground, codec: Codec, *, verify: bool = False) -> None:
         self.ground = ground
         self.codec = codec
-        self.lock: Any = threading.RLock()
+        self.lock = ground.lock
         self._verify = verify
         self._values: dict[Name, Any] = {}
         self._nodes: dict[Name, Node] = {}

@@ -68,6 +68,10 @@ class Node:
             if self.above is not None:
                 self.above.below(self)
 
+    def doubt(self) -> None:
+        """Let all of the value be looked at by the next commit."""
+        self.sure = False
+
     def create(self, value: Any, where: str, draft: Draft, *, new: bool = True) -> None:  # noqa: ANN401
         """Draft the rows of a value where nothing stands, or, if not `new`, a row that is to be replaced."""
         raise NotImplementedError
@@ -146,7 +150,12 @@ class Leaf(Node):
 
     def adopt(self, value: Any, *, held: bool) -> Any:  # noqa: ANN401
         """Return what shall stand for a value: a container of JSON-like values is replaced by one that tells."""
-        if value is self.value and (self.pages is not None or note_of(value) is self):
+        if value is self.value and self.pages is not None:
+            return value
+        if value is self.value and note_of(value) is self:
+            tracking = Tracking(self)
+            tracking.renew(value)
+            self.sure = not tracking.loose
             return value
         self.pages = None
         if plain(value) in (list, dict, set) and not held and not is_held_inside(value):

@@ -48,6 +48,12 @@ class ListNode(Container):
         self.dirty.add(node)
         self.touch()
 
+    def doubt(self) -> None:
+        """Let all items be looked at by the next commit."""
+        self.sure, self.unsure = False, set(range(len(self.items)))
+        for node in self.items:
+            node.doubt()
+
     def create(self, value: Any, where: str, draft: Draft, *, new: bool = True) -> None:  # noqa: ANN401
         """Draft the rows of a list."""
         draft.put(self.address, Cells(self.place, LIST), new=new)
@@ -74,7 +80,16 @@ class ListNode(Container):
         for node in self.dirty:
             if isinstance(node, Leaf) and node not in stay and node.value is not None:
                 node.draft(node.value, where, draft, node.place)
-        draft.then(self.dirty.clear)
+        draft.then(self._settle_inside)
+
+    def _settle_inside(self) -> None:
+        """Let what was put into items that stay tell its changes, too."""
+        for node in self.dirty:
+            if isinstance(node, Leaf) and node.above is self and node.value is not None:
+                node.adopt(node.value, held=True)
+                if not node.sure and node in self.items:
+                    self.unsure.add(self.items.index(node))
+        self.dirty.clear()
 
     def _draft_from(self, kept: int, value: Any, where: str, draft: Draft) -> None:  # noqa: ANN401
         """Draft the items behind the first `kept`."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from holdfast.errors import Unsupported
 from holdfast.state.log import Event, event_of
-from holdfast.state.namespaces import full, inner, is_inside, name_of
+from holdfast.state.namespaces import full, inner, inside_of, is_inside, name_of
 from holdfast.state.rows import Name
 from holdfast.state.variables import State
 
@@ -29,6 +30,10 @@ class Live(State):
     """
 
     read_only = False
+    head = None
+    """There is no commit that it stands on."""
+    branch_name = None
+    """There are no branches."""
 
     def __init__(self) -> None:
         self._values: dict[Name, Any] = {}
@@ -54,6 +59,9 @@ class Live(State):
         del self._values[name]
         self._note(name)
 
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and name_of(self._namespace, key) in self._values
+
     def _note(self, name: Name) -> None:
         if name not in self._changed:
             self._changed.append(name)
@@ -68,6 +76,10 @@ class Live(State):
         inside = type(self)()
         vars(inside).update(vars(self), _namespace=inner(self._namespace, name))
         return inside
+
+    def namespaces(self) -> list[str]:
+        """Return the names of the namespaces inside this one that have variables, sorted."""
+        return inside_of(self._values, self._namespace)
 
     def log(self, kind: str, data: Any = None, *, step: str | None = None, usage: Any = None) -> None:  # noqa: ANN401, D102
         item = {"kind": kind, "data": data, "step": step, "usage": usage}
@@ -90,8 +102,23 @@ class Live(State):
     def discard(self) -> None:
         """Do nothing: nothing is pending."""
 
+    def pending(self) -> list[str]:
+        """Return nothing: there is nothing that could be committed."""
+        return []
+
+    def refresh(self) -> None:
+        """Do nothing: nobody else can change anything."""
+
     def close(self) -> None:
         """Do nothing: the variables go with the object."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Do nothing."""
 
     def history(self, limit: int | None = None) -> list[Any]:  # noqa: ARG002
         """Return nothing: there are no commits."""

@@ -52,6 +52,12 @@ class MapNode(Container):
         self.dirty.add(node)
         self.touch()
 
+    def doubt(self) -> None:
+        """Let all entries be looked at by the next commit."""
+        self.sure, self.unsure = False, set(self.entries)
+        for node in self.entries.values():
+            node.doubt()
+
     def create(self, value: Any, where: str, draft: Draft, *, new: bool = True) -> None:  # noqa: ANN401
         """Draft the rows of a mapping."""
         draft.put(self.address, Cells(self.place, MAP), new=new)

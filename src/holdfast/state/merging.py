@@ -89,7 +89,10 @@ class Merging:
             if {ours.kind, theirs.kind} == {MAP, VALUE}:
                 ours, theirs = self._explode(at)
             if ours.kind == theirs.kind != VALUE:
-                self._merge_containers(at, ours, theirs)
+                if ours.kind == LIST and self._both_reordered(at):
+                    self._conflict(at)
+                else:
+                    self._merge_containers(at, ours, theirs)
                 return
             if ours.says_what(theirs):
                 self._take(self._ours, at)
@@ -119,6 +122,13 @@ class Merging:
                 self._merge(part)
         if ours.kind in (LIST, MAP):
             self._put_behind(at)
+
+    def _both_reordered(self, at: Address) -> bool:
+        """Tell whether both sides put the items of a list that all have into other orders than they had."""
+        there = [set(tree.parts(at)) for tree in self._trees]
+        common = set.intersection(*there)
+        was, mine, other = ([part for part in tree.parts(at) if part in common] for tree in self._trees)
+        return was not in (mine, other) and mine != other
 
     def _merge_share(self, part: Address) -> None:
         """Add up what both sides added to the share of one line; nearly always one of them added nothing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from holdfast.errors import InvalidValue
 from holdfast.state.rows import HIDDEN, Name
 
@@ -12,17 +14,27 @@ def name_of(namespace: str, key: object) -> Name:
         raise InvalidValue(f"a key of state is a str, not {type(key).__name__}: {key!r}; dicts inside take any key")
     if "\0" in key or key.startswith(HIDDEN):
         raise InvalidValue(f"{key!r} cannot be a key of state: it has a NUL, or begins with {HIDDEN!r}, which is ours")
+    if not _is_text(key):
+        raise InvalidValue(f"{key!r} cannot be a key of state: it has half a surrogate pair, which is no character")
     return Name(namespace, str.__str__(key))
 
 
 def inner(namespace: str, segment: object) -> str:
     """Return the namespace of a name inside another. Raises InvalidValue if it can be none."""
-    if not isinstance(segment, str) or not segment or "/" in segment or "\0" in segment:
+    if not isinstance(segment, str) or not segment or "/" in segment or "\0" in segment or not _is_text(segment):
         raise InvalidValue(
             f"{segment!r} cannot name a namespace: use a str without '/', and namespace(a).namespace(b) for one inside"
             " another"
         )
     return f"{namespace}/{segment}" if namespace else segment
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def full(name: Name) -> str:
@@ -33,3 +45,10 @@ def full(name: Name) -> str:
 def is_inside(namespace: str, outer: str) -> bool:
     """Tell whether a namespace is another, or inside it. All are inside of ""."""
     return not outer or namespace == outer or namespace.startswith(f"{outer}/")
+
+
+def inside_of(names: Iterable[Name], outer: str) -> list[str]:
+    """Return the next segments of the namespaces inside another that have names, sorted."""
+    depth = len(outer) + 1 if outer else 0
+    spaces = {name.namespace for name in names if is_inside(name.namespace, outer)}
+    return sorted({space[depth:].partition("/")[0] for space in spaces if space != outer})

@@ -96,10 +96,13 @@ class CounterNode(Container):
     def draft(self, value: Any, where: str, draft: Draft, place: int) -> None:  # noqa: ANN401
         """Draft what was added since."""
         self.draft_row(draft, place)
-        if value._note is not self:  # noqa: SLF001 - another counter was put here
-            self._draft_share(value, value.value - sum(self.shares.values()), where, draft)
-        elif value.added:
-            self._draft_share(value, value.added, where, draft)
+        added = value.added
+        if value._note is not self:  # noqa: SLF001 - another counter was put here, or this one was elsewhere
+            added = value.value - sum(self.shares.values())
+        if added:
+            self._draft_share(value, added, where, draft)
+        else:
+            draft.then(lambda: self._follow(value))
 
     def _draft_share(self, counter: Counter, added: Number, where: str, draft: Draft) -> None:
         line = draft.line
@@ -111,10 +114,15 @@ class CounterNode(Container):
         def settled() -> None:
             self.shares[line] = share
             counter._shares, counter.added = self.shares, 0  # noqa: SLF001 - they are one
-            if counter._note is NOBODY:  # noqa: SLF001
-                counter._note = self  # noqa: SLF001
+            self._follow(counter)
 
         draft.then(settled)
+
+    def _follow(self, counter: Counter) -> None:
+        """Let a counter tell this, unless it tells another node that stands for it."""
+        note = counter._note  # noqa: SLF001 - they are one
+        if note is NOBODY or (isinstance(note, CounterNode) and note.above is None):
+            counter._note, counter._shares, counter.added = self, self.shares, 0  # noqa: SLF001
 
     def replace(self, draft: Draft) -> None:
         """Draft the removal of all shares."""

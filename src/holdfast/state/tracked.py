@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, Self, SupportsIndex
 
 from holdfast.core.codec import is_immutable
+from holdfast.state.holders import is_held, is_held_inside
 
 
 class Note(Protocol):
@@ -272,3 +273,24 @@ class Tracking:
             return StateSet(value, self._note)
         self.loose = self.loose or not is_immutable(value)
         return value
+
+    def renew(self, value: Any) -> None:  # noqa: ANN401
+        """Let what was put into a container since tell the note, too, but for what somebody else holds: that is loose.
+
+        Args:
+            value: a container that tells the note itself.
+        """
+        if isinstance(value, StateSet):
+            return
+        for at in list(value) if isinstance(value, dict) else range(len(value)):
+            if type(value[at]) in _SCALARS:
+                continue
+            if note_of(value[at]) is self._note:
+                self.renew(value[at])
+            elif not isinstance(value[at], (list, dict, set)):
+                self.loose = self.loose or not is_immutable(value[at])
+            elif is_held(value, at) or is_held_inside(value[at]):
+                self.loose = True
+            else:
+                change: Any = dict.__setitem__ if isinstance(value, dict) else list.__setitem__
+                change(value, at, self.of(value[at]))

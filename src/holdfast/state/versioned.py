@@ -18,12 +18,13 @@ from holdfast.errors import HoldfastError, InvalidValue, ReadOnly, Unsupported
 from holdfast.state.differences import StateDiff
 from holdfast.state.ground import EngineGround, Ground, as_ref
 from holdfast.state.log import Event, Noted, event_of
-from holdfast.state.namespaces import full, inner, is_inside, name_of
+from holdfast.state.namespaces import full, inner, inside_of, is_inside, name_of
 from holdfast.state.policies import StatePolicy
 from holdfast.state.rows import Name
 from holdfast.state.signing import KeyFile
 from holdfast.state.variables import State
 from holdfast.state.working import WorkingCopy
+from holdfast.versions.resolve import resolve
 from holdfast.versions.results import CommitInfo, Merge
 
 RECENT_COMMITS_MAX = 50
@@ -144,9 +145,7 @@ class Versioned(State):
 
     def namespaces(self) -> list[str]:
         """Return the names of the namespaces inside this one that have variables, sorted."""
-        depth = len(self._namespace) + 1 if self._namespace else 0
-        inside = (name.namespace for name in self._copy.names() if is_inside(name.namespace, self._namespace))
-        return sorted({space[depth:].partition("/")[0] for space in inside if space != self._namespace})
+        return inside_of(self._copy.names(), self._namespace)
 
     # Commits
 
@@ -193,9 +192,18 @@ class Versioned(State):
         if not self.read_only:
             self._copy.commit()
 
-    def transaction_ended(self, *, done: bool) -> None:
-        """Take note that a transaction of the store ended, and whether it was committed."""
-        self._copy.transaction_ended(done=done)
+    @property
+    def joined(self) -> int:
+        """How many times this was written into the transaction of the store that is open."""
+        return self._copy.joined
+
+    def transaction_ended(self, *, done: bool, since: int = 0) -> None:
+        """Take note that a transaction of the store ended, and whether it was committed.
+
+        Args:
+            since: how often this had been written into it before what ended; not 0 for a block inside another.
+        """
+        self._copy.transaction_ended(done=done, since=since)
 
     def discard(self) -> None:
         """Forget all that is not committed, in all namespaces. Objects that you hold stay as they are."""
@@ -244,7 +252,8 @@ class Versioned(State):
         What is pending is discarded. The commits in between stay in history, and so do all events.
 
         Raises:
-            NotFound, ReadOnly: there is no such ref; this is a checkout.
+            NotFound, ReadOnly: there is no such ref; this is a checkout. What is pending stays pending.
+            TransactionOpen: inside a transaction of the store.
         """
         shown = str(as_ref(ref))
         self._copy.revert_to(shown, f"revert to {shown[:12]}" if message is None else message)
@@ -293,11 +302,17 @@ class Versioned(State):
         """
         if self.read_only:
             raise ReadOnly("this state is a commit of the past; merge into a branch")
-        ref = source.branch_name if isinstance(source, Versioned) else as_ref(source)
+        ref = self._ref_of(source) if isinstance(source, Versioned) else as_ref(source)
         given = policy if isinstance(policy, str) or callable(policy) else {"state": policy, ...: "fail"}
         merge = self._copy.ground.versions.merge(ref, self._copy.ground.ref, cast("Any", given), message)
         self._copy.catch_up()
         return merge
+
+    def _ref_of(self, source: Versioned) -> str:
+        """Return the ref of a state of this store: of a checkout the commit that it shows. Raises NotFound."""
+        with self._copy.ground.reading() as reader:
+            resolve(reader, source.head)
+        return source.head if source.read_only else source.branch_name
 
     # The log
 

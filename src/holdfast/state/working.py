@@ -12,7 +12,7 @@ everything stays pending.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
@@ -23,7 +23,7 @@ from holdfast.errors import BranchMoved
 from holdfast.state.catching import CatchingUp
 from holdfast.state.differences import StateDiff
 from holdfast.state.drafts import Draft
-from holdfast.state.ground import Ground
+from holdfast.state.ground import Ground, Written
 from holdfast.state.holders import is_held
 from holdfast.state.leaves import Leaf
 from holdfast.state.log import LOG, LOG_KEY, Kept, Noted, read_events
@@ -42,10 +42,15 @@ class _Moved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What became part of a transaction that is still open: keys, and events."""
+    """What became part of a transaction that is still open: keys, and events.
+
+    `opened` is the commit that the transaction will be, and `before` what was seen until it had this part.
+    """
 
     names: set[Name]
     noted: list[Noted]
+    opened: Point
+    before: VersionVector
 
 
 class WorkingCopy(CatchingUp):
@@ -87,30 +92,47 @@ class WorkingCopy(CatchingUp):
                     self._settle(drafts)
                     return self.head
                 try:
-                    seen, commit = self.ground.write(message, partial(self._write, {**changed, **events}), metadata)
+                    written = self.ground.write(message, partial(self._write, {**changed, **events}), metadata)
                 except _Moved:
                     self.catch_up()
                     continue
-                if commit is None:
-                    self._joined.append(Joined({*drafts, *self._removed}, list(self._noted)))
-                else:
-                    self.base, self.head, self._vector = commit.point, commit.hash.hex(), seen
+                self._stand_on(written, drafts)
                 self._settle(drafts)
                 return self.head
             raise BranchMoved(f"{self.ground.ref!r} moved {CATCH_UPS_MAX} times while it was being written; retry")
 
-    def transaction_ended(self, *, done: bool) -> None:
-        """Take note that the transaction ended which commits had become part of.
+    def _stand_on(self, written: Written[VersionVector], drafts: dict[Name, Draft]) -> None:
+        """Stand on what was written: a commit, or a part of the open transaction."""
+        seen, commit = written.result, written.commit
+        if written.joined:
+            opened = Point(self.base.line, seen[self.base.line])
+            self._joined.append(Joined({*drafts, *self._removed}, list(self._noted), opened, self._vector))
+            self._vector = seen
+        elif commit is not None:
+            self.base, self.head, self._vector = commit.point, commit.hash.hex(), seen
 
-        If it was taken back, what was written into it is pending again.
+    @property
+    def joined(self) -> int:
+        """How many parts of the open transaction were written by this."""
+        return len(self._joined)
+
+    def transaction_ended(self, *, done: bool, since: int = 0) -> None:
+        """Take note that the transaction ended which commits had become part of, or that some of it was taken back.
+
+        What was written into it, and taken back, is pending again.
+
+        Args:
+            since: how many parts of it stay.
         """
         with self.lock:
-            joined, self._joined = self._joined, []
-            if done:
-                if joined:
-                    self._go_on()
+            ended, self._joined = self._joined[since:], self._joined[:since]
+            if not ended:
                 return
-            for part in joined:
+            if done:
+                self._go_on(ended[0])
+                return
+            self._vector = ended[0].before
+            for part in reversed(ended):
                 for name in part.names:
                     node = self._nodes.pop(name, None)
                     if node is not None:
@@ -118,14 +140,21 @@ class WorkingCopy(CatchingUp):
                     (self._assigned if name in self._values else self._removed).add(name)
                 self._noted[:0] = part.noted
 
-    def _go_on(self) -> None:
-        """Stand on the commit that followed the base: that of a transaction which began there, and wrote this."""
-        line, n = self.base.line, self.base.n + 1
+    def _go_on(self, joined: Joined) -> None:
+        """Stand on the commit that a transaction became."""
+        line, n = joined.opened
+        self._vector = joined.before
         with self.ground.reading() as reader:
             if reader.line(line).head >= n:  # else nothing came of it
-                self.base = Point(line, n)
+                self.base = joined.opened
                 self.head = reader.commit(self.base).hash.hex()
                 self._vector = reader.vector(self.base)
+
+    def catch_up(self) -> None:
+        """Go on from where the branch is now; inside a transaction that this is part of, nobody else can move it."""
+        with self.lock:
+            if not self._joined:
+                super().catch_up()
 
     def _drafted_events(self) -> dict[Name, Draft]:
         """Return what is to be written of the log of each namespace."""
@@ -141,11 +170,14 @@ class WorkingCopy(CatchingUp):
         return drafts
 
     def note(self, noted: Noted) -> None:
-        """Let an event belong to the next commit. Raises NotStorable."""
+        """Let an event, as it is now, belong to the next commit. Raises NotStorable."""
         with self.lock:
             self._check_writable()
-            self.codec.encode(noted.item, f"the event {noted.item['kind']!r}")
-            self._noted.append(noted)
+            where = f"the event {noted.item['kind']!r}"
+            item = self.codec.decode(
+                self.codec.encode(noted.item, where), where
+            )  # the caller may change its data later
+            self._noted.append(replace(noted, item=item))
 
     def events(self, inside: str) -> tuple[list[Kept], list[Noted]]:
         """Return the events of a namespace and those inside it: those that are committed, and those that wait."""
@@ -235,8 +267,6 @@ class WorkingCopy(CatchingUp):
         """Write a commit in which all keys are as they were at a ref, and forget what is pending."""
         with self.lock:
             self._check_writable()
-            self.discard()
-            self.catch_up()
 
             def work(writer: Writer) -> VersionVector:
                 line = writer.opened
@@ -247,7 +277,8 @@ class WorkingCopy(CatchingUp):
                         rows.write(name, changes_between(read_rows(writer, mine, name), read_rows(writer, then, name)))
                 return mine
 
-            self.ground.write(message, work, None)
+            self.ground.versions.commit_work(self.ground.ref, message, work, None)
+            self.discard()
             self.catch_up()
 
     @property

@@ -152,7 +152,11 @@ class Connection:
     def _before_commit(self) -> None:
         """Do what belongs into the open transaction, at its end."""
 
-    def _after_transaction(self, *, done: bool) -> None:
+    def _joined(self) -> int:
+        """Return how often the state was written into the open transaction."""
+        return 0
+
+    def _after_transaction(self, *, done: bool, since: int = 0) -> None:
         """Do what follows from a transaction, whether it was committed or taken back."""
 
     def _after_merge(self) -> None:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from holdfast.core.clock import Ids, RandomIds
 from holdfast.core.points import Point
-from holdfast.engine.contract import Commit, Reader, Result, Writer
+from holdfast.engine.contract import Reader, Result, Writer
 from holdfast.store.connection import Connection
 from holdfast.versions.history import Versions
 from holdfast.versions.resolve import Resolved, still
 
 if TYPE_CHECKING:
-    from holdfast.state.ground import Ground
+    from holdfast.state.ground import Ground, Written
     from holdfast.state.versioned import Versioned
 
 
@@ -49,10 +49,14 @@ class Stateful(Connection):
         if self._made_state is not None:
             self._made_state.join()
 
-    def _after_transaction(self, *, done: bool) -> None:
-        """Tell the state how the transaction ended that it was part of."""
+    def _joined(self) -> int:
+        """Return how often the state was written into the open transaction."""
+        return 0 if self._made_state is None else self._made_state.joined
+
+    def _after_transaction(self, *, done: bool, since: int = 0) -> None:
+        """Tell the state how the transaction, or the block inside it, ended that it was part of since then."""
         if self._made_state is not None:
-            self._made_state.transaction_ended(done=done)
+            self._made_state.transaction_ended(done=done, since=since)
 
     def _after_merge(self) -> None:
         """Let the state take over what a merge brought to this branch."""
@@ -72,6 +76,7 @@ class StoreGround:
     def __init__(self, store: Stateful) -> None:
         self._store = store
         self.ids: Ids = store._ids or RandomIds()  # noqa: SLF001
+        self.lock = store._lock  # noqa: SLF001 - another could be waited for while this one is held, and the other way round
 
     @property
     def ref(self) -> str:
@@ -103,16 +108,18 @@ class StoreGround:
         """Raise NotFound if gc pruned or removed a commit that was read in an earlier snapshot."""
         still(reader, Resolved(point), self.ref)
 
-    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> tuple[Result, Commit | None]:
+    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> Written[Result]:
         """Let `work` write a commit, or a part of the transaction that is open."""
+        from holdfast.state.ground import Written  # noqa: PLC0415 - whoever has no state need not load it
+
         store = self._store
         with store._lock:  # noqa: SLF001
             store._check_owner()  # noqa: SLF001
             writer = store._writer  # noqa: SLF001
             if writer is not None:
                 with writer.savepoint():
-                    return work(writer), None
-        return self.versions.commit_work(self.ref, message, work, metadata)
+                    return Written(work(writer), None, joined=True)
+        return Written(*self.versions.commit_work(self.ref, message, work, metadata))
 
     def elsewhere(self, ref: str, *, fixed: bool = False) -> Ground:
         """Return another place of the same store."""

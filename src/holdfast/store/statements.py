@@ -144,6 +144,7 @@ class Statements(Connection):
             Timeout: somebody else is writing for longer than `timeout`.
         """
         outermost = not read_only and self._writer is None
+        joined = self._joined()
         done = False
         try:
             with self._snapshot() if read_only else self._commit(message, metadata):
@@ -152,5 +153,5 @@ class Statements(Connection):
                     self._before_commit()
             done = True
         finally:
-            if outermost:
-                self._after_transaction(done=done)
+            if outermost or not (read_only or done):
+                self._after_transaction(done=done, since=joined)
