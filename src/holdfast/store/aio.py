@@ -28,6 +28,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 from holdfast.errors import StoreClosed, TransactionOpen, Unsupported
 from holdfast.store import store as plain
 from holdfast.store.aio_state import State
+from holdfast.store.stateful import forget_state
 from holdfast.store.workers import Transaction, Workers, end_of, submit
 
 P = ParamSpec("P")
@@ -159,7 +160,7 @@ class Store:
             return self._plain.twin()
 
     def _give_back(self, store: plain.Store) -> None:
-        store.forget_state()
+        forget_state(store)
         if self._closed:
             store.close()
         else:

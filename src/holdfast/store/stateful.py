@@ -40,10 +40,6 @@ class Stateful(Connection):
                 self._made_state = Versioned.on(StoreGround(self))
             return self._made_state
 
-    def forget_state(self) -> None:
-        """Let the state be read anew when it is asked for next; what is pending of it is lost."""
-        self._made_state = None
-
     def _before_commit(self) -> None:
         """Let what is pending of the state become part of the open transaction."""
         if self._made_state is not None:
@@ -68,6 +64,11 @@ class Stateful(Connection):
         if self._made_state is not None:
             self._made_state.close()
         super().close()
+
+
+def forget_state(store: Stateful) -> None:
+    """Let the state of a Store be read anew when it is asked for next; what is pending of it is lost."""
+    store._made_state = None  # noqa: SLF001
 
 
 class StoreGround:
