@@ -190,7 +190,7 @@ def test_many_entries_are_listed_to_the_end(tmp_path: Path) -> None:
     """E6: a scan in pages ends, and leaves nothing out where pages meet."""
     store = Disk(tmp_path, durability="process")
     names = [f"p/{n:04d}" for n in range(1_201)]
-    store.set_many(**dict.fromkeys(names, b"v"), **{"o": b"", "q": b""})
+    store.set_many(**dict.fromkeys(names, b"v"), o=b"", q=b"")
     assert list(store.scan("p/")) == names
     assert len(list(store.items())) == 1_203
     assert len(store.get_many(*names)) == 1_201

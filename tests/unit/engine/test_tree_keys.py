@@ -17,8 +17,12 @@ from holdfast.engine.tree.root import Pending, Root, root_bytes, root_of
 from holdfast.errors import InvalidValue, StoreCorrupt, Unsupported
 from holdfast.testing.schemas import INTEGER, JOURNAL, STEPS, TEXT, table
 
-numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.sampled_from(
-    [2**53, 2**53 + 1, 2.0**53, -(2**53) - 1, 0, -1, 1, 1.0, 0.5, 2**63 - 1, -(2**63), 2.0**63, float("inf")]
+numbers = (
+    st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.sampled_from(
+        [2**53, 2**53 + 1, 2.0**53, -(2**53) - 1, 0, -1, 1, 1.0, 0.5, 2**63 - 1, -(2**63), 2.0**63, float("inf")]
+    )
 )
 texts = st.text(max_size=5) | st.sampled_from(["", "a", "a\0", "a\0b", "ab", "a" * 300, "a" * 299 + "b"])
 blobs = st.binary(max_size=5) | st.sampled_from([b"", b"\0", b"\0\0", b"\0\xff", b"\xff"])

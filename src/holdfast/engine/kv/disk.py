@@ -141,7 +141,7 @@ class Disk(KVStore):
 
     def delete(self, *keys: str) -> None:
         """Remove these keys."""
-        self._write("NORMAL", lambda: self._connection.executemany("DELETE FROM kv WHERE key = ?", zip(keys)))  # noqa: B905
+        self._write("NORMAL", lambda: self._connection.executemany("DELETE FROM kv WHERE key = ?", zip(keys)))
 
     def items(self) -> Iterable[tuple[str, bytes]]:
         """Yield all entries, in the order of their keys; those that come or go meanwhile may be left out."""
@@ -240,13 +240,12 @@ class Disk(KVStore):
         return StoreError(f"the store in {folder}: {error}")
 
 
+_FULL = (
+    "no room in {folder}, on the disk or within its size_limit: {error}; free some, as gc() does, and retry;"
+    " nothing committed was lost"
+)
 _OURS: tuple[tuple[Any, type[HoldfastError], str], ...] = (
-    (
-        apsw.FullError,
-        StoreFull,
-        "no room in {folder}, on the disk or within its size_limit: {error}; free some, as gc() does, and retry; nothing"
-        " committed was lost",
-    ),
+    (apsw.FullError, StoreFull, _FULL),
     ((apsw.NotADBError, apsw.CorruptError), StoreCorrupt, "{folder} is damaged: {error}; restore it from a copy"),
     ((apsw.BusyError, apsw.LockedError), Timeout, f"another process held {{folder}} for {WAIT_SECONDS:g} s; retry"),
     (apsw.TooBigError, ValueTooLarge, "a value is too large for {folder}: {error}; split it up"),
