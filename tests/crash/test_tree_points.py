@@ -82,9 +82,7 @@ def _fill(versions: Versions) -> None:
 
 OPERATIONS: dict[str, Callable[[Versions], object]] = {
     "commit": lambda v: v.commit("main", [Put("steps", {"run_id": "r", "step": n, "note": "m"}) for n in (1, 30, 300)]),
-    "commit of large values": lambda v: v.commit(
-        "a", [Put("users", {"id": n, "email": str(n) * 3_000}) for n in (1, 2)]
-    ),
+    "large values": lambda v: v.commit("a", [Put("users", {"id": n, "email": str(n) * 3_000}) for n in (1, 2)]),
     "merge": lambda v: v.merge("a", "main"),
     "branch": lambda v: v.branch("b"),
     "gc": lambda v: v.gc(keep_last=1, budget=2),

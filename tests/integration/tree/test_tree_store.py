@@ -382,7 +382,7 @@ def test_d16_an_answer_that_was_lost_is_looked_up() -> None:
 @pytest.mark.parametrize("fail_at", [1, 2])
 def test_a_write_that_fails_half_way_loses_nothing_committed(fail_at: int) -> None:
     store = Failing()
-    versions, session, _ = opened(store)
+    versions, _, _ = opened(store)
     versions.commit("main", [step(1)])
     store.fail_at = fail_at
     with pytest.raises(holdfast.StoreUnavailable, match="nothing committed was lost") as caught:
