@@ -35,6 +35,7 @@ _, folder, log_file, name, number, stop = sys.argv
 log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 versions = Versions(TreeEngine.open(Cache(Disk(folder, durability="process")), timeout=60).session())
 print("ready", flush=True)
+sys.stdin.readline()
 
 def note(word, number):
     os.write(log, f"{word} {name} {number}\\n".encode())
@@ -53,12 +54,21 @@ while number < int(stop):
 ROUNDS = 100 if SOAK else 4
 
 
-def _start(folder: Path, log: Path, name: str, number: int, stop: int = 10**9) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD, str(folder), str(log), name, str(number), str(stop)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert child.stdout
-    assert child.stdout.readline() == "ready\n"
-    return child
+def _start(folder: Path, log: Path, names: str, stop: int = 10**9) -> list[subprocess.Popen[str]]:
+    """Start a writer for each name; they begin when all of them have the store open."""
+    children: list[subprocess.Popen[str]] = []
+    for name in names:
+        arguments = [str(folder), str(log), name, str(_told(log, "begin", name)), str(stop)]
+        command = [sys.executable, "-c", CHILD, *arguments]
+        children.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+    for child in children:
+        assert child.stdout
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    return children
 
 
 def _all_told(log: Path, word: str, name: str) -> set[int]:
@@ -81,14 +91,14 @@ def test_d5_k6_a_killed_writer_loses_nothing_and_leaves_nothing(
     setup.close()
     orphans_seen = 0
     for _ in range(ROUNDS):
-        children = {name: _start(folder, log, name, _told(log, "begin", name)) for name in "ab"}
+        children = _start(folder, log, "ab")
         for _ in range(randomness.randrange(1, 25)):  # until it is time to die, in the middle of something
-            for child in children.values():
+            for child in children:
                 assert child.stdout
                 child.stdout.readline()
-        for child in children.values():
+        for child in children:
             child.send_signal(signal.SIGKILL)
-        for child in children.values():
+        for child in children:
             child.communicate()
         disk, clock = Disk(folder), FakeClock(_later())
         engine = TreeEngine.open(disk, clock=clock, timeout=30)
@@ -123,7 +133,7 @@ def test_c9_processes_that_write_at_once_all_get_through(tmp_path: Path) -> None
     setup = TreeEngine.open(Disk(folder))
     Versions(setup.session()).create_table("main", STEPS)
     setup.close()
-    children = [_start(folder, log, name, 0, stop=40) for name in "abcd"]
+    children = _start(folder, log, "abcd", stop=40)
     assert [child.wait(120) for child in children] == [0, 0, 0, 0]
     for child in children:
         child.communicate()
