@@ -122,10 +122,10 @@ def test_whatever_happens_all_is_there_and_nothing_else(script: list[tuple[int, 
     versions.verify()
 
 
-def test_a_list_that_is_damaged_or_lost_costs_no_commit() -> None:
-    """K4: an error of what removes never costs a write; gc finds what is left even so."""
+def test_k4_a_list_that_is_damaged_or_lost_costs_no_commit() -> None:
+    """An error of what removes never costs a write; gc finds what is left even so."""
     clock, store = FakeClock(), Memory()
-    versions, _, _ = opened(store, clock=clock, ids=SeededIds())
+    versions, session, _ = opened(store, clock=clock, ids=SeededIds())
     versions.commit("main", [step(1)])
     first, second, *_ = sorted(store.scan("hf/g/"))
     store.set(first, b"\x00damaged")
@@ -133,6 +133,11 @@ def test_a_list_that_is_damaged_or_lost_costs_no_commit() -> None:
     clock.advance(60 * SECOND_US)
     versions.commit("main", [step(2)])
     assert notes(versions) == {1: "n", 2: "n"}
+    assert left_over(session) != []
+    clock.advance(60 * SECOND_US)
+    versions.gc()
+    assert left_over(session) == []
+    assert waiting(session) == 0
     versions.verify()
 
 
