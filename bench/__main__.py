@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import budget, collect, decisions, search, writers
+from bench import budget, collect, decisions, search, tree, writers
 
 DETAILS = {
     "writers": writers.main,
     "search": search.main,
     "collect": collect.main,
     "decisions": decisions.main,
+    "tree": tree.main,
 }
 
 names = [argument for argument in sys.argv[1:] if argument in DETAILS]

@@ -51,8 +51,9 @@ def _folder_pair(clock: Clock, ids: Ids, before: Callable[[Disk], KVStore]) -> P
     engines = [TreeEngine.open(before(disk), clock=clock, ids=ids) for disk in disks]
 
     def close() -> None:
-        for part in (*engines, *disks):
-            part.close()
+        for engine, disk in zip(engines, disks, strict=True):
+            engine.close()
+            disk.close()
         folder.cleanup()
 
     first, second = (Versions(engine.session(), ids) for engine in engines)

@@ -235,6 +235,11 @@ BREAKS: dict[str, tuple[str, Callable[..., Any]]] = {
         ],
     ),
     "a mark is not kept": ("holdfast.engine.sql.collect.Collecting._keep", lambda *_: None),
+    "tree: a mark is not kept": ("holdfast.engine.tree.collect.Collecting._keep", lambda *_: None),
+    "tree: a seal forgets no merge but implies less": (
+        "holdfast.engine.tree.reader.TreeSnapshot._implied",
+        lambda *_: {},
+    ),
 }
 
 
@@ -245,4 +250,4 @@ def test_the_machine_notices_a_gc_that_is_wrong(broken: str, monkeypatch: pytest
     monkeypatch.setattr(*BREAKS[broken])
     quick = _settings(soak=False, runs=400, database=None, phases=["generate"], report_multiple_bugs=False)
     with pytest.raises((AssertionError, StoreCorrupt)):
-        run_state_machine_as_test(_machine(sqlite_pair), settings=quick)
+        run_state_machine_as_test(_machine(memory_pair if "tree" in broken else sqlite_pair), settings=quick)

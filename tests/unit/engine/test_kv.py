@@ -1,4 +1,4 @@
-"""Goal: key-value stores do what the tree needs, and refuse what they cannot. Method: one by one, and against a dict."""
+"""Goal: key-value stores do what the tree needs, and refuse what they cannot. Method: each, and against a dict."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,13 @@ from hypothesis import strategies as st
 from holdfast.core.points import Point, Rid
 from holdfast.core.schema import Column, key_order
 from holdfast.core.types import ColumnType, Kind
-from holdfast.engine.tree import keys
+from holdfast.engine.tree import keys, node
+from holdfast.engine.tree.lease import TURN_KEY
+from holdfast.engine.tree.nodes import NODE_PREFIX, VALUE_PREFIX
+from holdfast.engine.tree.publish import LIST_PREFIX, OWNER_KEY
 from holdfast.engine.tree.records import held, literal_value, values_of, version_parts, version_record
-from holdfast.engine.tree.root import Pending, Root, root_bytes, root_of
+from holdfast.engine.tree.root import FORMAT, ROOT_KEY, Pending, Root, root_bytes, root_of
+from holdfast.engine.tree.sweep import GRACE_SECONDS
 from holdfast.errors import InvalidValue, StoreCorrupt, Unsupported
 from holdfast.testing.schemas import INTEGER, JOURNAL, STEPS, TEXT, table
 
@@ -59,7 +64,7 @@ def test_a_version_is_found_from_all_that_tells_of_it(key: bytes, born: Point, e
     assert keys.version_of(keys.handle_of(version)) == version
     assert keys.touched_version(keys.touch_key(born, keys.BORN, version)) == (keys.BORN, version)
     assert keys.touched_version(keys.touch_key(end, keys.ENDED, version)) == (keys.ENDED, version)
-    assert sorted([keys.end_key(version, end), version])[0] == version, "the ends of a version follow it"
+    assert min(keys.end_key(version, end), version) == version, "the ends of a version follow it"
 
 
 LINE = "ab" * 16
@@ -155,3 +160,22 @@ def test_ids_of_columns_part_the_entries_of_uniques() -> None:
     one = table("t", {"a": TEXT, "b": TEXT}, uniques=(("a",), ("a", "b")))
     prefixes = [keys.unique_prefix(one, one.ids(names)) for names in one.uniques]
     assert not prefixes[1].startswith(prefixes[0])
+
+
+def test_the_page_on_the_format_says_what_the_code_does(root: Path) -> None:
+    """docs/format-kv.md is normative: its numbers are those that are used."""
+    page = (root / "docs" / "format-kv.md").read_text("utf-8")
+    for said in (
+        f"normative for format {FORMAT} of the tree",
+        f"BLAKE2b with {node.DIGEST_BYTES} bytes and the person `holdfast-tree`",
+        f"more than {node.INLINE_BYTES_MAX:,} bytes stands by itself",
+        f"the sum is at least {node.NODE_BYTES_MIN} and",
+        f"at least {node.NODE_BYTES_MAX:,} or XXH3-64(key, seed = level) · {node.NODE_BYTES:,} <",
+        f"older than {GRACE_SECONDS} seconds",
+        f"more than {keys.ENCODED_MAX}",
+        *(f"| `{key}`" for key in (ROOT_KEY, OWNER_KEY, TURN_KEY)),
+        *(f"| `{prefix}<" for prefix in (NODE_PREFIX, VALUE_PREFIX, LIST_PREFIX)),
+        *(f"| `{chr(kind[0])}" for kind in (keys.META, keys.BRANCH, keys.TAG, keys.PIN, keys.SCHEMA, keys.LINE)),
+        *(f"| `{chr(kind[0])}" for kind in (keys.HASH, keys.MERGE, keys.TRUNK, keys.ROW, keys.UNIQUE)),
+    ):
+        assert said.lower() in " ".join(page.split()).lower(), said

@@ -240,12 +240,12 @@ class Disk(KVStore):
         return StoreError(f"the store in {folder}: {error}")
 
 
+_FULL = (
+    "no room in {folder}, on the disk or within its size_limit: {error}; free some, as gc() does, and retry;"
+    " nothing committed was lost"
+)
 _OURS: tuple[tuple[Any, type[HoldfastError], str], ...] = (
-    (
-        apsw.FullError,
-        StoreFull,
-        "no room in {folder}, on the disk or within its size_limit: {error}; free some, as gc() does, and retry",
-    ),
+    (apsw.FullError, StoreFull, _FULL),
     ((apsw.NotADBError, apsw.CorruptError), StoreCorrupt, "{folder} is damaged: {error}; restore it from a copy"),
     ((apsw.BusyError, apsw.LockedError), Timeout, f"another process held {{folder}} for {WAIT_SECONDS:g} s; retry"),
     (apsw.TooBigError, ValueTooLarge, "a value is too large for {folder}: {error}; split it up"),

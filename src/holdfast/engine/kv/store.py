@@ -78,7 +78,7 @@ class KVStore(ABC):
     def __contains__(self, key: object) -> bool:
         """Tell whether a key has a value."""
 
-    def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:  # noqa: ARG002 - as it is to be
+    def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:  # noqa: ARG002 - for who has it
         """Set a key's value if it is `expected` (None: there is none) at that moment; tell whether it was.
 
         Atomic for all who use the store, in whatever process. Durable when it returns True, and with it all that was
@@ -86,7 +86,7 @@ class KVStore(ABC):
         """
         raise Unsupported(f"{type(self).__name__} has no compare_and_set")
 
-    def delete(self, *keys: str) -> None:  # noqa: ARG002 - as it is to be
+    def delete(self, *keys: str) -> None:  # noqa: ARG002 - for who has it
         """Remove these keys, those that are there. It need not be durable."""
         raise Unsupported(f"{type(self).__name__} has no delete")
 
@@ -119,7 +119,7 @@ class KVStore(ABC):
         """Whether other processes may have the store open."""
         return True
 
-    def compact(self) -> None:  # noqa: B027 - most stores have nothing to do
+    def compact(self) -> None:  # noqa: B027 - most have nothing to do
         """Rewrite the store's files, if it has any, so that nothing of what was deleted is left in them."""
 
     def close(self) -> None:  # noqa: B027 - as above

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 from holdfast.engine.tree import keys
 from holdfast.engine.tree.draft import Draft
-from holdfast.engine.tree.keys import BORN, BRANCH, ENDED, ROW, TAG, TOUCH, TRUNK
+from holdfast.engine.tree.keys import BORN, BRANCH, COMMIT, ENDED, HASH, ROW, SCHEMA, TAG, TOUCH, TRUNK
 from holdfast.engine.tree.nodes import Nodes
-from holdfast.engine.tree.records import commit_record, line_record
+from holdfast.engine.tree.records import commit_record, line_record, unpacked
 from holdfast.engine.tree.tree import Tree
 from holdfast.errors import StoreCorrupt
 
@@ -55,6 +56,23 @@ def _nodes(tree: Tree, digest: bytes, first: bytes | None) -> Iterator[str]:
 def _entries(tree: Tree) -> Iterator[str]:
     """Yield where entries that are written together are not there together."""
     yield from _names(tree)
+    yield from _schemas(tree)
+    yield from _versions(tree)
+    for key, held in tree.prefix(keys.LINE):
+        if key[25:26] == TOUCH:
+            kind, version = keys.touched_version(key)
+            told = version if kind == BORN else keys.end_key(version, keys.point_of(key[1:]))
+            if tree.held(told) is None:
+                yield f"commit {keys.point_of(key[1:]).n} of line {key[1:17].hex()} touched a version that is missing"
+        elif key[17:] == b"\xff" * 8:
+            yield from _seal(tree, key, tree.load(key, held))
+        elif key[25:] == COMMIT:
+            digest = commit_record(tree.load(key, held)).hash
+            if tree.get(HASH + digest) != key[1:25]:
+                yield f"commit {digest.hex()[:12]} cannot be found by its hash"
+
+
+def _versions(tree: Tree) -> Iterator[str]:
     version = b""
     for key, _ in tree.prefix(ROW):
         if key[-1:] == BORN:
@@ -67,14 +85,6 @@ def _entries(tree: Tree) -> Iterator[str]:
                 continue
         if tree.held(keys.touch_key(place, kind, version)) is None:
             yield f"commit {place.n} of line {place.line} does not know of a version that it made or ended"
-    for key, held in tree.prefix(keys.LINE):
-        if key[25:26] == TOUCH:
-            kind, version = keys.touched_version(key)
-            told = version if kind == BORN else keys.end_key(version, keys.point_of(key[1:]))
-            if tree.held(told) is None:
-                yield f"commit {keys.point_of(key[1:]).n} of line {key[1:17].hex()} touched a version that is missing"
-        elif key[17:] == b"\xff" * 8:
-            yield from _seal(tree, key, tree.load(key, held))
 
 
 def _names(tree: Tree) -> Iterator[str]:
@@ -84,6 +94,13 @@ def _names(tree: Tree) -> Iterator[str]:
     for key, raw in tree.load_many(tree.prefix(TAG)):
         if tree.held(keys.head_key(raw[:16].hex())) is None:
             yield f"tag {key[1:].decode(errors='replace')!r} is on a line that is not there"
+
+
+def _schemas(tree: Tree) -> Iterator[str]:
+    for key, raw in tree.load_many(tree.prefix(SCHEMA)):
+        digest, text = unpacked(raw)
+        if hashlib.sha256(text.encode()).digest() != digest:
+            yield f"version {int.from_bytes(key[1:])} of the schema is damaged"
 
 
 def _seal(tree: Tree, key: bytes, raw: bytes) -> Iterator[str]:

@@ -26,6 +26,7 @@ from holdfast.errors import (
     ReadOnly,
     StoreClosed,
     StoreError,
+    StoreFull,
     StoreUnavailable,
     Timeout,
     TransactionOpen,
@@ -128,11 +129,21 @@ class TreeSession:
     def _published(self, state: State, draft: Draft) -> State | None:
         """Make a draft the newest state; then work off what is superfluous, which never costs the commit."""
         shared, now_us = self._shared, self.clock.now_us()
-        after = publish(shared, state, draft, now_us, shared.cleared)
+        try:
+            after = publish(shared, state, draft, now_us, shared.cleared)
+        except StoreFull:  # room for it may be taken by what nobody needs
+            if not self._make_room(state, now_us):
+                raise
+            after = publish(shared, state, draft, now_us, shared.cleared)
         if after is not None and after is not state:
             with contextlib.suppress(HoldfastError):
                 shared.cleared = sweep.work_off(shared, after, now_us)
         return after
+
+    def _make_room(self, state: State, now_us: int) -> bool:
+        before = self._shared.cleared
+        self._shared.cleared = sweep.work_off(self._shared, state, now_us, None)
+        return self._shared.cleared > before
 
     def write_together(self, work: Callable[[Any], Result]) -> Result:
         """Let `work` write, perhaps along with the work of others; return what it returns once it is durable.

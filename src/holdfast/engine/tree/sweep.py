@@ -23,7 +23,7 @@ from holdfast.engine.tree.publish import LIST_PREFIX, State, Superseded, list_ke
 from holdfast.engine.tree.root import ROOT_KEY, Root, root_bytes
 from holdfast.engine.tree.shared import Shared
 from holdfast.engine.tree.tree import Tree
-from holdfast.errors import BranchMoved, StoreCorrupt
+from holdfast.errors import BranchMoved
 
 GRACE_SECONDS = 5
 """How long a superseded node is kept for readers of other processes."""
@@ -52,7 +52,7 @@ def work_off(shared: Shared, state: State, now_us: int | None, lists_max: int | 
             break
         raw = store.get(list_key(epoch, writer))
         if raw:
-            told = superseded(raw, list_key(epoch, writer))
+            told = superseded(raw)
             if now_us is not None and abs(now_us - told.at_us) < GRACE_SECONDS * 1_000_000:
                 break
             dead = list(_dead(tree, told))
@@ -69,12 +69,12 @@ def _waiting(root: Root) -> Iterator[tuple[int, str]]:
             yield epoch, part.writer
 
 
-def superseded(raw: bytes, key: str) -> Superseded:
-    """Return a list. Raises StoreCorrupt."""
+def superseded(raw: bytes) -> Superseded:
+    """Return a list; of one that is damaged an empty one: what it named is found as orphans."""
     try:
         return _decoder.decode(unchecked(raw))
-    except (msgspec.DecodeError, Damaged) as error:
-        raise StoreCorrupt(f"{key} is damaged: {error}; gc() drops it") from error
+    except (msgspec.DecodeError, Damaged):
+        return Superseded(0, (), ())
 
 
 def _dead(tree: Tree, told: Superseded) -> Iterator[str]:
@@ -147,7 +147,7 @@ def _listed(shared: Shared, state: State) -> Iterator[str]:
         yield key
         raw = shared.store.get(key)
         if raw:
-            told = superseded(raw, key)
+            told = superseded(raw)
             yield from (node_key(digest) for digest, _, _ in told.nodes)
             yield from (value_key(digest) for digest, _ in told.values)
 

@@ -1,0 +1,78 @@
+"""0009: what a commit of one row costs over key-value stores, by the rows there are."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from holdfast.engine.contract import Engine
+from holdfast.engine.kv import Disk, Memory
+from holdfast.engine.sqlite import SqliteEngine
+from holdfast.engine.tree import TreeEngine, node
+from holdfast.testing.schemas import STEPS
+from holdfast.versions.edits import Put
+from holdfast.versions.history import Versions
+
+COMMITS = 200
+NODE_BYTES = ((500, 150), (1_000, 300), (2_500, 600))
+
+
+class Counting(Memory):
+    """Counts what is written."""
+
+    nodes = size = 0
+
+    def set_many(self, **values: bytes) -> None:
+        self.nodes += sum(key.startswith("hf/n/") for key in values)
+        self.size += sum(map(len, values.values()))
+        super().set_many(**values)
+
+
+def _filled(engine: Engine, rows: int) -> Versions:
+    versions = Versions(engine.session())
+    versions.create_table("main", STEPS)
+    for first in range(0, rows, 1_000):
+        numbers = range(first, min(first + 1_000, rows))
+        versions.commit("main", [_step(number, f"{number} {'x' * 40}") for number in numbers])
+    return versions
+
+
+def _step(number: int, note: str) -> Put:
+    return Put("steps", {"run_id": f"run-{number // 100}", "step": number, "note": note})
+
+
+def _milliseconds(versions: Versions, rows: int) -> float:
+    taken = []
+    for count in range(COMMITS):
+        began = time.perf_counter()
+        versions.commit("main", [_step(count * 7_919 % rows, f"{count} {'y' * 40}")])
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken) * 1_000
+
+
+def main() -> None:
+    """Print a table of what a commit writes, and one of how long it takes."""
+    print("| bytes of a node | rows | nodes a commit | bytes a commit |\n|--:|--:|--:|--:|")
+    usual = node.NODE_BYTES, node.NODE_BYTES_MIN
+    for sizes in NODE_BYTES:
+        node.NODE_BYTES, node.NODE_BYTES_MIN = sizes
+        for rows in (100, 10_000):
+            store = Counting()
+            versions = _filled(TreeEngine.open(store), rows)
+            store.nodes = store.size = 0
+            _milliseconds(versions, rows)
+            print(f"| {sizes[0]} | {rows} | {store.nodes / COMMITS:.1f} | {store.size / COMMITS:.0f} |")
+    node.NODE_BYTES, node.NODE_BYTES_MIN = usual
+    print("\n| rows | memory | folder, process | folder, full | SQLite file, full |\n|--:|--:|--:|--:|--:|")
+    for rows in (100, 10_000):
+        with tempfile.TemporaryDirectory() as folder:
+            engines: list[Engine] = [
+                TreeEngine.open(Memory()),
+                TreeEngine.open(Disk(Path(folder, "a"), durability="process")),
+                TreeEngine.open(Disk(Path(folder, "b"))),
+                SqliteEngine.open(Path(folder, "c.db")),
+            ]
+            times = [_milliseconds(_filled(engine, rows), rows) for engine in engines]
+            print(f"| {rows} | " + " | ".join(f"{each:.2f} ms" for each in times) + " |")
