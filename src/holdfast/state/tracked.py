@@ -10,6 +10,7 @@ Copies, slices and pickles are plain: they belong to nobody. Code in C that writ
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -124,7 +125,7 @@ class StateList(list[Any]):
         if isinstance(index, slice):
             places = range(len(self))[index]
             return min(places[0], places[-1]) if places else min(places.start, len(self))
-        at = index.__index__()
+        at = operator.index(index)
         return max(at + len(self), 0) if at < 0 else at
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401
