@@ -114,12 +114,24 @@ class MapNode(Container):
         if not last:
             return {}
         order: list[Any] = []
+        before: Node | None = None
         for key in reversed(value):
-            if len(order) == len(last):
+            if key not in last:
+                before = self.entries.get(key)
                 break
-            if key in last:
-                order.append(key)
-        return {key: self.top + GAP * at for at, key in enumerate(reversed(order), 1)}
+            order.append(key)
+        return self._places_at_the_end(order[::-1], -(2**63) if before is None else before.place)
+
+    def _places_at_the_end(self, keys: list[Any], place: int) -> dict[Any, int]:
+        """Return new places for the last keys, but for those that stand behind `place` in their order as they are."""
+        found: dict[Any, int] = {}
+        for key in keys:
+            node = self.entries.get(key)
+            if not found and node is not None and node.place > place:
+                place = node.place
+            else:
+                found[key] = self.top + GAP * (len(found) + 1)
+        return found
 
     def _settle_entries(self, changed: dict[Any, Node | None]) -> None:
         for key, node in changed.items():
