@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from bench import budget, collect, decisions, search, writers
+from bench import budget, collect, decisions, search, state, writers
 
 DETAILS = {
     "writers": writers.main,
     "search": search.main,
+    "state": state.main,
     "collect": collect.main,
     "decisions": decisions.main,
 }

@@ -16,7 +16,7 @@ from statistics import median
 
 import apsw
 
-from bench import collect, search, store, writers
+from bench import collect, search, state, store, writers
 from bench.measure import Budget, Row, markdown
 from bench.peers import Peer
 from bench.plot import draw
@@ -57,6 +57,8 @@ def measured(folder: Path, *, quick: bool) -> Iterator[Row]:
     """Yield all rows."""
     yield from measured_store(folder, quick=quick)
     yield measured_writers(quick=quick)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        yield from state.measure(Path(temporary), 200 if quick else state.STEPS)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         yield search.top_ten(Path(temporary), 1_000 if quick else search.VECTORS)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
