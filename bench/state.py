@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -18,6 +19,7 @@ import msgspec
 
 from bench.measure import Budget, Row, Step, Took, compared, in_turns, interleaved, print_table
 from bench.peers import Peer
+from bench.report import RESULTS, save
 from bench.store import plain_database
 from bench.workload import (
     ARRAY_BYTES,
@@ -285,5 +287,10 @@ def measure(folder: Path, steps: int = STEPS) -> Iterator[Row]:
 
 
 def main() -> None:
+    load, began, rows = os.getloadavg()[0], time.monotonic(), list[Row]()
     with tempfile.TemporaryDirectory(dir=os.environ.get("HOLDFAST_BENCH_FOLDER")) as folder:
-        print_table("states", list(measure(Path(folder))))
+        for row in measure(Path(folder)):
+            print(f"{time.monotonic() - began:4.0f} s: {row.work}: {row.ratio:.2f} x {row.floor}", flush=True)
+            rows.append(row)
+    print_table("states", rows)
+    save(rows, RESULTS / "state", load)
