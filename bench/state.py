@@ -5,6 +5,7 @@ The peers wait for no disk, which is what `process` promises: they stand beside 
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from bench.measure import Budget, Row, Step, Took, compared, in_turns, interleaved, print_table
+from bench.measure import Budget, Row, Step, Took, compared, in_turns, interleaved, print_table, ratios_of
 from bench.peers import Peer
 from bench.report import RESULTS, save
 from bench.store import plain_database
@@ -99,6 +100,7 @@ class Bench:
         self.works = Works(opened, folder / "ours", steps)
         self.plain = plain_database(folder / "plain.db", durability)
         self.peers: list[Peer] = []
+        self.numbers = itertools.count()
 
     def join(self, names: Sequence[str]) -> None:
         """Let peers take part."""
@@ -106,6 +108,9 @@ class Bench:
 
     def asked(self, work: str) -> dict[str, Step]:
         return {name: step for peer in self.peers for name, step in peer.asked(work).items()}
+
+    def _rounds(self, contestants: Mapping[str, Step]) -> dict[str, list[Took]]:
+        return {name: rounds[EARLY:] for name, rounds in in_turns(contestants, ROUNDS).items()}
 
     def let_all(self, work: str) -> None:
         """Let all do something that is not compared."""
@@ -117,7 +122,7 @@ class Bench:
     def bare(self, number: int) -> None:
         """Insert the bytes of a step."""
         text = msgspec.json.encode(exchange(number)).decode()
-        self.plain.execute(INSERT, ("bare", number, text))
+        self.plain.execute(INSERT, ("bare", next(self.numbers), text))
 
     def bare_small(self, number: int) -> None:
         self.plain.execute(INSERT, ("small", number, str(number)))
@@ -125,31 +130,23 @@ class Bench:
     def conversation(self, budget: Budget | None, *, processor: bool = False) -> list[Row]:
         """Compare the last steps of a conversation with a bare insert, and with the first steps of another one."""
         self.let_all("grow")
-        contestants: dict[str, Step] = {"bare": self.bare}
-        for when in ("late", "early"):
-            contestants[when] = self.works.works[f"{when} step"]
-            contestants |= {f"{when} {name}": step for name, step in self.asked(f"{when} step").items()}
-        found = {name: rounds[EARLY:] for name, rounds in in_turns(contestants, ROUNDS).items()}
+        works = self.works.works
+        found = self._rounds({"bare": self.bare, "late": works["late step"], "early": works["early step"]})
         late, early, bare = found["late"], found["early"], found["bare"]
+        row = compared(f"a step of a conversation, {self.how}", late, "bare insert", bare, budget)
         peers = [peer.name for peer in self.peers if peer.works]
-        rows = [
-            compared(
-                f"a step of a conversation, {self.how}",
-                late, "bare insert", bare, budget, {name: found[f"late {name}"] for name in peers},
-            )
-        ]  # fmt: skip
+        for name in peers:  # by themselves, for what they write keeps the disk busy for long
+            of = {when: self.asked(f"{when} step")[name] for when in ("late", "early")}
+            rounds = self._rounds({"bare": self.bare, **of})
+            found |= {f"late {name}": rounds["late"], f"early {name}": rounds["early"]}
+            found[f"bare {name}"] = rounds["bare"]
+        rows = [_with(row, {name: median(ratios_of(found[f"late {name}"], found[f"bare {name}"])) for name in peers})]
         if processor:
             used, floor = ([one._replace(seconds=one.cpu) for one in of] for of in (late, bare))
             name = "… time of the processor"
             rows.append(compared(name, used, "bare insert", floor, Budget(most_us=100)))
         times = compared(f"step {self.steps:,} against step 10, {self.how}", late, "step 10", early, Budget(1.2))
-        ratios = {
-            name: median(
-                one.seconds / least.seconds
-                for one, least in zip(found[f"late {name}"], found[f"early {name}"], strict=True)
-            )
-            for name in peers
-        }
+        ratios = {name: median(ratios_of(found[f"late {name}"], found[f"early {name}"])) for name in peers}
         rows.append(_with(times, ratios))
         if written(early):
             rows.append(
