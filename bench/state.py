@@ -18,7 +18,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from bench.measure import Budget, Row, Step, Took, compared, in_turns, interleaved, print_table, ratios_of
+from bench.measure import Budget, Row, Step, Took, compared, in_turns, interleaved, print_table, ratios_of, took
 from bench.peers import Peer
 from bench.report import RESULTS, save
 from bench.store import plain_database
@@ -116,8 +116,7 @@ class Bench:
         """Let all do something that is not compared."""
         self.works.works[work](0)
         for step in self.asked(work).values():
-            assert not callable(step)
-            step.took(0, 1)
+            took(step, 0)
 
     def bare(self, number: int) -> None:
         """Insert the bytes of a step."""
@@ -129,17 +128,17 @@ class Bench:
 
     def conversation(self, budget: Budget | None, *, processor: bool = False) -> list[Row]:
         """Compare the last steps of a conversation with a bare insert, and with the first steps of another one."""
-        self.let_all("grow")
         works = self.works.works
+        self.works.grow(0)
         found = self._rounds({"bare": self.bare, "late": works["late step"], "early": works["early step"]})
         late, early, bare = found["late"], found["early"], found["bare"]
         row = compared(f"a step of a conversation, {self.how}", late, "bare insert", bare, budget)
         peers = [peer.name for peer in self.peers if peer.works]
-        for name in peers:  # by themselves, for what they write keeps the disk busy for long
+        for name in peers:  # by themselves, and later: what they write keeps the disk busy for long
             of = {when: self.asked(f"{when} step")[name] for when in ("late", "early")}
+            took(self.asked("grow")[name], 0)
             rounds = self._rounds({"bare": self.bare, **of})
-            found |= {f"late {name}": rounds["late"], f"early {name}": rounds["early"]}
-            found[f"bare {name}"] = rounds["bare"]
+            found |= {f"{when} {name}": rounds[when] for when in ("late", "early", "bare")}
         rows = [_with(row, {name: median(ratios_of(found[f"late {name}"], found[f"bare {name}"])) for name in peers})]
         if processor:
             used, floor = ([one._replace(seconds=one.cpu) for one in of] for of in (late, bare))
