@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from bench import budget, collect, decisions, search, tree, writers
+from bench import budget, collect, decisions, search, state, tree, writers
 
 DETAILS = {
     "writers": writers.main,
     "search": search.main,
+    "state": state.main,
     "collect": collect.main,
     "decisions": decisions.main,
     "tree": tree.main,

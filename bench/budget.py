@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-import apsw
-
-from bench import collect, search, store, writers
+from bench import collect, search, state, store, writers
 from bench.measure import Budget, Row, markdown
 from bench.peers import Peer
-from bench.plot import draw
+from bench.report import RESULTS, save
 
-RESULTS = Path(__file__).parent / "results"
 PUBLISHED = Path(__file__).parents[1] / "docs"
 
 
@@ -58,6 +51,8 @@ def measured(folder: Path, *, quick: bool) -> Iterator[Row]:
     yield from measured_store(folder, quick=quick)
     yield measured_writers(quick=quick)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        yield from state.measure(Path(temporary), 200 if quick else state.STEPS)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
         yield search.top_ten(Path(temporary), 1_000 if quick else search.VECTORS)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         yield from collect.measure(200 if quick else 2_000, Path(temporary), first=False)
@@ -74,20 +69,6 @@ def main(arguments: list[str]) -> None:
         for row in measured(Path(temporary), quick=options.quick):
             print(f"{time.monotonic() - began:4.0f} s: {row.work}: {row.ratio:.2f} x {row.floor}", flush=True)
             found.append(row)
-    report = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "holdfast": version("holdfast"),
-        "python": platform.python_version(),
-        "sqlite": apsw.sqlite_lib_version(),
-        "processors": os.cpu_count(),
-        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
-        "quick": options.quick,
-        "rows": [row.as_json() for row in found],
-    }
-    took = time.monotonic() - began
-    print(f"\n{markdown(found)}\n\n{took:.0f} s, load {report['load']} on {report['processors']} processors")
-    RESULTS.mkdir(exist_ok=True)
+    print(f"\n{markdown(found)}\n\n{time.monotonic() - began:.0f} s", flush=True)
     for place in (RESULTS / "latest", *([PUBLISHED / "performance"] if options.publish else [])):
-        place.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
-        draw(found, place.with_suffix(".svg"), f"Holdfast {report['holdfast']}, {report['date']}")
-        print(f"{place.with_suffix('.json')} and .svg")
+        save(found, place, load, quick=options.quick)

@@ -8,17 +8,29 @@ left them. Of the ratios of all rounds the median is told, and between which the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median, quantiles
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+IO = Path("/proc/self/io")
+"""Where Linux says what a process has written."""
+
+
+class Took(NamedTuple):
+    """What one time of some work took: seconds, seconds of the processor, and bytes that were written."""
+
+    seconds: float
+    cpu: float = 0.0
+    written: float = 0.0
 
 
 class Timed(Protocol):
     """Something that knows itself how long its work took."""
 
-    def seconds(self, number: int, calls: int) -> float:
-        """Do the work of a round, so many times in a row; return the seconds of one time."""
+    def took(self, number: int, calls: int) -> Took:
+        """Do the work of a round, so many times in a row; return what one time took."""
         ...
 
 
@@ -32,9 +44,9 @@ class Prepared:
     prepare: Callable[[int], object]
     step: Callable[[int], object]
 
-    def seconds(self, number: int, _: int) -> float:
+    def took(self, number: int, _: int) -> Took:
         self.prepare(number)
-        return seconds(self.step, number)
+        return took(self.step, number)
 
 
 @dataclass(frozen=True)
@@ -107,14 +119,46 @@ class Row:
         }
 
 
-def seconds(step: Step, number: int, calls: int = 1) -> float:
-    """Return how long one of so many calls takes."""
+def written_bytes() -> int:
+    """Return how many bytes this process has handed over to be written; 0 where the system does not say."""
+    if not IO.exists():
+        return 0
+    return int(IO.read_text().partition("wchar: ")[2].split()[0])
+
+
+def took(step: Step, number: int, calls: int = 1) -> Took:
+    """Return what one of so many calls takes."""
     if not callable(step):
-        return step.seconds(number, calls)
-    start = time.perf_counter()
+        return step.took(number, calls)
+    written, cpu, start = written_bytes(), time.process_time(), time.perf_counter()
     for _ in range(calls):
         step(number)
-    return (time.perf_counter() - start) / calls
+    elapsed, used = time.perf_counter() - start, time.process_time() - cpu
+    return Took(elapsed / calls, used / calls, (written_bytes() - written) / calls)
+
+
+def seconds(step: Step, number: int, calls: int = 1) -> float:
+    """Return how long one of so many calls takes."""
+    return took(step, number, calls).seconds
+
+
+def in_turns(
+    contestants: Mapping[str, Step], times: int, *, calls: int = 1, warm: bool = True
+) -> dict[str, list[Took]]:
+    """Let all work in turns, after a round that is not counted (unless `warm` is false); return what each round took.
+
+    What takes microseconds is called several times in a row, else it is measured with what the others left in the
+    processor's caches.
+    """
+    found: dict[str, list[Took]] = {name: [] for name in contestants}
+    for number in range(0 if warm else 1, times + 1):
+        names = list(contestants)
+        first = number % len(names)
+        for name in (*names[first:], *names[:first]):
+            one = took(contestants[name], number, calls)
+            if number:
+                found[name].append(one)
+    return found
 
 
 def interleaved(  # noqa: PLR0913 - what is compared, and how
@@ -129,35 +173,35 @@ def interleaved(  # noqa: PLR0913 - what is compared, and how
     calls: int = 1,
     warm: bool = True,
 ) -> Row:
-    """Let all work in turns, after a round that is not counted (unless `warm` is false), and compare them.
+    """Let all work in turns, and compare how long they take."""
+    found = in_turns({"": ours, floor_name: floor, **(peers or {})}, times, calls=calls, warm=warm)
+    return compared(work, found[""], floor_name, found[floor_name], budget, {name: found[name] for name in peers or {}})
 
-    What takes microseconds is called several times in a row, else it is measured with what the others left in the
-    processor's caches.
-    """
-    contestants: dict[str, Step] = {"": ours, floor_name: floor, **(peers or {})}
-    took: dict[str, list[float]] = {name: [] for name in contestants}
-    cpu: list[float] = []
-    for number in range(0 if warm else 1, times + 1):
-        names = list(contestants)
-        first = number % len(names)
-        for name in (*names[first:], *names[:first]):
-            before = time.process_time()
-            found = seconds(contestants[name], number, calls)
-            if number:
-                took[name].append(found)
-                if not name:
-                    cpu.append((time.process_time() - before) / calls)
-    ratios = {name: [a / b for a, b in zip(of, took[floor_name], strict=True)] for name, of in took.items()}
+
+def compared(
+    work: str,
+    ours: Sequence[Took],
+    floor_name: str,
+    floor: Sequence[Took],
+    budget: Budget | None = None,
+    peers: Mapping[str, Sequence[Took]] | None = None,
+) -> Row:
+    """Return the row of how long the work of some rounds took."""
     return Row(
         work,
-        median(took[""]) * 1e6,
+        median(one.seconds for one in ours) * 1e6,
         floor_name,
-        median(took[floor_name]) * 1e6,
+        median(one.seconds for one in floor) * 1e6,
         budget,
-        tuple(ratios[""]),
-        None if isinstance(ours, Prepared) else median(cpu) * 1e6,
-        {name: median(ratios[name]) for name in peers or {}},
+        ratios_of(ours, floor),
+        median(one.cpu for one in ours) * 1e6,
+        {name: median(ratios_of(of, floor)) for name, of in (peers or {}).items()},
     )
+
+
+def ratios_of(of: Sequence[Took], floor: Sequence[Took]) -> tuple[float, ...]:
+    """Return how many times the floor each round took."""
+    return tuple(one.seconds / least.seconds for one, least in zip(of, floor, strict=True))
 
 
 def print_table(title: str, rows: list[Row]) -> None:

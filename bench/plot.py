@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.measure import Row
 
-COLOURS = {"doltlite": "#c44e52", "deeplake": "#8172b2", "sqlite_vec": "#937860"}
+COLOURS = {"doltlite": "#c44e52", "deeplake": "#8172b2", "sqlite_vec": "#937860", "kvgit": "#da8bc3", "agex": "#55a868"}
 
 
 def draw(rows: list[Row], path: Path, title: str) -> None:

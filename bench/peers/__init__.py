@@ -1,7 +1,7 @@
 """Other systems, each in a process of its own: one takes over the process's SQLite, another brings threads of its own.
 
 A peer's module is run with a folder and numbers of rows. It says which works it can do, then does one whenever it is
-asked, and answers with the seconds that it took.
+asked, and answers with the seconds that it took, and the bytes that it wrote.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench.measure import Took, written_bytes
 
 CALLS_SECONDS_MAX = 0.02
 """After so long no further call in a row is made."""
@@ -58,7 +60,7 @@ class Asked:
     peer: Peer
     work: str
 
-    def seconds(self, number: int, calls: int) -> float:
+    def took(self, number: int, calls: int) -> Took:
         child = self.peer.child
         assert child.stdin
         assert child.stdout
@@ -67,7 +69,7 @@ class Asked:
         said = child.stdout.readline()
         if not said:
             raise RuntimeError(f"{self.peer.name} ended at {self.work} {number}: {child.communicate()[1]}")
-        return float(json.loads(said))
+        return Took(*json.loads(said))
 
 
 def serve(works: Mapping[str, Work | tuple[Work, Work]], bytes_of_row: float = 0) -> None:
@@ -77,12 +79,13 @@ def serve(works: Mapping[str, Work | tuple[Work, Work]], bytes_of_row: float = 0
     print(json.dumps([list(works), bytes_of_row]), file=answers, flush=True)
     for line in sys.stdin:
         work, number, calls = json.loads(line)
-        found = works[work]
-        prepare, step = found if isinstance(found, tuple) else (None, found)
+        asked = works[work]
+        prepare, step = asked if isinstance(asked, tuple) else (None, asked)
         if prepare is not None:
             prepare(number)
-        start, done, elapsed = time.perf_counter(), 0, 0.0
+        written, start, done, elapsed = written_bytes(), time.perf_counter(), 0, 0.0
         while done < calls and elapsed < CALLS_SECONDS_MAX:
             step(number)
             done, elapsed = done + 1, time.perf_counter() - start
-        print(json.dumps(elapsed / done), file=answers, flush=True)
+        found = Took(elapsed / done, 0.0, (written_bytes() - written) / done)
+        print(json.dumps(found), file=answers, flush=True)

@@ -11,6 +11,7 @@ The tail is what stands beside the JSON text of a value: buffers of arrays and b
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import Any
 
@@ -52,7 +53,7 @@ def packed(tail: bytes | memoryview) -> tuple[bytes | None, bool]:
     if not len(tail):
         return None, False
     if len(tail) >= PACKED_BYTES_MIN:
-        compressed = _zstandard().ZstdCompressor(level=_LEVEL).compress(tail)
+        compressed = _packers().compressor.compress(tail)
         if len(compressed) < len(tail) * _PACKED_SHARE_MAX:
             return compressed, True
     return bytes(tail), False
@@ -62,10 +63,10 @@ def unpacked(form: str, data: bytes | None) -> bytes:
     """Return a tail, or a chunk of one, from what is stored of it. Raises StoreCorrupt."""
     if _IS_PACKED not in form:
         return data or b""
-    zstandard = _zstandard()
+    packers = _packers()
     try:
-        return bytes(zstandard.ZstdDecompressor().decompress(data or b""))
-    except zstandard.ZstdError as error:
+        return bytes(packers.decompressor.decompress(data or b""))
+    except packers.error as error:
         raise StoreCorrupt(f"a stored value cannot be decompressed: {error}; run verify") from error
 
 
@@ -77,8 +78,17 @@ def text_in(form: str, value: str | None, data: bytes | None) -> str | None:
     return None if meta.get("chunks") else unpacked(form, data)[: meta.get("text", 0)].decode()
 
 
-@cache
-def _zstandard() -> Any:  # noqa: ANN401 - a module
-    import zstandard  # noqa: PLC0415 - 5 ms that a store of short values does not pay
+class _Packers(threading.local):
+    """A thread's own compressor and decompressor: making one takes as long as using it, and they cannot be shared."""
 
-    return zstandard
+    def __init__(self) -> None:
+        import zstandard  # noqa: PLC0415 - 5 ms that a store of short values does not pay
+
+        self.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+        self.error = zstandard.ZstdError
+
+
+@cache
+def _packers() -> _Packers:
+    return _Packers()

@@ -122,14 +122,18 @@ class Leaf(Node):
 
     def draft_encoded(self, encoded: Encoded, draft: Draft, place: int) -> None:
         """Draft the row of an encoded value, if it is another than before, or stands elsewhere."""
-        if place != self.place or digest_of(encoded) != self.digest:
-            self.write(encoded, draft, place, new=False)
+        digest = digest_of(encoded)
+        if place != self.place or digest != self.digest:
+            self._write(encoded, digest, draft, place, new=False)
         else:
             draft.then(self._unchanged)
 
     def write(self, encoded: Encoded, draft: Draft, place: int, *, new: bool) -> None:
         """Draft the row of an encoded value, and what is new of its chunks."""
-        digest, content = digest_of(encoded), content_of(encoded)
+        self._write(encoded, digest_of(encoded), draft, place, new=new)
+
+    def _write(self, encoded: Encoded, digest: bytes, draft: Draft, place: int, *, new: bool) -> None:
+        content = content_of(encoded)
         draft.put(self.address, content.cells(place), new=new)
         tail: Buffer = content.tail if content.is_chunked else b""
         chunks = draft_chunks(self.chunks, tail, inside(self.address), draft)
