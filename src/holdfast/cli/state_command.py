@@ -23,7 +23,7 @@ WIDTH = 100
 
 @click.command(short_help="Show the variables of a branch, or of a commit.")
 @click.argument("key", required=False)
-@click.option("--namespace", metavar="NAME", help="Those of a sub-agent: names joined by '/'.")
+@click.option("--namespace", metavar="NAME", help="Those of a nested agent: names joined by '/'.")
 @click.option("--at", metavar="REF", help="As they were at this branch, tag or commit.")
 @click.option("--diff", "since", metavar="REF", help="What differs from this branch, tag or commit.")
 @click.option("--events", is_flag=True, help="The log instead of the variables.")

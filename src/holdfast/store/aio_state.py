@@ -48,7 +48,7 @@ class State:
         return State(lambda question: ask(lambda _: question(state)))
 
     def namespace(self, name: str) -> Self:
-        """Return the variables of a sub-agent. Raises InvalidValue when they are first asked for."""
+        """Return the variables of a nested agent. Raises InvalidValue when they are first asked for."""
         ask = self._ask
         return type(self)(lambda question: ask(lambda state: question(state.namespace(name))))
 

@@ -26,7 +26,7 @@ CASES = {
     "nested": ({"a": (1, [Decimal(1)])}, '{"a":[1,["1"]]}'),
     "dataclass": (
         Conflict("t", (1,), "c", 0, 1, b"a"),
-        '{"table":"t","key":[1],"column":"c","base":0,"ours":1,"theirs":"YQ==","constraint":null,"candidates":[]}',
+        '{"table":"t","key":[1],"column":"c","base":0,"ours":1,"theirs":"YQ==","constraint":null,"candidates":[],"place":null}',
     ),
 }
 
