@@ -18,7 +18,10 @@ from holdfast.errors import HoldfastError, StoreCorrupt
 from holdfast.state.signing import KeyFile
 from tests.unit.core.codec.strategies import values
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Generating overly large repr"),  # some values are 140 KB of text
+]
 names = st.sampled_from([
     "type", "fields", "name", "value", "version", "data", "dtype", "shape", "order", "at", "zone", "fold",
     "key", "mac", "buffers", "set", "extra", "unset", "index", "names", "columns", "values", "numpy", "texts",

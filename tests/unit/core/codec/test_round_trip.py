@@ -15,7 +15,10 @@ from holdfast.core.codec import Codec, Encoded
 from tests.unit.core.codec.samples import same
 from tests.unit.core.codec.strategies import elements, json_values, values
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Generating overly large repr"),  # some values are 140 KB of text
+]
 codec = Codec()
 
 
