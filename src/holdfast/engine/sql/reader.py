@@ -193,20 +193,20 @@ class SqlSnapshot(NetChanges):
     def rows(self, table: Table, vector: VersionVector, keys: Iterable[Key] | None = None) -> Iterator[Row]:
         """Yield the rows that `vector` sees, of these keys or all."""
         if keys is None:
-            yield from map(self._row, self._db.rows(self._rows_query(table, vector, 0)))
+            yield from map(self._row, self._db.rows(*self._rows_query(table, vector, 0)))
             return
-        sql = self._rows_query(table, vector, len(key_cells(table)))
+        sql, numbers = self._rows_query(table, vector, len(key_cells(table)))
         for key in keys:
             on_disk = key if table.primary_key else (self._names.id_of(str(key[0])), *key[1:])
-            yield from map(self._row, self._db.rows(sql, on_disk))
+            yield from map(self._row, self._db.rows(sql, [*numbers, *on_disk]))
 
     def scan(self, table: Table, vector: VersionVector, prefix: Key) -> Iterator[Row]:
         """Yield the rows that `vector` sees whose primary keys begin with these values, in the order of their keys."""
         order = ", ".join(key_cells(table, "v."))
-        sql = f"{self._rows_query(table, vector, len(prefix))} ORDER BY {order}"
-        yield from map(self._row, self._db.rows(sql, prefix))
+        sql, numbers = self._rows_query(table, vector, len(prefix))
+        yield from map(self._row, self._db.rows(f"{sql} ORDER BY {order}", [*numbers, *prefix]))
 
-    def _rows_query(self, table: Table, vector: VersionVector, key_parts: int) -> str:
+    def _rows_query(self, table: Table, vector: VersionVector, key_parts: int) -> tuple[str, list[int]]:
         local = self._listed({self._names.id_of(line): n for line, n in vector.items()})
         return rows_query(table, local, self._stored(local), key_parts=key_parts, sealed=self._any_sealed)
 

@@ -45,8 +45,8 @@ CASE_LINES_MAX = 12
 HERE_LINE, HERE_N, HERE_VECTOR = (f"(SELECT {column} FROM temp.hf_here)" for column in ("line", "n", "vec"))
 """Where a connection that writes for many branches has it from which of them it is: see `Names.shared`."""
 
-LocalVector = Mapping[int, int]
-"""A version vector with the lines' ids in this file."""
+LocalVector = Mapping[int, int] | Mapping[int, str]
+"""A version vector with the lines' ids in this file; its numbers, or what stands for them in SQL."""
 
 
 def rows_view(table: Table) -> str:
@@ -86,7 +86,7 @@ def bound(line: str, vector: LocalVector, stored_as: int | str | None, *, sealed
     if stored_as is not None:
         listed = f"(SELECT x.n FROM temp.hf_vector AS x WHERE x.vec = {stored_as} AND x.line = {line})"
         return f"coalesce({listed}, {other})"
-    arms = "".join(f" WHEN {int(uid)} THEN {int(n)}" for uid, n in vector.items())
+    arms = "".join(f" WHEN {int(uid)} THEN {n}" for uid, n in vector.items())
     return f"CASE {line}{arms} ELSE {other} END" if arms else other
 
 
@@ -368,14 +368,21 @@ def version_columns(table: Table) -> str:
 
 
 def rows_query(
-    table: Table, vector: LocalVector, stored_as: int | str | None, *, key_parts: int = 0, sealed: bool = False
-) -> str:
-    """Return the query for the versions that a vector sees, all or those whose keys begin with so many parameters."""
+    table: Table, vector: Mapping[int, int], stored_as: int | str | None, *, key_parts: int = 0, sealed: bool = False
+) -> tuple[str, list[int]]:
+    """Return the query for the versions that a vector sees, all or those whose keys begin with so many parameters.
+
+    The numbers of the vector are parameters, too, which come first: a head moves with every commit, and a text that
+    has it would be compiled anew each time.
+    """
+    numbers = [] if stored_as is not None else list(vector.values())
+    places: LocalVector = vector if stored_as is not None else {line: f"?{at}" for at, line in enumerate(vector, 1)}
     key = "".join(f" AND {cell} = ?" for cell in key_cells(table, "v.")[:key_parts])
-    return (
+    sql = (
         f"SELECT {version_columns(table)} FROM main.{versions(table)} AS v"
-        f" WHERE {visible(table, vector, stored_as, sealed=sealed)}{key}"
+        f" WHERE {visible(table, places, stored_as, sealed=sealed)}{key}"
     )
+    return sql, numbers
 
 
 def unique_query(table: Table, names: tuple[str, ...]) -> str:
