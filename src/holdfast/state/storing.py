@@ -10,7 +10,19 @@ from holdfast.core.rows import Row
 from holdfast.core.schema import Key, Table
 from holdfast.engine.contract import Reader, Writer
 from holdfast.errors import AlreadyExists
-from holdfast.state.rows import PARTS, ROOT, STATE, Name, RowChange, Rows, key_of, read_row, stored_row, tables_in
+from holdfast.state.rows import (
+    PARTS,
+    ROOT,
+    STATE,
+    Address,
+    Name,
+    RowChange,
+    Rows,
+    key_of,
+    read_row,
+    stored_row,
+    tables_in,
+)
 
 SCANNED_FROM = 32
 """With so many rows of one key to change, all rows of the key are looked up at once."""
@@ -105,20 +117,22 @@ class RowWriter:
             for row in found:
                 self._writer.delete(table, row)
 
-    def _table(self, address: object) -> Table:
+    def _table(self, address: Address) -> Table:
         return self._tables[0 if address == ROOT else 1]
 
-    def _there(self, name: Name, addresses: Iterable[object]) -> Mapping[Key, Row]:
+    def _there(self, name: Name, addresses: Sequence[Address]) -> Mapping[Key, Row]:
         """Return the rows that are there under some addresses, by their keys."""
-        state, parts = self._tables
-        keys = [key_of(name, address) for address in addresses]  # type: ignore[arg-type]
-        inner = [key for key in keys if len(key) > len(name)]
-        rows = list(self._writer.rows(state, self._seen, [name])) if len(inner) < len(keys) else []
-        if len(inner) >= SCANNED_FROM:
-            rows += self._writer.scan(parts, self._seen, name)
-        elif inner:
-            rows += self._writer.rows(parts, self._seen, inner)
-        return {key_of(name, read_row(row.values)[0]): row for row in rows}
+        found: dict[Key, Row] = {}
+        scanned = len(addresses) >= SCANNED_FROM
+        if scanned:
+            rows = self._writer.scan(self._tables[1], self._seen, name)
+            found = {key_of(name, read_row(row.values)[0]): row for row in rows}
+        for address in addresses:
+            key = key_of(name, address)
+            row = self._writer.find(self._table(address), key) if address == ROOT or not scanned else None
+            if row is not None:
+                found[key] = row
+        return found
 
 
 def _defined(writer: Writer) -> tuple[Table, Table]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from holdfast.core.points import Point
 from holdfast.core.rows import Resolution, Row
-from holdfast.core.schema import Catalogue, Table
+from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract.reading import Reader
 from holdfast.engine.contract.values import Commit, Line, Removal, Violation
 
@@ -47,6 +47,13 @@ class Writer(Reader, Protocol):
     @property
     def opened(self) -> Line:
         """The line of the open commit, as it is now."""
+        ...
+
+    def find(self, table: Table, key: Key) -> Row | None:
+        """Return the row of a primary key as the open commit shows it, or None.
+
+        Costs about the same however often the row was changed before.
+        """
         ...
 
     def insert(self, table: Table, values: Sequence[object]) -> None:

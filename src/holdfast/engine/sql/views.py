@@ -236,7 +236,7 @@ class _Writer:
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(self.table)])
         row = ", ".join([self.line, self.n, "hf_ordinal()", self.line, self.n, *values])
         insert = f"INSERT INTO {self.v} ({columns}) VALUES ({row})"
-        return [*self._row_checks(values, required), *self._key_checks(besides=""), *self._parents(values), insert]
+        return [*self._row_checks(values, required), *self._key_checks(), *self._parents(values), insert]
 
     def update_body(self) -> list[str]:
         vid = f"NEW.{quoted(VID)}"
@@ -246,7 +246,7 @@ class _Writer:
         older = f"vid = {vid} AND NOT ({self.born_now})"
         return [
             *self._row_checks(self.values, self._required()),
-            *self._key_checks(besides=f" AND {quoted(VID)} <> {vid}"),
+            *self._key_checks(besides=f" AND {quoted(VID)} <> {vid}", vid=vid),
             *self._parents(self.values, vid),
             *self._children(vid, self.values),
             f"SELECT hf_count({vid})",
@@ -320,15 +320,21 @@ class _Writer:
             checks.append(_raise(f"CHECK constraint failed: {table.name}: {check.name or check.expression}", failed))
         return checks
 
-    def _key_checks(self, besides: str) -> list[str]:
+    def _key_checks(self, besides: str = "", vid: str | None = None) -> list[str]:
         sets = [self.table.primary_key] if self.table.primary_key else []
-        return [self._unique_check(names, besides) for names in dict.fromkeys([*sets, *self.table.uniques])]
+        return [self._unique_check(names, besides, vid) for names in dict.fromkeys([*sets, *self.table.uniques])]
 
-    def _unique_check(self, names: tuple[str, ...], besides: str) -> str:
-        table = self.table
-        same = " AND ".join(f"{quoted(table.columns[at].name)} = {self.values[at]}" for at in table.positions(names))
+    def _unique_check(self, names: tuple[str, ...], besides: str, vid: str | None) -> str:
+        """Return the check of a UNIQUE; of an update only if it changes it: looking costs what versions there were."""
+        table, mine = self.table, [self.values[at] for at in self.table.positions(names)]
+        same = _equal("", names, mine)
         message = f"UNIQUE constraint failed: {', '.join(f'{table.name}.{name}' for name in names)}"
-        return _raise(message, f"EXISTS (SELECT 1 FROM {rows_view(table)} WHERE {same}{besides})")
+        taken = f"EXISTS (SELECT 1 FROM {rows_view(table)} WHERE {same}{besides})"
+        if vid is not None:
+            kept = _pairs(table.ids(names), mine)
+            kept = f"EXISTS (SELECT 1 FROM {self.v} AS v WHERE v.vid = {vid} AND {kept})"
+            taken = f"CASE WHEN {kept} THEN 0 ELSE {taken} END"
+        return _raise(message, taken)
 
 
 def _equal(prefix: str, names: tuple[str, ...], values: list[str]) -> str:
@@ -383,6 +389,10 @@ def rows_query(
         f" WHERE {visible(table, places, stored_as, sealed=sealed)}{key}"
     )
     return sql, numbers
+
+
+NEWEST_FIRST = " ORDER BY v.line DESC, v.n DESC LIMIT 1"
+"""Lets `rows_query` of a key stop at the first version that is seen, where no more than one can be."""
 
 
 def unique_query(table: Table, names: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from holdfast.core.clock import Clock, Ids
 from holdfast.core.limits import COMMIT_ROWS_MAX
 from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row
-from holdfast.core.schema import Catalogue, Table
+from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract import Commit, Line
 from holdfast.engine.net import Said, check_texts, commit_of, is_same
 from holdfast.engine.sql.constraints import ConstraintChecks
@@ -23,11 +23,13 @@ from holdfast.engine.sql.refs import put_ref, remove_ref
 from holdfast.engine.sql.views import (
     HEAD,
     HERE_VECTOR,
+    NEWEST_FIRST,
     Command,
     Related,
     command_views,
     delete_view,
     insert_view,
+    rows_query,
     select_view,
     update_view,
 )
@@ -247,6 +249,14 @@ class SqlChanges(ConstraintChecks):
             "UPDATE temp.hf_here SET line = ?, n = ?, vec = ?", (names.id_of(line.uid), line.head + 1, number)
         )
         names.here = here
+
+    def find(self, table: Table, key: Key) -> Row | None:
+        """Return the row of a primary key as the open commit shows it, or None."""
+        line = self.opened
+        vector = self._local_vector(Point(line.uid, line.head + 1))
+        stored, sealed = self._stored(vector), self._any_sealed
+        sql, numbers = rows_query(table, vector, stored, key_parts=len(key), sealed=sealed)
+        return next(map(self._row, self._db.rows(f"{sql}{NEWEST_FIRST}", [*numbers, *key])), None)
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
         """Add a row."""

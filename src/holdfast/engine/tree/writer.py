@@ -11,7 +11,7 @@ from holdfast.core.clock import Clock, Ids
 from holdfast.core.limits import COMMIT_ROWS_MAX, ROW_BYTES_MAX
 from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row
-from holdfast.core.schema import Catalogue, Table
+from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.core.types import Stored
 from holdfast.engine.contract import Commit, Line
 from holdfast.engine.net import Said, check_texts, commit_of, is_same
@@ -114,6 +114,10 @@ class TreeChanges(Collecting):
     def _next(self) -> Point:
         """The commit that is open."""
         return Point(self.opened.uid, self.opened.head + 1)
+
+    def find(self, table: Table, key: Key) -> Row | None:
+        """Return the row of a primary key as the open commit shows it, or None."""
+        return next(iter(self.rows(table, self.vector(self._next), [key])), None)
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
         """Add a row."""

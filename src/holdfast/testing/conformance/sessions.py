@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.points import Point
+from holdfast.core.rows import Row
 from holdfast.core.schema import Table
 from holdfast.engine.contract import Engine, Line, Reader, Session
 from holdfast.errors import BranchMoved, StoreClosed
@@ -193,6 +194,37 @@ def check_scan_is_by_prefix_in_order(open_store: OpenSessionStore) -> None:
         equal(every, scanned("main"), "everything")
 
 
+def check_find_shows_the_open_commit(open_store: OpenSessionStore) -> None:
+    """A writer finds the row of a key as its open commit shows it: what it changed, and not what others have."""
+    with _sessions(open_store) as (versions, session, _):
+        versions.branch("a")
+        versions.commit("a", [user(1, "ann", 99), user(3, "cid", 1)])
+        for age in (31, 32, 33):
+            versions.commit("main", [user(1, "ann", age)])
+        with session.write() as writer:
+            table = _users(writer)
+            writer.open(_line(writer))
+            found = writer.find(table, (1,))
+            equal((1, "ann", 33), found and found.values, "what was committed last")
+            equal(None, writer.find(table, (3,)), "what another branch has")
+            if found is not None:
+                writer.update(table, found, [1, "ann", 34])
+            writer.insert(table, [4, None, 4])
+            equal([(1, "ann", 34), (4, None, 4)], [_values(writer.find(table, (key,))) for key in (1, 4)], "its own")
+            writer.delete(table, _found(writer.find(table, (1,))))
+            equal(None, writer.find(table, (1,)), "what it removed")
+
+
+def _found(row: Row | None) -> Row:
+    if row is None:
+        raise AssertionError("the row is there")
+    return row
+
+
+def _values(row: Row | None) -> object:
+    return _found(row).values
+
+
 SESSION_CHECKS: tuple[Callable[[OpenSessionStore], None], ...] = (
     check_stale_expectation_is_branch_moved,
     check_names_are_moved_by_comparison,
@@ -200,5 +232,6 @@ SESSION_CHECKS: tuple[Callable[[OpenSessionStore], None], ...] = (
     check_reader_is_one_snapshot,
     check_closed_session_says_so,
     check_scan_is_by_prefix_in_order,
+    check_find_shows_the_open_commit,
 )
 """What every engine must do in addition to `CHECKS`, through its sessions."""
