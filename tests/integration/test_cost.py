@@ -125,6 +125,43 @@ def test_w1_a_growing_table_writes_what_is_new(tmp_path: Path) -> None:
     assert sum(growth[-50:]) <= sum(growth[50:100]) * 1.5
 
 
+@pytest.mark.slow
+def test_w1_the_thousandth_step_of_a_state_costs_what_the_tenth_did(tmp_path: Path) -> None:
+    """Two messages and a key that each step sets: the key has as many versions as there were steps."""
+    steps: dict[int, Counted] = {}
+    with holdfast.connect(tmp_path / "s.db", durability="process") as db:
+        db.state["messages"] = []
+        for number in range(1_001):
+            db.state["messages"] += [
+                {"role": "user", "content": "m" * 900},
+                {"role": "assistant", "content": "n" * 900},
+            ]
+            db.state["step"] = number
+            with counted(db) as steps[number]:
+                db.state.commit()
+    early, late = steps[10], steps[1_000]
+    assert late.statements == early.statements <= 60  # with those of triggers
+    assert late.steps <= early.steps * 1.2 + 50
+
+
+def test_a_state_that_is_committed_compiles_nothing_again(tmp_path: Path) -> None:
+    """A head that moves is no part of a statement's text."""
+    with holdfast.connect(tmp_path / "s.db", durability="process") as db:
+        compiled: list[object] = []
+
+        def ask(*name: object) -> int:
+            compiled.append(name)
+            return apsw.SQLITE_OK
+
+        db._session._driver.connection.authorizer = ask  # type: ignore[attr-defined]
+        for step in range(5):  # the first makes the tables, others their views
+            del compiled[:]
+            db.state["step"] = step
+            db.state.setdefault("messages", []).append(step)
+            db.state.commit()
+        assert compiled == []
+
+
 def test_a_statement_that_ran_is_not_compiled_again(tmp_path: Path) -> None:
     """SQLite asks the authorizer about every name that it meets while it compiles, and about nothing afterwards."""
     with filled(tmp_path / "s.db", 10) as db:
