@@ -36,6 +36,10 @@ MERGES: dict[str, tuple[Any, Act, Act, Any]] = {
     "one item, other keys of it": ([{"n": 1}], lambda s: s["v"][0].update(o=1), lambda s: s["v"][0].update(t=1),
                                    [{"n": 1, "o": 1, "t": 1}]),
     "an order of one side": ([1, 2, 3], lambda s: s["v"].reverse(), lambda s: s["v"].append(4), None),
+    "an item moved and removed": (["a", "b", "c"], lambda s: s["v"].append(s["v"].pop(0)), lambda s: s["v"].remove("a"),
+                                  ["b", "c"]),
+    "an item moved and changed": (["a", "b", "c"], lambda s: s["v"].append(s["v"].pop(0)),
+                                  lambda s: s["v"].__setitem__(0, "t"), ["b", "c", "t"]),
     "sets unite": ({1, 2}, lambda s: s["v"].update({"o", 3}), lambda s: s["v"].symmetric_difference_update({1, 3}),
                    {2, 3, "o"}),
     "mappings key by key": (

@@ -28,7 +28,7 @@ from holdfast.state.loading import Loader
 from holdfast.state.maps import MAP, draft_at, key_of_part, part_of_key
 from holdfast.state.namespaces import full
 from holdfast.state.rows import GAP, ROOT, STATE, Address, Cells, Name, Rows, container_of, inside
-from holdfast.state.sets import COUNTER
+from holdfast.state.sets import COUNTER, SET
 from holdfast.state.tracked import NOBODY
 from holdfast.state.units import Tree, Unit, tree_of
 
@@ -41,6 +41,8 @@ class Merging:
 
     Args:
         base: its rows as both sides had them; None if that is not known.
+        doubtful: None if the base is one commit. Else merges crossed, and may have put items in other orders: what one
+            side removed, while the other has a version of it that came about elsewhere.
         ours, theirs: its rows on both sides; none where it was removed.
         decide: asked for each conflict.
 
@@ -57,8 +59,11 @@ class Merging:
         decide: Decide,
         codec: Codec,
         names: PartNames,
+        *,
+        doubtful: frozenset[Address] | None = None,
     ) -> None:
         self._name = name
+        self._doubtful = doubtful
         self._base, self._ours, self._theirs = self._trees = (tree_of(base), tree_of(ours), tree_of(theirs))
         self._decide = decide
         self._codec = codec
@@ -70,11 +75,25 @@ class Merging:
 
     def rows(self) -> dict[Address, Cells]:
         """Return the rows of the merged value; none if it is removed."""
-        self._changed = self._ours.differing(self._base), self._theirs.differing(self._base)
+        self._compare()
         self._merge(ROOT)
         return self._merged.rows()
 
+    def _compare(self) -> None:
+        """Find out where both sides differ from the base; where there is doubt, both do."""
+        self._changed = self._ours.differing(self._base), self._theirs.differing(self._base)
+        for at in self._doubtful or ():
+            while at != ROOT:
+                at = container_of(at.path)  # noqa: PLW2901
+                for changed in self._changed:
+                    changed.add(at)
+
     def _merge(self, at: Address) -> None:
+        if self._doubtful and at in self._doubtful:
+            outer = self._merged.get(container_of(at.path)) if at != ROOT else None
+            if outer is None or outer.kind != SET:  # elements never change: there is nothing but the removal
+                self._conflict(at)
+            return
         ours_changed, theirs_changed = (at in changed for changed in self._changed)
         if not theirs_changed:
             self._take(self._ours, at)
@@ -99,9 +118,25 @@ class Merging:
                 return
             if self._merge_values(at, base, ours, theirs):
                 return
-        if ours is None and theirs is None:
-            return
-        self._conflict(at)
+        if (ours is not None or theirs is not None) and not self._merge_moved(at, base, ours, theirs):
+            self._conflict(at)
+
+    def _merge_moved(self, at: Address, base: Unit | None, ours: Unit | None, theirs: Unit | None) -> bool:
+        """Merge a value that one side only moved, and the other changed or removed. Returns False if none was."""
+        for tree, mover, other in ((self._ours, ours, theirs), (self._theirs, theirs, ours)):
+            if base is None or mover is None or not mover.says_what(base):
+                continue
+            if other is None and self._same_below(at, tree):
+                return True
+            if other is not None and mover.kind == other.kind == VALUE:
+                self._merged.add(at, other.at(mover.cells.place))
+                return True
+        return False
+
+    def _same_below(self, at: Address, tree: Tree) -> bool:
+        """Tell whether a side has below an address what the base has there."""
+        below = {*tree.below(at), *self._base.below(at)} - {at}
+        return all(tree.get(part) == self._base.get(part) for part in below)
 
     def _take(self, tree: Tree, at: Address) -> None:
         """Take what a side has at an address, and below."""
@@ -125,6 +160,8 @@ class Merging:
 
     def _both_reordered(self, at: Address) -> bool:
         """Tell whether both sides put the items of a list that all have into other orders than they had."""
+        if self._doubtful is not None:
+            return False
         there = [set(tree.parts(at)) for tree in self._trees]
         common = set.intersection(*there)
         was, mine, other = ([part for part in tree.parts(at) if part in common] for tree in self._trees)
@@ -170,7 +207,7 @@ class Merging:
             for number, (key, item) in enumerate(value.items(), 1):
                 part = Address(inside(at), part_of_key(key, "a key", self._codec))
                 tree.add(part, Unit(content_of(self._codec.encode(item, "an entry")).cells(number * GAP)))
-        self._changed = self._ours.differing(self._base), self._theirs.differing(self._base)
+        self._compare()
         ours, theirs = self._ours.get(at), self._theirs.get(at)
         assert ours is not None
         assert theirs is not None

@@ -64,6 +64,8 @@ class Whole:
     both: frozenset[tuple[str, Key]]
     """The rows that both sides touched."""
     rules: Rules
+    seen: tuple[VersionVector, VersionVector]
+    """What ours and theirs see."""
 
     def resolutions(self, wanted: Wanted) -> list[tuple[Table, Resolution]]:
         """Return what has to be ended and written so that what is wanted is there."""
@@ -136,6 +138,7 @@ def wholes_of(
             _grouped(shown(found.union, name)),
             frozenset(place for place in both if place[1][: rules.prefix] == name),
             rules,
+            (found.ours, found.theirs),
         )
         for name in sorted(names)
     ]
