@@ -60,9 +60,12 @@ class Draft:
     """Whether to look at everything, and trust no note."""
     changes: list[RowChange] = field(default_factory=list)
     settlements: list[Callable[[], None]] = field(default_factory=list)
+    written: set[Address] = field(default_factory=set)
 
     def put(self, address: Address, cells: Cells, *, new: bool) -> None:
-        """Write a row."""
+        """Write a row, once in a draft: twice would be a fault of the node that stands for it."""
+        assert address not in self.written, f"the row at {address} is drafted twice"
+        self.written.add(address)
         self.changes.append(RowChange(address, cells, new))
 
     def remove(self, address: Address) -> None:

@@ -76,9 +76,10 @@ class ListNode(Container):
         for at in self.unsure:
             if at < kept:
                 self.items[at].draft(value[at], at_key(where, at), draft, self.items[at].place)
-        stay = set(self.items[kept:]) if self.dirty and kept < len(self.items) else ()
+        looked_at = {self.items[at] for at in self.unsure if at < kept}
+        elsewhere = {*self.items[kept:], *looked_at} if self.dirty else set[Leaf]()
         for node in self.dirty:
-            if isinstance(node, Leaf) and node not in stay and node.value is not None:
+            if isinstance(node, Leaf) and node not in elsewhere and node.value is not None:
                 node.draft(node.value, where, draft, node.place)
         draft.then(self._settle_inside)
 

@@ -137,7 +137,7 @@ class Loader:
         for part in self._children(address):
             node.shares[part.part] = self._codec.decode(encoded_of(self._rows[part], list, where), where)
         value = Counter()
-        value._shares, value._note = node.shares, node  # noqa: SLF001 - they are one
+        value._shares, value._note = dict(node.shares), node  # noqa: SLF001 - they are one
         node.sure = True
         return value, node
 

@@ -19,9 +19,9 @@ from typing import Any
 from holdfast.core.codec import Codec, Encoded
 from holdfast.core.forms import VALUE
 from holdfast.errors import Conflict, HoldfastError
-from holdfast.state.contents import content_of, encoded_of
+from holdfast.state.contents import content_of, digest_of, encoded_of
 from holdfast.state.dicts import ABSENT, Ask, merge_dicts
-from holdfast.state.drafts import Draft, PartNames, at_key
+from holdfast.state.drafts import Draft, PartNames, ascending, at_key, in_order
 from holdfast.state.leaves import Leaf
 from holdfast.state.lists import LIST
 from holdfast.state.loading import Loader
@@ -33,7 +33,12 @@ from holdfast.state.tracked import NOBODY
 from holdfast.state.units import Tree, Unit, tree_of
 
 Decide = Callable[[Conflict], object]
-"""Returns the value that a conflict is resolved with, `ours` and `theirs` among them, or NotImplemented to leave it."""
+"""Returns the value that a conflict is resolved with, `ours` and `theirs` among them, or NotImplemented to leave it.
+
+OURS and THEIRS take a side whatever it has; the values of both may be None, for a value or for none.
+"""
+
+OURS, THEIRS = object(), object()
 
 
 class Merging:
@@ -141,7 +146,14 @@ class Merging:
     def _take(self, tree: Tree, at: Address) -> None:
         """Take what a side has at an address, and below."""
         for address in tree.below(at):
-            self._merged.add(address, tree.units[address])
+            self._merged.add(address, tree.units[address].at(self._place(tree, address)))
+
+    def _place(self, tree: Tree, at: Address) -> int:
+        """Return where a unit shall stand: where the side that moved it put it, ours if both did."""
+        base, ours, theirs = (one.get(at) for one in self._trees)
+        if base and ours and theirs:
+            return (theirs if ours.cells.place == base.cells.place else ours).cells.place
+        return tree.units[at].cells.place
 
     # Containers
 
@@ -156,7 +168,7 @@ class Merging:
             else:
                 self._merge(part)
         if ours.kind in (LIST, MAP):
-            self._put_behind(at)
+            self._put_in_order(at)
 
     def _both_reordered(self, at: Address) -> bool:
         """Tell whether both sides put the items of a list that all have into other orders than they had."""
@@ -179,22 +191,36 @@ class Merging:
     def _number(self, unit: Unit | None) -> Any:  # noqa: ANN401
         return 0 if unit is None else self._codec.decode(Encoded(unit.cells.value or "0"), "a counter")
 
-    def _put_behind(self, at: Address) -> None:
-        """Let what theirs added at the end stand behind what ours added there, in its own order."""
-        known = [self._base.units[part].cells.place for part in self._base.parts(at)]
-        last = max(known, default=0)
+    def _put_in_order(self, at: Address) -> None:
+        """Let what theirs added stand behind what ours added at the same place, each in its own order.
 
-        def added(tree: Tree, other: Tree) -> list[Address]:
-            new = (part for part in tree.parts(at) if part not in self._base.units and part not in other.units)
-            return [part for part in new if tree.units[part].cells.place > last and part in self._merged.units]
+        What already stands so is not moved: a part that moves is written.
+        """
+        there = [part for part in self._merged.parts(at) if part in self._ours.units and part in self._theirs.units]
+        anchors = set(there)
+        mine, other = (self._behind(tree, at, anchors) for tree in (self._ours, self._theirs))
+        order = [*mine.get(None, ()), *other.get(None, ())]
+        for anchor in there:
+            order += [anchor, *mine.get(anchor, ()), *other.get(anchor, ())]
+        units = self._merged.units
+        known = [units[part].cells.place for part in order]
+        stay = ascending(known)
+        for part, place in zip(
+            order, in_order([place if n in stay else None for n, place in enumerate(known)]), strict=True
+        ):
+            if place != units[part].cells.place:
+                units[part] = units[part].at(place)
 
-        behind = added(self._theirs, self._ours)
-        if not behind or not added(self._ours, self._theirs):
-            return
-        others = (part for part in self._merged.parts(at) if part not in behind)
-        top = max(self._merged.units[part].cells.place for part in others)
-        for number, part in enumerate(behind, 1):
-            self._merged.units[part] = self._merged.units[part].at(top + number * GAP)
+    def _behind(self, tree: Tree, at: Address, anchors: set[Address]) -> dict[Address | None, list[Address]]:
+        """Return what a side has besides the anchors, by the anchor that it stands behind."""
+        found: dict[Address | None, list[Address]] = {}
+        anchor: Address | None = None
+        for part in tree.parts(at):
+            if part in anchors:
+                anchor = part
+            elif part in self._merged.units:
+                found.setdefault(anchor, []).append(part)
+        return found
 
     def _explode(self, at: Address) -> tuple[Unit, Unit]:
         """Let a mapping that is one row on one side and several on the other be several on all."""
@@ -215,10 +241,11 @@ class Merging:
 
     def _plain_dict(self, unit: Unit | None) -> dict[str, Any] | None:
         """Return the mapping that a row is; None if it is something else."""
-        if unit is None or unit.kind != VALUE or unit.cells.value is None or not unit.cells.value.startswith("{"):
+        if unit is None or unit.kind != VALUE:
             return None
         try:
-            value = self._codec.decode(encoded_of(unit.cells, list, "a value"), "a value")
+            encoded = encoded_of(unit.cells, lambda: [cells for _, cells in unit.chunks], "a value")
+            value = self._codec.decode(encoded, "a value") if encoded.text.startswith("{") else None
         except HoldfastError:
             return None
         return value if type(value) is dict and all(type(key) is str for key in value) else None
@@ -231,15 +258,21 @@ class Merging:
         if mine is None or other is None:
             return False
         was = self._plain_dict(base)
-        left = len(self.left)
         ask: Ask = lambda path, *sides: self._ask([*self._keys(at), *path], *sides)  # noqa: E731
-        merged = merge_dicts(was if was is not None else {}, mine, other, ask)
+        merged = merge_dicts(was if was is not None else {}, mine, other, ask, self._same)
         place = theirs.cells.place if base is not None and ours.cells.place == base.cells.place else ours.cells.place
-        if merged == mine and list(merged) == list(mine) and left == len(self.left):
+        if digest_of(self._codec.encode(merged, "a value")) == digest_of(self._codec.encode(mine, "a value")):
             self._merged.add(at, ours.at(place))
         else:
-            self._merged.add(at, Unit(content_of(self._codec.encode(merged, "a value")).cells(place)))
+            self._write(at, merged, place)
         return True
+
+    def _same(self, a: Any, b: Any) -> bool:  # noqa: ANN401
+        """Tell whether two values are the same: whether they are stored alike, in whatever order their keys are."""
+        if a is b or a is ABSENT or b is ABSENT:
+            return a is b
+        mine, other = self._codec.encode(a, "a value"), self._codec.encode(b, "a value")
+        return mine.text == other.text and [*map(bytes, mine.buffers)] == [*map(bytes, other.buffers)]
 
     def _conflict(self, at: Address) -> None:
         """Ask what becomes of all that is at an address."""
@@ -250,7 +283,8 @@ class Merging:
         elif chosen is sides[2]:
             self._take(self._theirs, at)
         elif chosen is not ABSENT:
-            self._write(at, chosen)
+            place = next((unit.cells.place for tree in self._trees[1:] if (unit := tree.get(at))), GAP)
+            self._write(at, chosen, place)
 
     def _ask(self, path: list[Any], base: Any, ours: Any, theirs: Any) -> Any:  # noqa: ANN401
         """Return what a conflict is resolved with; ours if it is left."""
@@ -263,11 +297,11 @@ class Merging:
             self.left.append(conflict)
             return ours
         self.resolved.append(conflict)
-        if chosen is conflict.ours:
+        if chosen is OURS or chosen is conflict.ours:
             return ours
-        if chosen is conflict.theirs:
+        if chosen is THEIRS or chosen is conflict.theirs:
             return theirs
-        return ABSENT if chosen is None and ABSENT in (ours, theirs) else chosen
+        return ABSENT if chosen is None and (ours is ABSENT or theirs is ABSENT) else chosen
 
     def _keys(self, at: Address) -> list[Any]:
         """Return the way to an address, as people name it: the keys of mappings, and where items are in ours."""
@@ -292,9 +326,8 @@ class Merging:
         except HoldfastError as error:
             return f"<{error}>"
 
-    def _write(self, at: Address, value: Any) -> None:  # noqa: ANN401
-        """Let a value that a policy made up stand at an address."""
-        place = next((unit.cells.place for tree in self._trees[1:] if (unit := tree.get(at))), GAP)
+    def _write(self, at: Address, value: Any, place: int) -> None:  # noqa: ANN401
+        """Let a value that neither side has stand at an address."""
         where = reduce(at_key, self._keys(at), at_key("state", full(self._name)))
         draft = Draft(self._codec, self._names, "")
         outer = next(
@@ -305,8 +338,8 @@ class Merging:
         else:
             draft_at(None, at, place, value, where, draft, NOWHERE)
         rows = {change.address: change.cells for change in draft.changes if change.cells is not None}
-        written = Tree(rows)
-        self._take(written, at)
+        for address, unit in Tree(rows).units.items():
+            self._merged.add(address, unit)
 
 
 class _Nowhere:

@@ -89,6 +89,8 @@ def mapped(value: Any) -> tuple[Any, Pages] | None:  # noqa: ANN401
     kind: Any = type(value)
     if kind.__name__ != "ndarray" or kind.__module__ != "numpy" or value.nbytes < MAPPED_BYTES_MIN:
         return None
+    if value.base is not None or not value.flags.owndata:  # others may write to this memory
+        return None
     order = "C" if value.flags.c_contiguous else "F" if value.flags.f_contiguous else None
     if order is None or value.dtype.hasobject or not _can_tell():
         return None

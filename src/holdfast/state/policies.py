@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from holdfast.errors import Conflict, InvalidValue
-from holdfast.state.merging import Decide
+from holdfast.state.merging import OURS, THEIRS, Decide
 
 StatePolicy = str | Callable[[Conflict], object] | Mapping[Any, str | Callable[[Conflict], object]]
 """What becomes of conflicts in state: "fail", "ours", "theirs", or a function of the conflict; for all, or by key.
@@ -17,8 +17,8 @@ A dict names keys ("plan"; "researcher/plan" in a namespace), beginnings of keys
 
 _NAMED: dict[str, Decide] = {
     "fail": lambda _: NotImplemented,
-    "ours": lambda conflict: conflict.ours,
-    "theirs": lambda conflict: conflict.theirs,
+    "ours": lambda _: OURS,
+    "theirs": lambda _: THEIRS,
 }
 
 

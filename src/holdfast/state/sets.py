@@ -113,7 +113,7 @@ class CounterNode(Container):
 
         def settled() -> None:
             self.shares[line] = share
-            counter._shares, counter.added = self.shares, 0  # noqa: SLF001 - they are one
+            counter._shares, counter.added = dict(self.shares), 0  # noqa: SLF001 - they are one
             self._follow(counter)
 
         draft.then(settled)
@@ -122,7 +122,7 @@ class CounterNode(Container):
         """Let a counter tell this, unless it tells another node that stands for it."""
         note = counter._note  # noqa: SLF001 - they are one
         if note is NOBODY or (isinstance(note, CounterNode) and note.above is None):
-            counter._note, counter._shares, counter.added = self, self.shares, 0  # noqa: SLF001
+            counter._note, counter._shares, counter.added = self, dict(self.shares), 0  # noqa: SLF001
 
     def replace(self, draft: Draft) -> None:
         """Draft the removal of all shares."""

@@ -79,11 +79,16 @@ class Tree:
         return found
 
     def differing(self, other: Tree) -> set[Address]:
-        """Return the addresses at or below which the other tree differs, those of their containers included."""
+        """Return the addresses at or below which the other tree differs, those of their containers included.
+
+        What says the same and only stands elsewhere is no difference of its own, but of its container.
+        """
         found: set[Address] = set()
         for address in {**self.units, **other.units}:
-            if self.units.get(address) != other.units.get(address):
-                at = address
+            mine, theirs = self.units.get(address), other.units.get(address)
+            if mine != theirs:
+                only_moved = mine is not None and address != ROOT and mine.says_what(theirs)
+                at = container_of(address.path) if only_moved else address
                 while at not in found:
                     found.add(at)
                     if at == ROOT:
