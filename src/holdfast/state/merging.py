@@ -278,10 +278,10 @@ class Merging:
         """Ask what becomes of all that is at an address."""
         sides = [self._value(tree, at) for tree in self._trees]
         chosen = self._ask(self._keys(at), *sides)
-        if chosen is sides[1]:
-            self._take(self._ours, at)
-        elif chosen is sides[2]:
-            self._take(self._theirs, at)
+        if chosen is sides[1] or chosen is sides[2]:
+            tree = self._ours if chosen is sides[1] else self._theirs
+            for address in tree.below(at):
+                self._merged.add(address, tree.units[address])  # where this side has them
         elif chosen is not ABSENT:
             place = next((unit.cells.place for tree in self._trees[1:] if (unit := tree.get(at))), GAP)
             self._write(at, chosen, place)
