@@ -88,6 +88,29 @@ class TestMapping:
         assert state.pending() == []
         assert "x" not in state
 
+    def test_whether_a_key_is_there_is_asked_without_its_value(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        state = stores.open()
+        state["long"] = [{"n": n} for n in range(10)]
+        state["text"] = "x"
+        state.commit()
+        other = stores.open()
+
+        def read(*_: object) -> None:
+            raise AssertionError("the rows of a value were read")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("holdfast.state.held.read_rows", read)
+            assert "long" in other
+            assert "none" not in other
+            del other["long"]
+            with pytest.raises(KeyError):
+                del other["none"]
+            assert other.pending() == ["long"]
+        other.commit()
+        assert kept(other) == {"text": "x"}
+
     def test_live_has_what_versioned_has_and_says_what_it_does_not_do(self) -> None:
         inner = {"on", "join", "joined", "transaction_ended"}
         public = {name for name in dir(Versioned) if not name.startswith("_")} - inner
