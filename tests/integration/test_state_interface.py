@@ -288,3 +288,27 @@ class TestView:
         for wrong in wrongs:
             with pytest.raises(holdfast.InvalidValue):
                 view(state, **wrong)
+
+    def test_what_is_recent_is_all_that_is_read(self, stores: Stores) -> None:
+        state = stores.open()
+        state["long"] = list(range(10))
+        state.commit()
+        state.namespace("n")["k"] = [1]
+        state.commit()
+        other = stores.open()
+        assert view(other) == "n/k = [1]"
+        assert view(other.namespace("n")) == "n/k = [1]"
+        del other.namespace("n")["k"]
+        other["new"] = 1
+        assert view(other) == "new = 1\nn/k was removed"
+        assert {name.key for name in other._copy._values} == {"new"}
+        assert view(other, focus="full").startswith("long = [0, 1")
+
+    @pytest.mark.parametrize("kind", [Live, Versioned])
+    def test_some_values_are_asked_for_by_name(self, kind: type[Live | Versioned]) -> None:
+        with kind() as state:
+            state.update(a=1, b=2)
+            state.namespace("n")["a"] = 3
+            assert state.all_values(["n/a", "b", "none"]) == {"b": 2, "n/a": 3}
+            assert state.namespace("n").all_values(["n/a", "b"]) == {"n/a": 3}
+            state.discard()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -92,8 +92,12 @@ class Live(State):
     def recent(self) -> list[str]:  # noqa: D102
         return [full(name) for name in self._changed if is_inside(name.namespace, self._namespace)]
 
-    def all_values(self) -> dict[str, Any]:  # noqa: D102
-        return {full(name): value for name, value in self._values.items() if is_inside(name.namespace, self._namespace)}
+    def all_values(self, names: Iterable[str] | None = None) -> dict[str, Any]:  # noqa: D102
+        found = {
+            full(name): value for name, value in self._values.items() if is_inside(name.namespace, self._namespace)
+        }
+        wanted = found.keys() if names is None else set(names)
+        return {name: value for name, value in found.items() if name in wanted}
 
     def commit(self, message: str = "", metadata: object = None) -> None:  # noqa: ARG002
         """Do nothing: there are no commits."""

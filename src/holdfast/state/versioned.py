@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -356,10 +356,11 @@ class Versioned(State):
             if is_inside(name.namespace, self._namespace)
         ]
 
-    def all_values(self) -> dict[str, Any]:  # noqa: D102 - as State says
+    def all_values(self, names: Iterable[str] | None = None) -> dict[str, Any]:  # noqa: D102 - as State says
         found: dict[str, Any] = {}
+        wanted = None if names is None else set(names)
         for name in self._copy.names():
-            if is_inside(name.namespace, self._namespace):
+            if is_inside(name.namespace, self._namespace) and (wanted is None or full(name) in wanted):
                 try:
                     found[full(name)] = self._copy.get(name)
                 except HoldfastError as error:
