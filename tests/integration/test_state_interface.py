@@ -13,6 +13,7 @@ import pytest
 
 import holdfast
 from holdfast import ActionEvent, Live, Versioned, events, view
+from holdfast.state import held
 from tests.integration.state_stores import Stores, state, stores
 from tests.unit.state.states import kept
 
@@ -110,6 +111,41 @@ class TestMapping:
             assert other.pending() == ["long"]
         other.commit()
         assert kept(other) == {"text": "x"}
+
+    @pytest.mark.parametrize("kind", [Live, Versioned])
+    def test_all_is_taken_out_of_one_namespace(self, kind: type[Live | Versioned]) -> None:
+        with kind() as state:
+            inner = state.namespace("n")
+            for part in (state, inner):
+                part.update(a=1, b=2, c=3)
+            state.commit()
+            state["d"] = 4
+            found = [state.popitem() for _ in range(2)]
+            state["e"] = 5
+            found += [state.popitem() for _ in range(3)]
+            assert sorted(found) == [("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)]
+            with pytest.raises(KeyError, match="empty"):
+                state.popitem()
+            assert dict(inner) == {"a": 1, "b": 2, "c": 3}
+            state["a"] = 1
+            inner.clear()
+            inner.clear()
+            assert (dict(state), dict(inner)) == ({"a": 1}, {})
+            state.discard()
+
+    def test_taking_out_all_does_not_list_the_keys_for_each(
+        self, state: Versioned, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        state.update({str(n): n for n in range(20)})
+        state.commit()
+        listed: list[object] = []
+        read_names: Any = held.read_names
+        monkeypatch.setattr(held, "read_names", lambda *given: listed.append(given) or read_names(*given))
+        state.clear()
+        assert len(listed) == 1
+        state.discard()
+        assert sorted(state.popitem()[1] for _ in range(20)) == list(range(20))
+        assert len(listed) == 2
 
     def test_live_has_what_versioned_has_and_says_what_it_does_not_do(self) -> None:
         inner = {"on", "join", "joined", "transaction_ended"}

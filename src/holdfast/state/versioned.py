@@ -98,6 +98,7 @@ class Versioned(State):
             raise ReadOnly(f"{branch!r} is no branch; open a branch, then checkout({branch!r})")
         self._copy = WorkingCopy(ground, Codec(KeyFile() if pickles else None), verify=verify)
         self._namespace = ""
+        self._left: list[str] = []
 
     @classmethod
     def on(cls, ground: Ground, *, verify: bool = False) -> Self:
@@ -107,7 +108,7 @@ class Versioned(State):
     @classmethod
     def _of(cls, copy: WorkingCopy, namespace: str = "") -> Self:
         state = cls.__new__(cls)
-        vars(state).update(_copy=copy, _namespace=namespace)
+        vars(state).update(_copy=copy, _namespace=namespace, _left=[])
         return state
 
     def _elsewhere(self, ground: Ground) -> Self:
@@ -135,6 +136,24 @@ class Versioned(State):
 
     def __len__(self) -> int:
         return len(self._copy.names(self._namespace))
+
+    def clear(self) -> None:
+        """Remove all keys of this namespace."""
+        with self._copy.lock:
+            for name in self._copy.names(self._namespace):
+                self._copy.delete(name)
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove a key; return it with its value. Raises KeyError if there is none."""
+        with self._copy.lock:
+            while True:
+                if not self._left:  # the keys are listed once for all that are taken out one after the other
+                    self._left = [name.key for name in self._copy.names(self._namespace)]
+                    if not self._left:
+                        raise KeyError("the state is empty")
+                key = self._left.pop()
+                if key in self:
+                    return key, self.pop(key)
 
     def __repr__(self) -> str:
         place = f" in {self._namespace!r}" if self._namespace else ""
