@@ -71,6 +71,31 @@ class TestMapping:
             assert a.all_values() == {"a/x": 1, "a/b/x": 3}
             state.discard()
 
+    @pytest.mark.parametrize("levels", [None, 400, 2_000])
+    def test_g9_a_dict_that_is_too_deep_is_refused_by_its_path(self, state: Versioned, levels: int | None) -> None:
+        deep: Any = {"list": [1]}
+        if levels is None:
+            deep["self"] = deep
+        else:
+            for _ in range(levels):
+                deep = {"a": deep, "tags": {1}}
+        state["deep"] = deep
+        with pytest.raises(holdfast.NotStorable, match=r'state\["deep"\]'):
+            state.commit()
+        state.discard()
+
+    def test_a_dict_that_is_deep_is_kept(self, state: Versioned) -> None:
+        deep: Any = {"list": [1]}
+        for _ in range(200):
+            deep = {"a": deep}
+        state["deep"] = deep
+        state.commit()
+        while "a" in deep:
+            deep = deep["a"]
+        deep["list"].append(2)
+        state.commit()
+        assert str(kept(state)["deep"]).strip("{}'a: ") == "list': [1, 2]"
+
     def test_u2_none_and_deletion_shadow_what_is_committed(self, state: Versioned) -> None:
         state["x"] = 1
         state.commit()
@@ -203,6 +228,11 @@ class TestPast:
         assert past["plan"] == {"steps": [{"done": False}], "tags": {"a"}, "calls": 0}
         assert past.read_only
         past.close()
+
+    @pytest.mark.parametrize("limit", ["x", -1, 1.5, True])
+    def test_g9_a_limit_of_history_is_a_number(self, state: Versioned, limit: Any) -> None:
+        with pytest.raises(holdfast.InvalidValue, match=repr(limit)):
+            state.history(limit)
 
     def test_unknown_refs_are_named(self, state: Versioned) -> None:
         for call in (state.checkout, state.diff, state.revert_to, state.merge, lambda ref: state.branch("b", at=ref)):

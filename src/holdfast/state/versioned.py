@@ -249,7 +249,14 @@ class Versioned(State):
         return self._elsewhere(self._copy.ground.elsewhere(as_ref(ref), fixed=True))
 
     def history(self, limit: int | None = None) -> list[CommitInfo]:
-        """Return the commits that led here, newest first, each by its first parent."""
+        """Return the commits that led here, newest first, each by its first parent.
+
+        Raises:
+            InvalidValue: `limit` is no number of commits.
+        """
+        given: object = limit
+        if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 0):
+            raise InvalidValue(f"the limit of a history is a number of commits, or None, not {limit!r}")
         return self._copy.ground.versions.log(self.head, limit)
 
     def diff(self, a: Any, b: Any = None) -> StateDiff:  # noqa: ANN401 - a str, or what history() gave
