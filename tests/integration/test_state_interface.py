@@ -234,6 +234,25 @@ class TestPast:
         with pytest.raises(holdfast.InvalidValue, match=repr(limit)):
             state.history(limit)
 
+    @pytest.mark.parametrize("pending", [False, True])
+    def test_g9_what_a_commit_is_given_is_checked_whether_or_not_it_writes(
+        self, state: Versioned, pending: bool
+    ) -> None:
+        if pending:
+            state["x"] = 1
+        wrongs: list[tuple[Any, ...]] = [(5,), (None,), ("a\0",), ("", object()), ("", {"x": {1}})]
+        for wrong in wrongs:
+            with pytest.raises(holdfast.InvalidValue):
+                state.commit(*wrong)
+        assert state.pending() == ["x"][: int(pending)]
+        assert len(state.history()) == 1
+
+    @pytest.mark.parametrize("ref", [5, None, object()])
+    def test_g9_what_can_be_no_ref_is_refused(self, state: Versioned, ref: Any) -> None:
+        for call in (state.checkout, state.revert_to, state.diff, state.merge):
+            with pytest.raises(holdfast.InvalidValue):
+                call(ref)
+
     def test_unknown_refs_are_named(self, state: Versioned) -> None:
         for call in (state.checkout, state.diff, state.revert_to, state.merge, lambda ref: state.branch("b", at=ref)):
             with pytest.raises(holdfast.NotFound, match="0000000"):
@@ -320,6 +339,9 @@ class TestLog:
             state.log("noted", {"bad": threading.Lock()})
         with pytest.raises(holdfast.InvalidValue):
             state.log("")
+        wrong: Any = 5
+        with pytest.raises(holdfast.InvalidValue, match="5"):
+            state.log("noted", step=wrong)
         assert events(state) == []
 
     def test_only_an_event_is_a_commit_and_survives_a_revert(self, stores: Stores) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, cast
 
+from holdfast.core.canonical import json_text
 from holdfast.core.codec import Codec
 from holdfast.core.durations import Duration
 from holdfast.core.limits import TIMEOUT_SECONDS
@@ -24,6 +25,7 @@ from holdfast.state.rows import Name
 from holdfast.state.signing import KeyFile
 from holdfast.state.variables import State
 from holdfast.state.working import WorkingCopy
+from holdfast.versions.history import check_message
 from holdfast.versions.resolve import resolve
 from holdfast.versions.results import CommitInfo, Merge
 
@@ -202,8 +204,12 @@ class Versioned(State):
                 is still pending.
             BranchMoved: others changed the same, and no rule merges it. Likewise.
             ReadOnly: this is a checkout.
+            InvalidValue: `message` is no str, or `metadata` no JSON value, whether or not there is a change.
             StoreFull, Timeout, StoreUnavailable: nothing was written, and everything is still pending.
         """
+        check_message(message)
+        if metadata is not None:
+            json_text(metadata, "metadata")
         return self._copy.commit(message, metadata)
 
     def join(self) -> None:
@@ -279,10 +285,11 @@ class Versioned(State):
 
         Raises:
             NotFound, ReadOnly: there is no such ref; this is a checkout. What is pending stays pending.
+            InvalidValue: `ref` can be none.
             TransactionOpen: inside a transaction of the store.
         """
-        shown = str(as_ref(ref))
-        self._copy.revert_to(shown, f"revert to {shown[:12]}" if message is None else message)
+        target = as_ref(ref)
+        self._copy.revert_to(target, f"revert to {str(target)[:12]}" if message is None else message)
         return self.head
 
     # Branches
@@ -346,11 +353,15 @@ class Versioned(State):
         """Note an event, which belongs to the next commit.
 
         Raises:
-            NotStorable: `data` or `usage` cannot be stored; InvalidValue: `kind` is no str; ReadOnly: a checkout.
+            NotStorable: `data` or `usage` cannot be stored; ReadOnly: this is a checkout.
+            InvalidValue: `kind` is no str, or `step` neither one nor None.
         """
         given_kind: object = kind
         if not isinstance(given_kind, str) or not kind:
             raise InvalidValue(f"the kind of an event is a word, not {kind!r}")
+        given_step: object = step
+        if given_step is not None and not isinstance(given_step, str):
+            raise InvalidValue(f"the step of an event is a str, or None, not {step!r}")
         now = self._copy.ground.now_us()
         given = {"kind": kind, "data": data, "step": step, "usage": usage}
         item = {name: value for name, value in given.items() if value is not None}
