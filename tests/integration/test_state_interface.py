@@ -13,6 +13,7 @@ import pytest
 
 import holdfast
 from holdfast import ActionEvent, Live, Versioned, events, view
+from holdfast.state import held
 from tests.integration.state_stores import Stores, state, stores
 from tests.unit.state.states import kept
 
@@ -70,6 +71,31 @@ class TestMapping:
             assert a.all_values() == {"a/x": 1, "a/b/x": 3}
             state.discard()
 
+    @pytest.mark.parametrize("levels", [None, 400, 2_000])
+    def test_g9_a_dict_that_is_too_deep_is_refused_by_its_path(self, state: Versioned, levels: int | None) -> None:
+        deep: Any = {"list": [1]}
+        if levels is None:
+            deep["self"] = deep
+        else:
+            for _ in range(levels):
+                deep = {"a": deep, "tags": {1}}
+        state["deep"] = deep
+        with pytest.raises(holdfast.NotStorable, match=r'state\["deep"\]'):
+            state.commit()
+        state.discard()
+
+    def test_a_dict_that_is_deep_is_kept(self, state: Versioned) -> None:
+        deep: Any = {"list": [1]}
+        for _ in range(200):
+            deep = {"a": deep}
+        state["deep"] = deep
+        state.commit()
+        while "a" in deep:
+            deep = deep["a"]
+        deep["list"].append(2)
+        state.commit()
+        assert str(kept(state)["deep"]).strip("{}'a: ") == "list': [1, 2]"
+
     def test_u2_none_and_deletion_shadow_what_is_committed(self, state: Versioned) -> None:
         state["x"] = 1
         state.commit()
@@ -87,6 +113,64 @@ class TestMapping:
         del state["x"]
         assert state.pending() == []
         assert "x" not in state
+
+    def test_whether_a_key_is_there_is_asked_without_its_value(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        state = stores.open()
+        state["long"] = [{"n": n} for n in range(10)]
+        state["text"] = "x"
+        state.commit()
+        other = stores.open()
+
+        def read(*_: object) -> None:
+            raise AssertionError("the rows of a value were read")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("holdfast.state.held.read_rows", read)
+            assert "long" in other
+            assert "none" not in other
+            del other["long"]
+            with pytest.raises(KeyError):
+                del other["none"]
+            assert other.pending() == ["long"]
+        other.commit()
+        assert kept(other) == {"text": "x"}
+
+    @pytest.mark.parametrize("kind", [Live, Versioned])
+    def test_all_is_taken_out_of_one_namespace(self, kind: type[Live | Versioned]) -> None:
+        with kind() as state:
+            inner = state.namespace("n")
+            for part in (state, inner):
+                part.update(a=1, b=2, c=3)
+            state.commit()
+            state["d"] = 4
+            found = [state.popitem() for _ in range(2)]
+            state["e"] = 5
+            found += [state.popitem() for _ in range(3)]
+            assert sorted(found) == [("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)]
+            with pytest.raises(KeyError, match="empty"):
+                state.popitem()
+            assert dict(inner) == {"a": 1, "b": 2, "c": 3}
+            state["a"] = 1
+            inner.clear()
+            inner.clear()
+            assert (dict(state), dict(inner)) == ({"a": 1}, {})
+            state.discard()
+
+    def test_taking_out_all_does_not_list_the_keys_for_each(
+        self, state: Versioned, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        state.update({str(n): n for n in range(20)})
+        state.commit()
+        listed: list[object] = []
+        read_names: Any = held.read_names
+        monkeypatch.setattr(held, "read_names", lambda *given: listed.append(given) or read_names(*given))
+        state.clear()
+        assert len(listed) == 1
+        state.discard()
+        assert sorted(state.popitem()[1] for _ in range(20)) == list(range(20))
+        assert len(listed) == 2
 
     def test_live_has_what_versioned_has_and_says_what_it_does_not_do(self) -> None:
         inner = {"on", "join", "joined", "transaction_ended"}
@@ -144,6 +228,30 @@ class TestPast:
         assert past["plan"] == {"steps": [{"done": False}], "tags": {"a"}, "calls": 0}
         assert past.read_only
         past.close()
+
+    @pytest.mark.parametrize("limit", ["x", -1, 1.5, True])
+    def test_g9_a_limit_of_history_is_a_number(self, state: Versioned, limit: Any) -> None:
+        with pytest.raises(holdfast.InvalidValue, match=repr(limit)):
+            state.history(limit)
+
+    @pytest.mark.parametrize("pending", [False, True])
+    def test_g9_what_a_commit_is_given_is_checked_whether_or_not_it_writes(
+        self, state: Versioned, pending: bool
+    ) -> None:
+        if pending:
+            state["x"] = 1
+        wrongs: list[tuple[Any, ...]] = [(5,), (None,), ("a\0",), ("", object()), ("", {"x": {1}})]
+        for wrong in wrongs:
+            with pytest.raises(holdfast.InvalidValue):
+                state.commit(*wrong)
+        assert state.pending() == ["x"][: int(pending)]
+        assert len(state.history()) == 1
+
+    @pytest.mark.parametrize("ref", [5, None, object()])
+    def test_g9_what_can_be_no_ref_is_refused(self, state: Versioned, ref: Any) -> None:
+        for call in (state.checkout, state.revert_to, state.diff, state.merge):
+            with pytest.raises(holdfast.InvalidValue):
+                call(ref)
 
     def test_unknown_refs_are_named(self, state: Versioned) -> None:
         for call in (state.checkout, state.diff, state.revert_to, state.merge, lambda ref: state.branch("b", at=ref)):
@@ -231,6 +339,9 @@ class TestLog:
             state.log("noted", {"bad": threading.Lock()})
         with pytest.raises(holdfast.InvalidValue):
             state.log("")
+        wrong: Any = 5
+        with pytest.raises(holdfast.InvalidValue, match="5"):
+            state.log("noted", step=wrong)
         assert events(state) == []
 
     def test_only_an_event_is_a_commit_and_survives_a_revert(self, stores: Stores) -> None:
@@ -265,3 +376,27 @@ class TestView:
         for wrong in wrongs:
             with pytest.raises(holdfast.InvalidValue):
                 view(state, **wrong)
+
+    def test_what_is_recent_is_all_that_is_read(self, stores: Stores) -> None:
+        state = stores.open()
+        state["long"] = list(range(10))
+        state.commit()
+        state.namespace("n")["k"] = [1]
+        state.commit()
+        other = stores.open()
+        assert view(other) == "n/k = [1]"
+        assert view(other.namespace("n")) == "n/k = [1]"
+        del other.namespace("n")["k"]
+        other["new"] = 1
+        assert view(other) == "new = 1\nn/k was removed"
+        assert {name.key for name in other._copy._values} == {"new"}
+        assert view(other, focus="full").startswith("long = [0, 1")
+
+    @pytest.mark.parametrize("kind", [Live, Versioned])
+    def test_some_values_are_asked_for_by_name(self, kind: type[Live | Versioned]) -> None:
+        with kind() as state:
+            state.update(a=1, b=2)
+            state.namespace("n")["a"] = 3
+            assert state.all_values(["n/a", "b", "none"]) == {"b": 2, "n/a": 3}
+            assert state.namespace("n").all_values(["n/a", "b"]) == {"n/a": 3}
+            state.discard()

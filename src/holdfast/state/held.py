@@ -24,7 +24,7 @@ from holdfast.state.loading import Loader
 from holdfast.state.maps import draft_at
 from holdfast.state.namespaces import full
 from holdfast.state.rows import HIDDEN, ROOT, Name, Rows
-from holdfast.state.storing import read_names, read_rows
+from holdfast.state.storing import has_row, read_names, read_rows
 
 NOTHING: Any = object()
 """Stands for a value that was not read."""
@@ -131,7 +131,7 @@ class HeldValues:
             if name in self._removed:
                 return False
             with self.ground.reading() as reader:
-                return bool(self._rows(reader, name))
+                return self._is_there(reader, name)
 
     def names(self, namespace: str | None = None) -> list[Name]:
         """Return the keys of a namespace, or all, sorted."""
@@ -145,6 +145,10 @@ class HeldValues:
     def _rows(self, reader: Reader, name: Name) -> Rows:
         self._check_kept(reader)
         return read_rows(reader, self._vector, name)
+
+    def _is_there(self, reader: Reader, name: Name) -> bool:
+        self._check_kept(reader)
+        return has_row(reader, self._vector, name)
 
     def _check_kept(self, reader: Reader) -> None:
         """Raise NotFound if gc pruned the commit that this stands on."""
@@ -199,7 +203,7 @@ class HeldValues:
         if not self._removed:
             return set()
         with self.ground.reading() as reader:
-            return {name for name in self._removed if self._rows(reader, name)}
+            return {name for name in self._removed if self._is_there(reader, name)}
 
     def _forget(self, names: Iterable[Name]) -> None:
         for name in list(names):

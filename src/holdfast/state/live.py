@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -38,7 +38,7 @@ class Live(State):
     def __init__(self) -> None:
         self._values: dict[Name, Any] = {}
         self._events: list[tuple[str, int, dict[str, Any]]] = []
-        self._changed: list[Name] = []
+        self._changed: dict[Name, None] = {}  # in the order of their first change
         self._namespace = ""
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401
@@ -62,9 +62,20 @@ class Live(State):
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and name_of(self._namespace, key) in self._values
 
+    def clear(self) -> None:
+        """Remove all keys of this namespace."""
+        for key in list(self):
+            self.pop(key, None)
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove a key; return it with its value. Raises KeyError if there is none."""
+        for name in reversed(self._values):
+            if name.namespace == self._namespace:
+                return name.key, self.pop(name.key)
+        raise KeyError("the state is empty")
+
     def _note(self, name: Name) -> None:
-        if name not in self._changed:
-            self._changed.append(name)
+        self._changed.setdefault(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter([name.key for name in self._values if name.namespace == self._namespace])
@@ -92,8 +103,12 @@ class Live(State):
     def recent(self) -> list[str]:  # noqa: D102
         return [full(name) for name in self._changed if is_inside(name.namespace, self._namespace)]
 
-    def all_values(self) -> dict[str, Any]:  # noqa: D102
-        return {full(name): value for name, value in self._values.items() if is_inside(name.namespace, self._namespace)}
+    def all_values(self, names: Iterable[str] | None = None) -> dict[str, Any]:  # noqa: D102
+        found = {
+            full(name): value for name, value in self._values.items() if is_inside(name.namespace, self._namespace)
+        }
+        wanted = found.keys() if names is None else set(names)
+        return {name: value for name, value in found.items() if name in wanted}
 
     def commit(self, message: str = "", metadata: object = None) -> None:  # noqa: ARG002
         """Do nothing: there are no commits."""

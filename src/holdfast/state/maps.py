@@ -21,6 +21,11 @@ from holdfast.state.tracked import StateDict
 
 MAP = "map"
 
+LEVELS_MAX = 64
+"""So many mappings, one inside another, have rows for their entries; what is deeper is one value, whose depth the codec
+knows the limit of. Without an end, one that contains itself had rows without end.
+"""
+
 
 class MapNode(Container):
     """A mapping: a row for each entry, whose place is where it stands in the order of the keys."""
@@ -186,13 +191,13 @@ def draft_at(
     above: Above,
 ) -> Node:
     """Draft what makes the rows at an address say a value; return the node that stands for it once that is written."""
-    kind = _kind_for(value, node)
+    kind = _kind_for(value, node, _level(address))
     encoded: Encoded | None = None
     if kind is Leaf:
         if isinstance(node, Leaf) and place == node.place and not node.may_differ(value, draft):
             return node
         encoded = draft.codec.encode(value, where)
-        if plain(value) is dict and len(encoded.text) > MAPPING_BYTES_MAX:
+        if plain(value) is dict and len(encoded.text) > MAPPING_BYTES_MAX and _level(address) < LEVELS_MAX:
             kind, encoded = MapNode, None
     if node is not None and type(node) is kind:
         if encoded is not None and isinstance(node, Leaf):
@@ -210,21 +215,32 @@ def draft_at(
     return fresh
 
 
-def _kind_for(value: Any, node: Node | None) -> type[Node]:  # noqa: ANN401
+def _level(address: Address) -> int:
+    """Return how many containers an address is inside of."""
+    return address.path.count("/")
+
+
+def _kind_for(value: Any, node: Node | None, level: int) -> type[Node]:  # noqa: ANN401
     kind = plain(value)
     if kind is dict:
-        return MapNode if isinstance(node, MapNode) or has_structure(value) else Leaf
+        return MapNode if isinstance(node, MapNode) or has_structure(value, LEVELS_MAX - level) else Leaf
     return _KINDS.get(kind, Leaf)
 
 
-def has_structure(value: dict[Any, Any]) -> bool:
-    """Tell whether a dict has parts that are to be written, and merged, by themselves."""
+def has_structure(value: dict[Any, Any], levels: int = LEVELS_MAX) -> bool:
+    """Tell whether a dict has parts that are to be written, and merged, by themselves.
+
+    Args:
+        levels: how deep to look for them.
+    """
+    if levels <= 0:
+        return False
     for key, item in value.items():
         if type(item) in _SCALARS:
             if type(key) is str:
                 continue
             return True
-        if plain(item) is not dict or type(key) is not str or has_structure(item):
+        if plain(item) is not dict or type(key) is not str or has_structure(item, levels - 1):
             return True
     return False
 

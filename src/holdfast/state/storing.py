@@ -39,6 +39,12 @@ def read_rows(reader: Reader, vector: VersionVector, name: Name) -> Rows:
     return found
 
 
+def has_row(reader: Reader, vector: VersionVector, name: Name) -> bool:
+    """Tell whether there is a key, as a vector sees it. Costs one row, however many its value has."""
+    tables = tables_in(reader.catalogue())
+    return tables is not None and any(True for _ in reader.rows(tables[0], vector, [name]))
+
+
 def read_names(reader: Reader, vector: VersionVector, namespace: str | None = None) -> Iterator[Name]:
     """Yield the keys of a namespace, or of all, as a vector sees them, sorted."""
     tables = tables_in(reader.catalogue())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any, Self
 
 from holdfast.state.log import Event
@@ -33,8 +33,12 @@ class State(MutableMapping[str, Any], ABC):
         """Return the keys that changed last, those of namespaces as "namespace/key"."""
 
     @abstractmethod
-    def all_values(self) -> dict[str, Any]:
-        """Return the values of this namespace and of those inside it; of what cannot be read, the error's words."""
+    def all_values(self, names: Iterable[str] | None = None) -> dict[str, Any]:
+        """Return the values of this namespace and of those inside it; of what cannot be read, the error's words.
+
+        Args:
+            names: the keys to read, if there are such, those of namespaces as "namespace/key"; None for all.
+        """
 
 
 def events(state: State) -> list[Event]:

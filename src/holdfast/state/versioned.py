@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, cast
 
+from holdfast.core.canonical import json_text
 from holdfast.core.codec import Codec
 from holdfast.core.durations import Duration
 from holdfast.core.limits import TIMEOUT_SECONDS
@@ -24,6 +25,7 @@ from holdfast.state.rows import Name
 from holdfast.state.signing import KeyFile
 from holdfast.state.variables import State
 from holdfast.state.working import WorkingCopy
+from holdfast.versions.history import check_message
 from holdfast.versions.resolve import resolve
 from holdfast.versions.results import CommitInfo, Merge
 
@@ -98,6 +100,7 @@ class Versioned(State):
             raise ReadOnly(f"{branch!r} is no branch; open a branch, then checkout({branch!r})")
         self._copy = WorkingCopy(ground, Codec(KeyFile() if pickles else None), verify=verify)
         self._namespace = ""
+        self._left: list[str] = []
 
     @classmethod
     def on(cls, ground: Ground, *, verify: bool = False) -> Self:
@@ -107,7 +110,7 @@ class Versioned(State):
     @classmethod
     def _of(cls, copy: WorkingCopy, namespace: str = "") -> Self:
         state = cls.__new__(cls)
-        vars(state).update(_copy=copy, _namespace=namespace)
+        vars(state).update(_copy=copy, _namespace=namespace, _left=[])
         return state
 
     def _elsewhere(self, ground: Ground) -> Self:
@@ -135,6 +138,24 @@ class Versioned(State):
 
     def __len__(self) -> int:
         return len(self._copy.names(self._namespace))
+
+    def clear(self) -> None:
+        """Remove all keys of this namespace."""
+        with self._copy.lock:
+            for name in self._copy.names(self._namespace):
+                self._copy.delete(name)
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove a key; return it with its value. Raises KeyError if there is none."""
+        with self._copy.lock:
+            while True:
+                if not self._left:  # the keys are listed once for all that are taken out one after the other
+                    self._left = [name.key for name in self._copy.names(self._namespace)]
+                    if not self._left:
+                        raise KeyError("the state is empty")
+                key = self._left.pop()
+                if key in self:
+                    return key, self.pop(key)
 
     def __repr__(self) -> str:
         place = f" in {self._namespace!r}" if self._namespace else ""
@@ -183,8 +204,12 @@ class Versioned(State):
                 is still pending.
             BranchMoved: others changed the same, and no rule merges it. Likewise.
             ReadOnly: this is a checkout.
+            InvalidValue: `message` is no str, or `metadata` no JSON value, whether or not there is a change.
             StoreFull, Timeout, StoreUnavailable: nothing was written, and everything is still pending.
         """
+        check_message(message)
+        if metadata is not None:
+            json_text(metadata, "metadata")
         return self._copy.commit(message, metadata)
 
     def join(self) -> None:
@@ -230,7 +255,14 @@ class Versioned(State):
         return self._elsewhere(self._copy.ground.elsewhere(as_ref(ref), fixed=True))
 
     def history(self, limit: int | None = None) -> list[CommitInfo]:
-        """Return the commits that led here, newest first, each by its first parent."""
+        """Return the commits that led here, newest first, each by its first parent.
+
+        Raises:
+            InvalidValue: `limit` is no number of commits.
+        """
+        given: object = limit
+        if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 0):
+            raise InvalidValue(f"the limit of a history is a number of commits, or None, not {limit!r}")
         return self._copy.ground.versions.log(self.head, limit)
 
     def diff(self, a: Any, b: Any = None) -> StateDiff:  # noqa: ANN401 - a str, or what history() gave
@@ -253,10 +285,11 @@ class Versioned(State):
 
         Raises:
             NotFound, ReadOnly: there is no such ref; this is a checkout. What is pending stays pending.
+            InvalidValue: `ref` can be none.
             TransactionOpen: inside a transaction of the store.
         """
-        shown = str(as_ref(ref))
-        self._copy.revert_to(shown, f"revert to {shown[:12]}" if message is None else message)
+        target = as_ref(ref)
+        self._copy.revert_to(target, f"revert to {str(target)[:12]}" if message is None else message)
         return self.head
 
     # Branches
@@ -320,11 +353,15 @@ class Versioned(State):
         """Note an event, which belongs to the next commit.
 
         Raises:
-            NotStorable: `data` or `usage` cannot be stored; InvalidValue: `kind` is no str; ReadOnly: a checkout.
+            NotStorable: `data` or `usage` cannot be stored; ReadOnly: this is a checkout.
+            InvalidValue: `kind` is no str, or `step` neither one nor None.
         """
         given_kind: object = kind
         if not isinstance(given_kind, str) or not kind:
             raise InvalidValue(f"the kind of an event is a word, not {kind!r}")
+        given_step: object = step
+        if given_step is not None and not isinstance(given_step, str):
+            raise InvalidValue(f"the step of an event is a str, or None, not {step!r}")
         now = self._copy.ground.now_us()
         given = {"kind": kind, "data": data, "step": step, "usage": usage}
         item = {name: value for name, value in given.items() if value is not None}
@@ -356,10 +393,11 @@ class Versioned(State):
             if is_inside(name.namespace, self._namespace)
         ]
 
-    def all_values(self) -> dict[str, Any]:  # noqa: D102 - as State says
+    def all_values(self, names: Iterable[str] | None = None) -> dict[str, Any]:  # noqa: D102 - as State says
         found: dict[str, Any] = {}
+        wanted = None if names is None else set(names)
         for name in self._copy.names():
-            if is_inside(name.namespace, self._namespace):
+            if is_inside(name.namespace, self._namespace) and (wanted is None or full(name) in wanted):
                 try:
                     found[full(name)] = self._copy.get(name)
                 except HoldfastError as error:

@@ -34,8 +34,9 @@ def view(state: State, *, focus: Literal["recent", "full"] = "recent", max_chars
     given: object = max_chars
     if not isinstance(given, int) or given < LINE_CHARS_MIN:
         raise InvalidValue(f"max_chars is a number of at least {LINE_CHARS_MIN}, not {max_chars!r}")
-    values = state.all_values()
-    names = list(values) if focus == "full" else state.recent()
+    recent = None if focus == "full" else state.recent()
+    values = state.all_values(recent)
+    names = list(values) if recent is None else recent
     width = max(max_chars // max(len(names), 1) - 1, LINE_CHARS_MIN)
     text = ""
     for at, name in enumerate(names):
