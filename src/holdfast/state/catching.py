@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from holdfast.core.points import Point, VersionVector
 from holdfast.engine.contract import Reader
 from holdfast.errors import BranchMoved, Conflict, HoldfastError
 from holdfast.state.grafting import Grafting
 from holdfast.state.held import NOTHING, HeldValues, where_of
+from holdfast.state.leaves import Node
 from holdfast.state.merging import Merging
 from holdfast.state.rows import Name, Rows
 from holdfast.state.storing import applied, read_rows, touched_between
@@ -30,6 +32,14 @@ class News:
     rows: dict[Name, Rows] = field(default_factory=dict)
     merged: dict[Name, Rows] = field(default_factory=dict)
 
+    def is_pending(self, name: Name) -> bool:
+        """Tell whether something of a key is still to be written once theirs is taken over."""
+        return name in self.merged and self.merged[name] != self.rows[name]
+
+    def shown(self, name: Name) -> Rows:
+        """Return the rows that a key is to show."""
+        return self.merged[name] if self.is_pending(name) else self.rows[name]
+
 
 class CatchingUp(HeldValues):
     """Values that can go on from a newer commit."""
@@ -46,13 +56,34 @@ class CatchingUp(HeldValues):
                 news = self._news(reader)
             if news is None:
                 return
+            loaded = {
+                name: self._made(name, news) for name in news.rows
+            }  # what can fail does so before anything changes
             self.base, self.head, self._vector = news.point, news.head, news.vector
-            for name in self._removed & set(news.rows):
-                node = self._nodes.pop(name, None)
-                if node is not None:
-                    node.above = None
-            for name, rows in news.rows.items():
-                self._take_over(name, rows, news.merged.get(name))
+            self._edits.count += 1
+            left = dict(loaded)
+            try:
+                for name, made in loaded.items():
+                    self._take_over(name, made, news)
+                    del left[name]
+            except BaseException:
+                for name in left:  # read them anew; what is pending of them is compared with what is there
+                    self._detach(name)
+                    if news.is_pending(name):
+                        self._assigned.add(name)
+                    else:
+                        self._forget([name])
+                raise
+
+    def _made(self, name: Name, news: News) -> tuple[Any, Node] | None:
+        """Return the value that a key is to have, and its node; None if nobody asked for it, or it cannot be read."""
+        shown = news.shown(name)
+        if not shown or (name not in self._values and not news.is_pending(name)):
+            return None
+        try:
+            return self._loaded(name, shown)
+        except HoldfastError:
+            return None
 
     def _news(self, reader: Reader) -> News | None:
         """Return what others committed since the base; None if the branch stands there."""
@@ -82,31 +113,23 @@ class CatchingUp(HeldValues):
             )
         return news
 
-    def _take_over(self, name: Name, rows: Rows, merged: Rows | None) -> None:
+    def _take_over(self, name: Name, made: tuple[Any, Node] | None, news: News) -> None:
         """Let a key have what others made of it; in place, since somebody may hold its value."""
-        pending = merged is not None and merged != rows
+        pending = news.is_pending(name)
         if not pending:
             self._assigned.discard(name)
             self._removed.discard(name)
-        if pending and not merged:
+        elif not news.shown(name):
             return  # removed here, and still to be removed there
-        shown = merged if pending and merged is not None else rows
         old = self._values.get(name, NOTHING)
-        if not shown:
+        if made is None:
             self._forget([name])
             return
-        if old is NOTHING and not pending:
-            return
-        before = self._nodes.pop(name, None)
-        if before is not None:
-            before.above = None
-        try:
-            value, node = self._loaded(name, shown)
-        except HoldfastError:
-            self._forget([name])
-            return
-        grafting = Grafting()
+        value, node = made
+        before = self._nodes.get(name)
+        grafting = Grafting(before, [other for key, other in self._values.items() if key != name])
         self._values[name] = value if old is NOTHING else grafting.grafted(old, value)
+        self._detach(name)
         if grafting.loose:
             node.doubt()
         if pending:

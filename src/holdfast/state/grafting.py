@@ -5,24 +5,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from holdfast.state.counter import Counter
 from holdfast.state.drafts import plain
 from holdfast.state.leaves import Node
 from holdfast.state.rows import Address
+from holdfast.state.slots import Slot
 from holdfast.state.tracked import StateDict, StateList, StateSet, follow, note_of
 
 
 class Grafting:
     """Gives an object what another has.
 
+    Args:
+        before: the node that stood for the old value.
+        others: the values of other keys, which stay as they are.
+
     Attributes:
         loose: whether something that was kept tells nobody of its changes: a plain container that somebody holds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Node | None = None, others: Sequence[Any] = ()) -> None:
         self.loose = False
+        self._before = before
+        self._others = {id(value) for value in others}
         self._taken: dict[int, Any] = {}  # an object that stood in two places can stand in for one of them only
 
     def grafted(self, old: Any, new: Any) -> Any:  # noqa: ANN401
@@ -33,6 +41,8 @@ class Grafting:
         """
         kind = plain(old)
         if kind is not plain(new) or kind not in (dict, list, set, Counter) or id(old) in self._taken:
+            return new
+        if id(old) in self._others or not self._is_ours(old):
             return new
         self._taken[id(old)] = old
         if kind is Counter:
@@ -47,6 +57,13 @@ class Grafting:
         else:
             self.loose = True
         return old
+
+    def _is_ours(self, old: Any) -> bool:  # noqa: ANN401
+        """Tell whether an object told this place of its changes, or nobody: another key may have it, too."""
+        note: Any = old._note if isinstance(old, Counter) else note_of(old)  # noqa: SLF001 - their own kind
+        while isinstance(note, Node) and note is not self._before:
+            note = note.above
+        return note is self._before or not isinstance(note, (Node, Slot))
 
     def _fill(self, kind: type, old: Any, new: Any) -> None:  # noqa: ANN401
         if kind is dict:
@@ -79,7 +96,7 @@ def _matched(old: list[Any], new: list[Any]) -> dict[int, int]:
     free = {at: item for at, item in free.items() if _row_of(item, old) is None}
     for at in wanted:
         if at not in found:
-            same = next((place for place, item in free.items() if item == new[at]), None)
+            same = next((place for place, item in free.items() if _are_equal(item, new[at])), None)
             if same is not None:
                 found[at] = same
                 del free[same]
@@ -96,3 +113,10 @@ def _row_of(item: Any, of: list[Any]) -> Address | None:  # noqa: ANN401
     """Return the address of the row that an item of a list has for itself."""
     note = note_of(item)
     return note.address if isinstance(note, Node) and note is not note_of(of) else None
+
+
+def _are_equal(a: Any, b: Any) -> bool:  # noqa: ANN401
+    try:
+        return bool(a == b)
+    except Exception:  # noqa: BLE001 - what values compare by may do anything; then they are not taken for equal
+        return False

@@ -18,12 +18,14 @@ from holdfast.core.points import VersionVector
 from holdfast.engine.contract import Reader
 from holdfast.errors import HoldfastError, ReadOnly
 from holdfast.state.drafts import Draft, PartNames, at_key
+from holdfast.state.edits import Edits
 from holdfast.state.ground import Ground
 from holdfast.state.leaves import Lock, Node
 from holdfast.state.loading import Loader
 from holdfast.state.maps import draft_at
 from holdfast.state.namespaces import full
 from holdfast.state.rows import HIDDEN, ROOT, Name, Rows
+from holdfast.state.slots import Slot
 from holdfast.state.storing import has_row, read_names, read_rows
 
 NOTHING: Any = object()
@@ -41,21 +43,6 @@ class Past:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Never happens."""
-
-
-class Slot:
-    """What the value of a key is a part of."""
-
-    __slots__ = ("_dirty", "lock", "name")
-
-    def __init__(self, name: Name, dirty: set[Name], lock: Lock) -> None:
-        self.name = name
-        self.lock = lock
-        self._dirty = dirty
-
-    def below(self, node: Node) -> None:  # noqa: ARG002
-        """Take note that the value changes."""
-        self._dirty.add(self.name)
 
 
 class HeldValues:
@@ -78,7 +65,8 @@ class HeldValues:
         self._dirty: set[Name] = set()
         self._watched: set[Name] = set()  # handed out, and may change without telling
         self._names = PartNames(ground.ids.salt()[:8])
-        self._value_lock: Lock = Past() if ground.read_only else self.lock
+        self._edits = Edits(self.lock)
+        self._value_lock: Lock = Past() if ground.read_only else self._edits
         with ground.reading() as reader:
             self.base = ground.at(reader).point
             self.head = reader.commit(self.base).hash.hex()
@@ -109,6 +97,7 @@ class HeldValues:
             if self._values.get(name, NOTHING) is value and name not in self._removed:
                 self._watched.add(name)  # as in state["calls"] += 1
                 return
+            self._edits.count += 1
             self._values[name] = value
             self._assigned.add(name)
             self._removed.discard(name)
@@ -119,6 +108,7 @@ class HeldValues:
             self._check_writable()
             if not self.has(name):
                 raise KeyError(name.key)
+            self._edits.count += 1
             self._values.pop(name, None)
             self._assigned.discard(name)
             self._removed.add(name)
@@ -209,9 +199,13 @@ class HeldValues:
         for name in list(names):
             self._values.pop(name, None)
             self._watched.discard(name)
-            node = self._nodes.pop(name, None)
-            if node is not None:
-                node.above = None
+            self._detach(name)
+
+    def _detach(self, name: Name) -> None:
+        """Forget what is known of the rows of a key; what tells its changes tells nobody any more."""
+        node = self._nodes.pop(name, None)
+        if node is not None:
+            node.above = None
 
 
 class Unread(Node):

@@ -13,6 +13,7 @@ from holdfast.core.codec import Codec
 from holdfast.core.durations import Duration
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.core.refs import MAIN
+from holdfast.engine.contract import Commit
 from holdfast.engine.kv import KVStore, Memory
 from holdfast.engine.urls import open_engine
 from holdfast.errors import HoldfastError, InvalidValue, ReadOnly, Unsupported
@@ -222,13 +223,14 @@ class Versioned(State):
         """How many times this was written into the transaction of the store that is open."""
         return self._copy.joined
 
-    def transaction_ended(self, *, done: bool, since: int = 0) -> None:
+    def transaction_ended(self, *, done: bool, since: int = 0, commit: Commit | None = None) -> None:
         """Take note that a transaction of the store ended, and whether it was committed.
 
         Args:
             since: how often this had been written into it before what ended; not 0 for a block inside another.
+            commit: the commit that it became.
         """
-        self._copy.transaction_ended(done=done, since=since)
+        self._copy.transaction_ended(done=done, since=since, commit=commit)
 
     def discard(self) -> None:
         """Forget all that is not committed, in all namespaces. Objects that you hold stay as they are."""

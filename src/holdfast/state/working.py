@@ -12,14 +12,14 @@ everything stays pending.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Self
 
 from holdfast.core.codec import Codec
 from holdfast.core.points import Point, VersionVector
-from holdfast.engine.contract import Writer
-from holdfast.errors import BranchMoved
+from holdfast.engine.contract import Commit, Writer
+from holdfast.errors import BranchMoved, StoreError
+from holdfast.state.attempts import Attempt
 from holdfast.state.catching import CatchingUp
 from holdfast.state.differences import StateDiff
 from holdfast.state.drafts import Draft
@@ -40,26 +40,14 @@ class _Moved(Exception):
     """The branch is not where the working copy stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """What became part of a transaction that is still open: keys, and events.
-
-    `opened` is the commit that the transaction will be, and `before` what was seen until it had this part.
-    """
-
-    names: set[Name]
-    noted: list[Noted]
-    opened: Point
-    before: VersionVector
-
-
 class WorkingCopy(CatchingUp):
     """The values of a branch, or of a commit, and what is to become of their changes."""
 
     def __init__(self, ground: Ground, codec: Codec, *, verify: bool = False) -> None:
         super().__init__(ground, codec, verify=verify)
         self._noted: list[Noted] = []
-        self._joined: list[Joined] = []
+        self._joined: list[Attempt] = []
+        self._doubted: tuple[Attempt, str] | None = None
         self._closed = False
 
     # Commits
@@ -84,76 +72,132 @@ class WorkingCopy(CatchingUp):
         """
         with self.lock:
             self._check_writable()
-            for _ in range(CATCH_UPS_MAX):
-                drafts = self._drafted(self.base.line)
-                changed = {name: draft for name, draft in drafts.items() if draft.changes}
-                events = self._drafted_events()
-                if not changed and not events and not self._removed_there():
-                    self._settle(drafts)
+        for _ in range(CATCH_UPS_MAX):
+            with self.lock:
+                self._settle_doubt()
+                attempt = self._attempt()
+                if not attempt.written and not self._removed_there():
+                    self._settle(attempt)
                     return self.head
-                try:
-                    written = self.ground.write(message, partial(self._write, {**changed, **events}), metadata)
-                except _Moved:
-                    self.catch_up()
-                    continue
-                self._stand_on(written, drafts)
-                self._settle(drafts)
+            try:
+                self._try(attempt, message, metadata)
+            except _Moved:
+                self.catch_up()
+            else:
                 return self.head
-            raise BranchMoved(f"{self.ground.ref!r} moved {CATCH_UPS_MAX} times while it was being written; retry")
+        raise BranchMoved(f"{self.ground.ref!r} moved {CATCH_UPS_MAX} times while it was being written; retry")
 
-    def _stand_on(self, written: Written[VersionVector], drafts: dict[Name, Draft]) -> None:
+    def _attempt(self) -> Attempt:
+        drafts = self._drafted(self.base.line)
+        return Attempt(drafts, self._drafted_events(), set(self._removed), list(self._noted), self._edits.count)
+
+    def _try(self, attempt: Attempt, message: str, metadata: object) -> None:
+        """Write an attempt, and stand on what came of it.
+
+        Nobody waits for the store with the lock of the values: they may be changed meanwhile, and are then looked at
+        again when it is this one's turn. What is written is taken for done before the commit is; if that fails, or is
+        interrupted, all of it is pending again.
+        """
+        tried = attempt
+
+        def work(writer: Writer) -> VersionVector:
+            nonlocal tried
+            with self.lock:
+                if tried.settled:  # it was undone with the work of others
+                    self._take_back(tried)
+                    tried = self._attempt()
+                elif tried.edits != self._edits.count:
+                    tried = self._attempt()
+                tried.opened, tried.before = Point(writer.opened.uid, writer.opened.head + 1), self._vector
+                seen = self._write(tried.written, writer)
+                self._settle(tried)
+                return seen
+
+        try:
+            written = self.ground.write(message, work, metadata)
+            with self.lock:
+                self._stand_on(written, tried)
+        except BaseException as error:
+            with self.lock:
+                if tried.settled:
+                    self._take_back(tried)
+                    if isinstance(error, StoreError) or not isinstance(error, Exception):
+                        self._doubted = (tried, message)  # nobody knows whether it is there
+            raise
+
+    def _stand_on(self, written: Written[VersionVector], attempt: Attempt) -> None:
         """Stand on what was written: a commit, or a part of the open transaction."""
-        seen, commit = written.result, written.commit
         if written.joined:
-            opened = Point(self.base.line, seen[self.base.line])
-            self._joined.append(Joined({*drafts, *self._removed}, list(self._noted), opened, self._vector))
-            self._vector = seen
-        elif commit is not None:
-            self.base, self.head, self._vector = commit.point, commit.hash.hex(), seen
+            self._joined.append(attempt)
+            self._vector = written.result
+        elif written.commit is not None:
+            self.base, self.head = written.commit.point, written.commit.hash.hex()
+            self._vector = written.result
+
+    def _take_back(self, attempt: Attempt) -> None:
+        """Let all of an attempt be pending again."""
+        attempt.settled = False
+        for name, draft in attempt.drafts.items():
+            if draft.changes:
+                self._detach(name)
+                if name in self._values:
+                    self._assigned.add(name)
+        self._removed |= {name for name in attempt.removed if name not in self._values}
+        self._noted[:0] = attempt.noted
+        self._edits.count += 1
+
+    def _settle_doubt(self) -> None:
+        """Find out whether a commit is there whose end was not seen."""
+        if self._doubted is None:
+            return
+        attempt, message = self._doubted
+        with self.ground.reading() as reader:
+            if attempt.landed(reader, message) and attempt.opened is not None:
+                self.base, self.head = attempt.opened, reader.commit(attempt.opened).hash.hex()
+                self._vector = reader.vector(attempt.opened)
+                self._noted = [noted for noted in self._noted if noted not in attempt.noted]
+        self._doubted = None
 
     @property
     def joined(self) -> int:
         """How many parts of the open transaction were written by this."""
         return len(self._joined)
 
-    def transaction_ended(self, *, done: bool, since: int = 0) -> None:
+    def transaction_ended(self, *, done: bool, since: int = 0, commit: Commit | None = None) -> None:
         """Take note that the transaction ended which commits had become part of, or that some of it was taken back.
 
         What was written into it, and taken back, is pending again.
 
         Args:
             since: how many parts of it stay.
+            commit: the commit that it became.
         """
         with self.lock:
             ended, self._joined = self._joined[since:], self._joined[:since]
             if not ended:
                 return
             if done:
-                self._go_on(ended[0])
+                self._go_on(ended[0], commit)
                 return
-            self._vector = ended[0].before
-            for part in reversed(ended):
-                for name in part.names:
-                    node = self._nodes.pop(name, None)
-                    if node is not None:
-                        node.above = None
-                    (self._assigned if name in self._values else self._removed).add(name)
-                self._noted[:0] = part.noted
+            if ended[0].before is not None:
+                self._vector = ended[0].before
+            for attempt in reversed(ended):
+                self._take_back(attempt)
 
-    def _go_on(self, joined: Joined) -> None:
-        """Stand on the commit that a transaction became."""
-        line, n = joined.opened
-        self._vector = joined.before
+    def _go_on(self, attempt: Attempt, commit: Commit | None) -> None:
+        """Stand on the commit that a transaction became; on the base if nothing came of it."""
+        if commit is None:
+            self._vector = attempt.before or self._vector
+            return
+        self.base, self.head = commit.point, commit.hash.hex()
         with self.ground.reading() as reader:
-            if reader.line(line).head >= n:  # else nothing came of it
-                self.base = joined.opened
-                self.head = reader.commit(self.base).hash.hex()
-                self._vector = reader.vector(self.base)
+            self._vector = reader.vector(commit.point)
 
     def catch_up(self) -> None:
         """Go on from where the branch is now; inside a transaction that this is part of, nobody else can move it."""
         with self.lock:
             if not self._joined:
+                self._settle_doubt()
                 super().catch_up()
 
     def _drafted_events(self) -> dict[Name, Draft]:
@@ -178,6 +222,7 @@ class WorkingCopy(CatchingUp):
                 self.codec.encode(noted.item, where), where
             )  # the caller may change its data later
             self._noted.append(replace(noted, item=item))
+            self._edits.count += 1
 
     def events(self, inside: str) -> tuple[list[Kept], list[Noted]]:
         """Return the events of a namespace and those inside it: those that are committed, and those that wait."""
@@ -201,31 +246,42 @@ class WorkingCopy(CatchingUp):
             rows.write(name, draft.changes)
         return seen
 
-    def _settle(self, drafts: dict[Name, Draft]) -> None:
-        """Remember that all is written, and let values tell their changes that nobody else holds."""
+    def _settle(self, attempt: Attempt) -> None:
+        """Take an attempt for written, and let values tell their changes that nobody else holds."""
+        attempt.settled = True
+        self._edits.count += 1
         for name in self._removed:
-            node = self._nodes.pop(name, None)
-            if node is not None:
-                node.above = None
-        for draft in drafts.values():
+            self._detach(name)
+        for draft in attempt.drafts.values():
             draft.settle()
-        for name in drafts:
-            node = self._nodes[name]
-            held = is_held(self._values, name)  # before it is handed on
+        for name in attempt.drafts:
+            self._adopt(name)
+        for pending in (self._assigned, self._removed, self._dirty, self._noted):
+            pending.clear()
+
+    def _adopt(self, name: Name) -> None:
+        """Let a value tell its changes, if nobody else holds it."""
+        node = self._nodes[name]
+        held = is_held(self._values, name)  # before it is handed on
+        try:
             kept = node.adopt(self._values[name], held=held)
+        except RecursionError:  # it is nested as deep as the caller's stack allows: it stays what it is
+            node.doubt()
+        else:
             if kept is not self._values[name]:
                 self._values[name] = kept
             del kept
-            if node.sure:
-                self._watched.discard(name)
-            else:
-                self._watched.add(name)
-        for pending in (self._assigned, self._removed, self._dirty, self._noted):
-            pending.clear()
+        if node.sure:
+            self._watched.discard(name)
+        else:
+            self._watched.add(name)
 
     def discard(self) -> None:
         """Forget what is not committed. Values are read anew; objects that the user holds stay as they are."""
         with self.lock:
+            self._edits.count += 1
+            for attempt in self._joined:
+                attempt.forget()
             self._forget(self._values)
             for pending in (self._assigned, self._removed, self._dirty, self._noted):
                 pending.clear()
@@ -268,16 +324,16 @@ class WorkingCopy(CatchingUp):
         with self.lock:
             self._check_writable()
 
-            def work(writer: Writer) -> VersionVector:
-                line = writer.opened
-                mine, then = writer.vector(Point(line.uid, line.head)), writer.vector(resolve(writer, ref).point)
-                rows = RowWriter(writer, {**mine, line.uid: line.head + 1})
-                for name in sorted(touched_between(writer, mine, then)):
-                    if name.key != LOG_KEY:
-                        rows.write(name, changes_between(read_rows(writer, mine, name), read_rows(writer, then, name)))
-                return mine
+        def work(writer: Writer) -> None:
+            line = writer.opened
+            mine, then = writer.vector(Point(line.uid, line.head)), writer.vector(resolve(writer, ref).point)
+            rows = RowWriter(writer, {**mine, line.uid: line.head + 1})
+            for name in sorted(touched_between(writer, mine, then)):
+                if name.key != LOG_KEY:
+                    rows.write(name, changes_between(read_rows(writer, mine, name), read_rows(writer, then, name)))
 
-            self.ground.versions.commit_work(self.ground.ref, message, work, None)
+        self.ground.versions.commit_work(self.ground.ref, message, work, None)
+        with self.lock:
             self.discard()
             self.catch_up()
 

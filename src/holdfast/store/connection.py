@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from holdfast.core.clock import Ids, RandomIds
-from holdfast.engine.contract import Engine, Reader, Session, Writer
+from holdfast.engine.contract import Commit, Engine, Reader, Session, Writer
 from holdfast.errors import HoldfastError, ReadOnly, StoreClosed, Timeout, TransactionOpen
 from holdfast.versions.history import Versions
 from holdfast.versions.resolve import Resolved, resolve, still
@@ -148,6 +148,12 @@ class Connection:
     def _check_no_transaction(self, what: str) -> None:
         if self._writer is not None:
             raise TransactionOpen(f"{what} is a commit of its own and cannot be part of a transaction; do it after it")
+
+    _sealed: Commit | None = None
+    """What the newest transaction became."""
+
+    def _note_sealed(self, commit: Commit | None) -> None:
+        self._sealed = commit
 
     def _before_commit(self) -> None:
         """Do what belongs into the open transaction, at its end."""

@@ -52,7 +52,7 @@ class Stateful(Connection):
     def _after_transaction(self, *, done: bool, since: int = 0) -> None:
         """Tell the state how the transaction, or the block inside it, ended that it was part of since then."""
         if self._made_state is not None:
-            self._made_state.transaction_ended(done=done, since=since)
+            self._made_state.transaction_ended(done=done, since=since, commit=self._sealed)
 
     def _after_merge(self) -> None:
         """Let the state take over what a merge brought to this branch."""

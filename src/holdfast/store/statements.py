@@ -98,7 +98,7 @@ class Statements(Connection):
                 with self._writer.savepoint():
                     yield self._writer
                 return
-            with Versions(session, self._ids).open_commit(self.ref, message, metadata) as writer:
+            with Versions(session, self._ids).open_commit(self.ref, message, metadata, self._note_sealed) as writer:
                 self._writer, self._owner = writer, current_task()
                 try:
                     yield writer
@@ -143,15 +143,18 @@ class Statements(Connection):
             ReadOnly: this is the checkout of a commit; a write in a block that only reads.
             Timeout: somebody else is writing for longer than `timeout`.
         """
-        outermost = not read_only and self._writer is None
-        joined = self._joined()
-        done = False
-        try:
-            with self._snapshot() if read_only else self._commit(message, metadata):
+        if read_only:
+            with self._snapshot():
                 yield self
-                if outermost:
-                    self._before_commit()
-            done = True
-        finally:
-            if outermost or not (read_only or done):
-                self._after_transaction(done=done, since=joined)
+            return
+        with self._lock:  # else whether another is open might be another thread's
+            outermost, joined, done = self._writer is None, self._joined(), False
+            try:
+                with self._commit(message, metadata):
+                    yield self
+                    if outermost:
+                        self._before_commit()
+                done = True
+            finally:
+                if outermost or not done:
+                    self._after_transaction(done=done, since=joined)

@@ -145,9 +145,15 @@ class Versions:
     # Commits
 
     @contextmanager
-    def open_commit(self, branch: str, message: str, metadata: object = None) -> Generator[Writer]:
+    def open_commit(
+        self,
+        branch: str,
+        message: str,
+        metadata: object = None,
+        sealed: Callable[[Commit | None], None] = lambda _: None,
+    ) -> Generator[Writer]:
         """Open the next commit of a branch for the block, and seal it at its end; an exception takes all back."""
-        with self._session.write() as writer, _sealing(writer, branch, message, metadata):
+        with self._session.write() as writer, _sealing(writer, branch, message, metadata, sealed):
             yield writer
 
     def write(self, branch: str, message: str, work: Callable[[Any], Result]) -> Result:
@@ -379,13 +385,19 @@ class Versions:
 
 
 @contextmanager
-def _sealing(writer: Writer, branch: str, message: str, metadata: object = None) -> Generator[None]:
+def _sealing(
+    writer: Writer,
+    branch: str,
+    message: str,
+    metadata: object = None,
+    sealed: Callable[[Commit | None], None] = lambda _: None,
+) -> Generator[None]:
     """Open the next commit of a branch for the block, and seal it at its end."""
     check_message(message)
     text = None if metadata is None else json_text(metadata, "metadata")
     writer.open(branch_of(writer, branch))
     yield
-    writer.seal(message, text)
+    sealed(writer.seal(message, text))
 
 
 def check_message(message: object) -> None:
