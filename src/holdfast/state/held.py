@@ -9,7 +9,8 @@ is stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -66,6 +67,7 @@ class HeldValues:
         self._watched: set[Name] = set()  # handed out, and may change without telling
         self._names = PartNames(ground.ids.salt()[:8])
         self._edits = Edits(self.lock)
+        self._writer: Reader | None = None
         self._value_lock: Lock = Past() if ground.read_only else self._edits
         with ground.reading() as reader:
             self.base = ground.at(reader).point
@@ -80,7 +82,7 @@ class HeldValues:
             if name not in self._values:
                 if name in self._removed:
                     raise KeyError(name.key)
-                with self.ground.reading() as reader:
+                with self._reading() as reader:
                     rows = self._rows(reader, name)
                 if not rows:
                     raise KeyError(name.key)
@@ -120,17 +122,26 @@ class HeldValues:
                 return True
             if name in self._removed:
                 return False
-            with self.ground.reading() as reader:
+            with self._reading() as reader:
                 return self._is_there(reader, name)
 
     def names(self, namespace: str | None = None) -> list[Name]:
         """Return the keys of a namespace, or all, sorted."""
         with self.lock:
-            with self.ground.reading() as reader:
+            with self._reading() as reader:
                 self._check_kept(reader)
                 found = set(read_names(reader, self._vector, namespace))
             found |= {name for name in self._values if namespace in (None, name.namespace)}
             return sorted(name for name in found - self._removed if not name.key.startswith(HIDDEN))
+
+    @contextmanager
+    def _reading(self) -> Generator[Reader]:
+        """Return a snapshot; while a commit is being written what that sees, since it has the connection."""
+        if self._writer is not None:
+            yield self._writer
+        else:
+            with self.ground.reading() as reader:
+                yield reader
 
     def _rows(self, reader: Reader, name: Name) -> Rows:
         self._check_kept(reader)
@@ -178,7 +189,7 @@ class HeldValues:
         """Return what stands for the rows of a key; read them if it was assigned without being read."""
         if name in self._nodes:
             return self._nodes[name]
-        with self.ground.reading() as reader:
+        with self._reading() as reader:
             rows = self._rows(reader, name)
         if not rows:
             return None
@@ -192,7 +203,7 @@ class HeldValues:
         """Return the keys that were removed, and are there in the base."""
         if not self._removed:
             return set()
-        with self.ground.reading() as reader:
+        with self._reading() as reader:
             return {name for name in self._removed if self._is_there(reader, name)}
 
     def _forget(self, names: Iterable[Name]) -> None:

@@ -91,6 +91,13 @@ class WorkingCopy(CatchingUp):
         drafts = self._drafted(self.base.line)
         return Attempt(drafts, self._drafted_events(), set(self._removed), list(self._noted), self._edits.count)
 
+    def _attempt_within(self, writer: Writer) -> Attempt:
+        self._writer = writer
+        try:
+            return self._attempt()
+        finally:
+            self._writer = None
+
     def _try(self, attempt: Attempt, message: str, metadata: object) -> None:
         """Write an attempt, and stand on what came of it.
 
@@ -105,9 +112,8 @@ class WorkingCopy(CatchingUp):
             with self.lock:
                 if tried.settled:  # it was undone with the work of others
                     self._take_back(tried)
-                    tried = self._attempt()
-                elif tried.edits != self._edits.count:
-                    tried = self._attempt()
+                if tried.edits != self._edits.count:  # taking back counts, too
+                    tried = self._attempt_within(writer)
                 tried.opened, tried.before = Point(writer.opened.uid, writer.opened.head + 1), self._vector
                 seen = self._write(tried.written, writer)
                 self._settle(tried)

@@ -65,7 +65,8 @@ class Collecting(Survey, Removing):
         return removal
 
     def _born_at(self, table: Table, handle: int) -> Point | None:
-        found = self._points(f"SELECT line, n FROM {versions(table)} WHERE vid = ?", (handle,))
+        # What another gc removed may stand for its number still, on line 0, which there is not.
+        found = self._points(f"SELECT line, n FROM {versions(table)} WHERE vid = ? AND line <> 0", (handle,))
         return found[0] if found else None
 
     def _version(self, table: Table, handle: int) -> Row:
