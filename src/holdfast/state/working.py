@@ -55,6 +55,7 @@ class WorkingCopy(CatchingUp):
     def pending(self) -> list[Name]:
         """Return the keys whose values differ from what is committed, sorted. Raises NotStorable."""
         with self.lock:
+            self._settle_doubt()
             drafts = self._drafted(self.base.line)
             return sorted({*self._removed_there(), *(name for name, draft in drafts.items() if draft.changes)})
 
@@ -162,6 +163,8 @@ class WorkingCopy(CatchingUp):
                 self.base, self.head = attempt.opened, reader.commit(attempt.opened).hash.hex()
                 self._vector = reader.vector(attempt.opened)
                 self._noted = [noted for noted in self._noted if noted not in attempt.noted]
+                for name in attempt.drafts:
+                    self._detach(name)  # what is known of its rows is from before
         self._doubted = None
 
     @property

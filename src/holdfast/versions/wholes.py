@@ -125,8 +125,12 @@ def wholes_of(
     def shown(vector: VersionVector | None, name: Key) -> list[tuple[tuple[str, Key], Row]]:
         if vector is None:
             return []
-        rows = ((table, row) for table in tables for row in reader.scan(table, vector, name))
-        return [((table.name, key_of(table, row)), row) for table, row in rows]
+        found: list[tuple[tuple[str, Key], Row]] = []
+        for table in tables:
+            places = table.positions(table.primary_key)  # once, not for each of what may be thousands of rows
+            rows = reader.scan(table, vector, name)
+            found += [((table.name, tuple(row.values[at] for at in places)), row) for row in rows]
+        return found
 
     return [
         Whole(
