@@ -44,6 +44,17 @@ class TestMapping:
 
     @pytest.mark.parametrize("kind", [Live, Versioned])
     @pytest.mark.parametrize("key", [1, None, b"a", ("a",), "a\0b", "hf:events", "\ud800"])
+    def test_what_can_be_no_key_is_not_there(self, kind: type[Live | Versioned], key: Any) -> None:
+        with kind() as state:
+            assert key not in state
+            assert state.get(key) is None
+            assert state.get(key, 7) == 7
+            for use in (lambda: state[key], lambda: state.pop(key), lambda: state.__delitem__(key)):
+                with pytest.raises(holdfast.InvalidValue):
+                    use()
+
+    @pytest.mark.parametrize("kind", [Live, Versioned])
+    @pytest.mark.parametrize("key", [1, None, b"a", ("a",), "a\0b", "hf:events", "\ud800"])
     def test_g9_a_key_that_can_be_none_is_refused(self, kind: type[Live | Versioned], key: Any) -> None:
         with kind() as state:
             with pytest.raises(holdfast.InvalidValue):

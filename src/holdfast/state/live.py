@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Self
 
 from holdfast.errors import Unsupported
 from holdfast.state.log import Event, event_of
-from holdfast.state.namespaces import full, inner, inside_of, is_inside, name_of
+from holdfast.state.namespaces import full, inner, inside_of, is_inside, is_key, name_of
 from holdfast.state.rows import Name
 from holdfast.state.variables import State
 
@@ -60,7 +60,7 @@ class Live(State):
         self._note(name)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and name_of(self._namespace, key) in self._values
+        return is_key(key) and name_of(self._namespace, key) in self._values
 
     def clear(self) -> None:
         """Remove all keys of this namespace."""

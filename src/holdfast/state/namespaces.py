@@ -19,6 +19,11 @@ def name_of(namespace: str, key: object) -> Name:
     return Name(namespace, str.__str__(key))
 
 
+def is_key(key: object) -> bool:
+    """Tell whether something can be a key."""
+    return isinstance(key, str) and "\0" not in key and not key.startswith(HIDDEN) and _is_text(key)
+
+
 def inner(namespace: str, segment: object) -> str:
     """Return the namespace of a name inside another. Raises InvalidValue if it can be none."""
     if not isinstance(segment, str) or not segment or "/" in segment or "\0" in segment or not _is_text(segment):

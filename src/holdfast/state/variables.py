@@ -7,10 +7,15 @@ from collections.abc import Iterable, MutableMapping
 from typing import Any, Self
 
 from holdfast.state.log import Event
+from holdfast.state.namespaces import is_key
 
 
 class State(MutableMapping[str, Any], ABC):
     """An agent's variables: a mapping of names to values."""
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
+        """Return the value of a key, or the default if there is none, also of what can be no key."""
+        return super().get(key, default) if is_key(key) else default
 
     @abstractmethod
     def namespace(self, name: str) -> Self:

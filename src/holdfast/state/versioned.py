@@ -20,7 +20,7 @@ from holdfast.errors import HoldfastError, InvalidValue, ReadOnly, Unsupported
 from holdfast.state.differences import StateDiff
 from holdfast.state.ground import EngineGround, Ground, as_ref
 from holdfast.state.log import Event, Noted, event_of
-from holdfast.state.namespaces import full, inner, inside_of, is_inside, name_of
+from holdfast.state.namespaces import full, inner, inside_of, is_inside, is_key, name_of
 from holdfast.state.policies import StatePolicy
 from holdfast.state.rows import Name
 from holdfast.state.signing import KeyFile
@@ -132,7 +132,7 @@ class Versioned(State):
         self._copy.delete(self._name(key))
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self._copy.has(self._name(key))
+        return is_key(key) and self._copy.has(self._name(key))
 
     def __iter__(self) -> Iterator[str]:
         return iter([name.key for name in self._copy.names(self._namespace)])
