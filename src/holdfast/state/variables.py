@@ -14,7 +14,7 @@ class State(MutableMapping[str, Any], ABC):
 
     @abstractmethod
     def namespace(self, name: str) -> Self:
-        """Return the variables of a sub-agent, which it has for itself: neither its siblings nor it see the others'.
+        """Return the variables of an agent inside this one: neither its siblings nor it see the others'.
 
         Raises:
             InvalidValue: the name is empty, or has a "/" in it.
