@@ -6,7 +6,7 @@ Method: on each kind of store, do what the docstrings say and look at it through
 from __future__ import annotations
 
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ import pytest
 import holdfast
 from holdfast import ActionEvent, Live, Versioned, events, view
 from holdfast.state import held
+from holdfast.state.rows import Name
+from holdfast.state.storing import read_names
 from tests.integration.state_stores import Stores, state, stores
 from tests.unit.state.states import kept
 
@@ -175,8 +177,12 @@ class TestMapping:
         state.update({str(n): n for n in range(20)})
         state.commit()
         listed: list[object] = []
-        read_names: Any = held.read_names
-        monkeypatch.setattr(held, "read_names", lambda *given: listed.append(given) or read_names(*given))
+
+        def counted(*given: Any) -> Iterator[Name]:
+            listed.append(given)
+            return read_names(*given)
+
+        monkeypatch.setattr(held, "read_names", counted)
         state.clear()
         assert len(listed) == 1
         state.discard()
