@@ -70,6 +70,19 @@ class TestMapping:
             state.namespace(name)
 
     @pytest.mark.parametrize("kind", [Live, Versioned])
+    def test_a_key_that_looks_like_one_of_a_namespace_is_refused(self, kind: type[Live | Versioned]) -> None:
+        with kind() as state:
+            with pytest.raises(holdfast.InvalidValue, match=r"'a/b/c'.*use namespace\(…\)"):
+                state["a/b/c"] = 1
+            with pytest.raises(holdfast.InvalidValue, match=r"use namespace\(…\)"):
+                state["/"] = 1
+            assert "a/b" not in state
+            assert state.get("a/b", 7) == 7
+            with pytest.raises(KeyError):
+                state["a/b"]
+            assert list(state) == []
+
+    @pytest.mark.parametrize("kind", [Live, Versioned])
     def test_namespaces_nest_and_do_not_see_each_other(self, kind: type[Live | Versioned]) -> None:
         with kind() as state:
             state["x"] = 0

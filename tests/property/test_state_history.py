@@ -27,7 +27,7 @@ from tests.property.state_values import VALUES, contains, plain, shown, unaliase
 Place = tuple[str, str]
 """A namespace and a key."""
 
-PLACES: st.SearchStrategy[Place] = st.sampled_from([("", "x"), ("", "y"), ("", "x/y"), ("a", "x"), ("a/b", "x")])
+PLACES: st.SearchStrategy[Place] = st.sampled_from([("", "x"), ("", "y"), ("", "x%y"), ("a", "x"), ("a/b", "x")])
 Snapshot = dict[Place, Any]
 COMMITS_KEPT = 5
 HELD_MAX = 6

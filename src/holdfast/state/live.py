@@ -48,7 +48,7 @@ class Live(State):
         return self._values[name]
 
     def __setitem__(self, key: str, value: Any) -> None:  # noqa: ANN401
-        name = name_of(self._namespace, key)
+        name = name_of(self._namespace, key, to_set=True)
         self._values[name] = value
         self._note(name)
 

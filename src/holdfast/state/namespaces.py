@@ -8,14 +8,22 @@ from holdfast.errors import InvalidValue
 from holdfast.state.rows import HIDDEN, Name
 
 
-def name_of(namespace: str, key: object) -> Name:
-    """Return the name of a key. Raises InvalidValue if it can be none."""
+def name_of(namespace: str, key: object, *, to_set: bool = False) -> Name:
+    """Return the name of a key. Raises InvalidValue if it can be none.
+
+    Args:
+        to_set: the key is given a value: it may not look like one of a namespace.
+    """
     if not isinstance(key, str):
         raise InvalidValue(f"a key of state is a str, not {type(key).__name__}: {key!r}; dicts inside take any key")
     if "\0" in key or key.startswith(HIDDEN):
         raise InvalidValue(f"{key!r} cannot be a key of state: it has a NUL, or begins with {HIDDEN!r}, which is ours")
     if not _is_text(key):
         raise InvalidValue(f"{key!r} cannot be a key of state: it has half a surrogate pair, which is no character")
+    if to_set and "/" in key:
+        raise InvalidValue(
+            f"{key!r} looks like a key of a namespace; for one, use namespace(…), else leave out the '/'"
+        )
     return Name(namespace, str.__str__(key))
 
 

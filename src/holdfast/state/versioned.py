@@ -126,7 +126,7 @@ class Versioned(State):
         return self._copy.get(self._name(key))
 
     def __setitem__(self, key: str, value: Any) -> None:  # noqa: ANN401
-        self._copy.put(self._name(key), value)
+        self._copy.put(name_of(self._namespace, key, to_set=True), value)
 
     def __delitem__(self, key: str) -> None:
         self._copy.delete(self._name(key))
