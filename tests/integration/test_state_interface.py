@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -383,6 +384,26 @@ class TestLog:
         state.revert_to(first)
         assert [len(event.data["large"]) for event in events(stores.open())] == [100_000]
         assert dict(state) == {}
+
+    @pytest.mark.parametrize("how", ["picked", "squashed"])
+    def test_an_event_outlives_its_commit(self, tmp_path: Path, how: str) -> None:
+        with holdfast.connect(tmp_path / "s.db") as db, db.state.branch("other") as other:
+            other.log("noted", 1)
+            head = other.commit()
+            for n in range(3):
+                other["n"] = n
+                other.commit()
+            if how == "picked":
+                db.cherry_pick(head)
+                db.delete_branch("other")
+                db.gc()
+                kept = db.state
+                kept.refresh()
+            else:
+                db.gc(keep_last=1)
+                kept = other
+            (event,) = events(kept)
+            assert (event.kind, event.data) == ("noted", 1)
 
 
 class TestView:

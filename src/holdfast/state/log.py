@@ -15,6 +15,7 @@ from holdfast.core.codec import Codec
 from holdfast.core.points import Point, VersionVector
 from holdfast.core.rows import Row
 from holdfast.engine.contract import Reader
+from holdfast.errors import NotFound
 from holdfast.state.contents import content_of, encoded_of
 from holdfast.state.namespaces import is_inside
 from holdfast.state.rows import HIDDEN, Address, Cells, Name, read_row, tables_in
@@ -41,7 +42,7 @@ class Event:
         step: the step that noted it, or None.
         before: the hash of the commit that its author saw.
         commit_hash: the hash of the commit that it belongs to, and whose state is what it left; None while it is not
-            committed.
+            committed. Both are None, too, when gc removed that commit and the event lives on.
         data: what the caller noted.
         usage: tokens and the like, or None.
     """
@@ -101,7 +102,7 @@ class Kept:
     part: str
     item: dict[str, Any]
     before: str | None
-    commit_hash: str
+    commit_hash: str | None
 
 
 def read_events(reader: Reader, vector: VersionVector, inside: str, codec: Codec) -> Iterator[Kept]:
@@ -115,8 +116,11 @@ def read_events(reader: Reader, vector: VersionVector, inside: str, codec: Codec
         return
 
     @cache
-    def hashes(at: Point) -> tuple[str | None, str]:
-        commit = reader.commit(at)
+    def hashes(at: Point) -> tuple[str | None, str | None]:
+        try:
+            commit = reader.commit(at)
+        except NotFound:  # gc took the commit; a row that was cherry-picked, or that is still seen, outlives it
+            return None, None
         return (commit.parents[0].hex() if commit.parents else None), commit.hash.hex()
 
     for namespace in sorted({name.namespace for name in read_names(reader, vector) if name.key == LOG_KEY}):
