@@ -48,6 +48,7 @@ class WorkingCopy(CatchingUp):
         self._noted: list[Noted] = []
         self._joined: list[Attempt] = []
         self._doubted: tuple[Attempt, str] | None = None
+        self._ahead: list[tuple[Attempt, Point, VersionVector]] = []  # written in their turn; may not be there yet
         self._closed = False
 
     # Commits
@@ -118,11 +119,13 @@ class WorkingCopy(CatchingUp):
                 tried.opened, tried.before = Point(writer.opened.uid, writer.opened.head + 1), self._vector
                 seen = self._write(tried.written, writer)
                 self._settle(tried)
+                self._ahead.append((tried, tried.opened, seen))
                 return seen
 
         try:
             written = self.ground.write(message, work, metadata)
             with self.lock:
+                self._ahead = [ahead for ahead in self._ahead if ahead[0] is not tried]
                 self._stand_on(written, tried)
         except BaseException as error:
             with self.lock:
@@ -137,13 +140,26 @@ class WorkingCopy(CatchingUp):
         if written.joined:
             self._joined.append(attempt)
             self._vector = written.result
-        elif written.commit is not None:
+        elif written.commit is not None and not self._is_behind(written.commit.point):
             self.base, self.head = written.commit.point, written.commit.hash.hex()
             self._vector = written.result
+
+    def _is_behind(self, point: Point) -> bool:
+        """Whether another thread's commit, which came after this one, was stood on already."""
+        return point.line == self.base.line and point.n <= self.base.n
+
+    def _stand_on_landed(self) -> None:
+        """Stand on commits that are there already, whose threads have yet to say so."""
+        with self.ground.reading() as reader:
+            for attempt, point, seen in self._ahead:
+                if attempt.landed(reader, None) and not self._is_behind(point):
+                    self.base, self.head = point, reader.commit(point).hash.hex()
+                    self._vector = seen
 
     def _take_back(self, attempt: Attempt) -> None:
         """Let all of an attempt be pending again."""
         attempt.settled = False
+        self._ahead = [ahead for ahead in self._ahead if ahead[0] is not attempt]
         for name, draft in attempt.drafts.items():
             if draft.changes:
                 self._detach(name)
@@ -207,6 +223,7 @@ class WorkingCopy(CatchingUp):
         with self.lock:
             if not self._joined:
                 self._settle_doubt()
+                self._stand_on_landed()
                 super().catch_up()
 
     def _drafted_events(self) -> dict[Name, Draft]:
@@ -242,10 +259,13 @@ class WorkingCopy(CatchingUp):
 
     def _write(self, changed: dict[Name, Draft], writer: Writer) -> VersionVector:
         """Write into the open commit; return what it sees. Raises _Moved if others have changed any state."""
-        line, seen = writer.opened, self._vector
-        if (line.uid, line.head) != self.base:
+        line, base, vector = writer.opened, self.base, self._vector
+        if self._ahead:
+            _, base, vector = self._ahead[-1]
+        seen = vector
+        if (line.uid, line.head) != base:
             seen = writer.vector(Point(line.uid, line.head))
-            if line.uid != self.base.line or touched_names(writer, self._vector, seen):
+            if line.uid != base.line or touched_names(writer, vector, seen):
                 raise _Moved
         seen = {**seen, line.uid: line.head + 1}
         rows = RowWriter(writer, seen)
