@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import Any
 
-from hypothesis import strategies as st
-
-from tests.property.state_values import ELEMENTS, KEYS, VALUES, plain
+from tests.property.state_values import ELEMENTS, KEYS, plain, unaliased, value_of
 
 Draws = tuple[int, int, Any, Any, Any]
 """Two indexes, a value, a key and an element."""
 
-DRAWS: st.SearchStrategy[Draws] = st.tuples(st.integers(-6, 6), st.integers(-6, 6), VALUES, KEYS, ELEMENTS)
+
+def drawn(choose: random.Random) -> Draws:
+    """Draw what an operation needs."""
+    places = choose.randint(-6, 6), choose.randint(-6, 6)
+    return (*places, value_of(choose, 1), choose.choice(KEYS), choose.choice(ELEMENTS))
+
 
 Act = Callable[[Any, Draws], object]
 
@@ -44,8 +47,9 @@ def _del_item(value: list[Any], draws: Draws) -> None:
 
 
 def _remove(value: list[Any], draws: Draws) -> None:
-    if value:
-        value.remove(value[draws[0] % len(value)])
+    item = value[draws[0] % len(value)] if value else None
+    if type(item) in (str, int):  # in others there may be NaN, which is equal to itself in memory alone
+        value.remove(item)
 
 
 def _times(value: list[Any], draws: Draws) -> None:
@@ -87,6 +91,14 @@ def _rename(value: dict[Any, Any], draws: Draws) -> None:
         value[draws[3]] = value.pop(list(value)[draws[0] % len(value)])
 
 
+def _pop_last_and_back(value: dict[Any, Any], draws: Draws) -> None:
+    if value:
+        key, item = value.popitem()
+        value.pop(draws[3], None)
+        value[draws[3]] = draws[2]
+        value[key] = item
+
+
 def _edit_text(value: Any, draws: Draws) -> None:
     """Edit the first text or bytes that are long in the middle, in several places."""
     for at in list(value) if isinstance(value, dict) else range(len(value)):
@@ -107,7 +119,7 @@ DICT_ACTS: Sequence[Act] = (
     lambda value, draws: value.update(z=draws[2]),
     lambda value, draws: value.__ior__({draws[3]: draws[2]}),
     lambda value, draws: value.clear() if draws[0] > 3 else None,
-    _reinsert, _rename, _edit_text,
+    _reinsert, _rename, _pop_last_and_back, _edit_text,
 )  # fmt: skip
 
 SET_ACTS: Sequence[Act] = (
@@ -122,28 +134,26 @@ SET_ACTS: Sequence[Act] = (
 
 _ACTS: dict[type, Sequence[Act]] = {list: (*LIST_ACTS, _edit_text), dict: DICT_ACTS, set: SET_ACTS}
 
-Path = list[int]
-PATHS: st.SearchStrategy[Path] = st.lists(st.integers(0, 5), max_size=5)
+SIZE_MAX = 400
+"""How many parts a value may have; a larger one is cleared."""
 
 
-def both(real: Any, model: Any, which: int, draws: Draws) -> None:
+def both(real: Any, model: Any, choose: random.Random) -> None:
     """Do the same to both; what is put into them is no object of the other's."""
-    acts = _ACTS[plain(model)]
-    act = acts[which % len(acts)]
-    act(real, deepcopy(draws))
-    act(model, deepcopy(draws))
+    act, draws = choose.choice(_ACTS[plain(model)]), drawn(choose)
+    act(real, unaliased(draws))
+    act(model, unaliased(draws))
 
 
-def walk(real: Any, model: Any, path: Path) -> tuple[Any, Any] | None:
-    """Return the container at a path of both; None if there is none."""
-    for index in path:
-        places: list[Any] = (
-            list(model) if plain(model) is dict else list(range(len(model))) if plain(model) is list else []
-        )
+def walk(real: Any, model: Any, choose: random.Random) -> tuple[Any, Any] | None:
+    """Return a container at some depth of both; None if there is none."""
+    if plain(model) not in _ACTS:
+        return None
+    while choose.random() < 0.75:
+        places: list[Any] = [] if plain(model) is set else list(model if plain(model) is dict else range(len(model)))
+        places = [at for at in places if plain(model[at]) in _ACTS]
         if not places:
             break
-        at = places[index % len(places)]
-        if plain(model[at]) not in _ACTS:
-            break
+        at = choose.choice(places)
         real, model = real[at], model[at]
-    return (real, model) if plain(model) in _ACTS else None
+    return real, model

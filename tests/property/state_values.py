@@ -1,56 +1,64 @@
-"""Values for the state machines of state, and when two of them are the same: in value, in type and in order."""
+"""Values for the state machine of state, and when two of them are the same: in value, in type and in order.
+
+They are made with a `random.Random`, not with strategies: what matters is many changes of many kinds, one over the
+other, and a strategy that is asked for that much falls back to its simplest values.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
-from hypothesis import strategies as st
+TEXT_CHARS_MIN = 40_000
+DEPTH_MAX = 3
 
-TEXT_BYTES_MIN = 40_000
-
-
-def big_text(seed: int) -> str:
-    """Return a text that does not fit into one row, and cannot be compressed much."""
-    choose = random.Random(seed)
-    return choose.randbytes(TEXT_BYTES_MIN + choose.randrange(60_000)).hex()[: TEXT_BYTES_MIN * 2]
-
-
-SCALARS: st.SearchStrategy[Any] = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(2**70), 2**70),
-    st.floats(width=32),
-    st.sampled_from(["", "x", "é", "\x00", "=", "/", "%2F", '"', "\ud800", "long " * 300]),
-    st.binary(max_size=4),
-    st.sampled_from([b"b" * 2_000, (), (1, "t"), (1, [2]), frozenset({"f"})]),
-)
+SCALARS: tuple[Any, ...] = (
+    None, True, False, 0, 1, -7, 2**70, 0.5, -0.0, float("nan"), float("inf"), "", "é", "\x00", "=", "/", "%2F", '"',
+    "\ud800", "long " * 300, b"", b"\xff", b"b" * 2_000, (), (1, "t"), (1, [2]), frozenset({"f"}),
+)  # fmt: skip
 """What has no parts that a test changes."""
 
-KEYS: st.SearchStrategy[Any] = st.sampled_from(
-    ["a", "b", "c", "=", "/", "%", "==x", "", "\x01", 0, 7, -1, None, (1, "t"), b"k"]
-)
+KEYS: tuple[Any, ...] = ("a", "b", "c", "=", "/", "%", "==x", "", "\x01", 0, 7, -1, None, (1, "t"), b"k")
 """Keys of dicts inside; no two of them are equal."""
 
-ELEMENTS: st.SearchStrategy[Any] = st.sampled_from(["a", "b", "c", "", 0, 7, None, (1, "t"), b"k", 2.5])
+ELEMENTS: tuple[Any, ...] = ("a", "b", "c", "", 0, 7, None, (1, "t"), b"k", 2.5)
 """Elements of sets; likewise."""
 
 
-def _wider(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.one_of(
-        st.lists(inner, max_size=4),
-        st.dictionaries(KEYS, inner, max_size=4),
-        st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+def big_text(choose: random.Random) -> str:
+    """Return a text that does not fit into one row, and cannot be compressed much."""
+    return (
+        random.Random(choose.randrange(4)).randbytes(TEXT_CHARS_MIN).hex()[: choose.randrange(TEXT_CHARS_MIN, 80_000)]
     )
 
 
-VALUES: st.SearchStrategy[Any] = st.one_of(
-    st.recursive(st.one_of(SCALARS, st.sets(ELEMENTS, max_size=4)), _wider, max_leaves=8),
-    st.integers(0, 3).map(big_text),
-    st.integers(0, 3).map(lambda seed: big_text(seed).encode()),
-    st.integers(200, 400).map(lambda count: {f"key {number}": "v" * 20 for number in range(count)}),
-)
-"""Anything; the last are a text and bytes of several chunks, and a mapping with a row for each entry."""
+def large_dict(choose: random.Random) -> dict[str, Any]:
+    """Return a mapping that has a row for each entry."""
+    return {f"key {number}": "v" * 20 for number in range(choose.randrange(200, 300))}
+
+
+def value_of(choose: random.Random, depth: int = 0) -> Any:
+    """Return anything, mostly containers."""
+    kind = choose.random()
+    if depth == DEPTH_MAX or kind < 0.3:
+        return choose.choice(SCALARS)
+    if kind > 0.94:
+        makers: list[Callable[[random.Random], Any]] = [big_text, lambda some: big_text(some).encode(), large_dict]
+        return choose.choice(makers)(choose)
+    return container_of(choose, depth)
+
+
+def container_of(choose: random.Random, depth: int = 0) -> Any:
+    """Return a list, a dict or a set."""
+    kind, count = choose.random(), choose.randrange(5)
+    if kind < 0.4:
+        return [value_of(choose, depth + 1) for _ in range(count)]
+    if kind < 0.6:
+        return {choose.choice("abc"): value_of(choose, depth + 1) for _ in range(count)}
+    if kind < 0.85:
+        return {choose.choice(KEYS): value_of(choose, depth + 1) for _ in range(count)}
+    return {choose.choice(ELEMENTS) for _ in range(count)}
 
 
 def plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ one by one, held objects taken for unheld ones, places of list items not moved, 
 
 from __future__ import annotations
 
+import random
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -20,17 +21,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from holdfast import Disk, Memory, Versioned
-from tests.property.state_operations import DRAWS, PATHS, Draws, both, walk
-from tests.property.state_operations import Path as Way
-from tests.property.state_values import VALUES, contains, plain, shown, unaliased
+from tests.property.state_operations import both, walk
+from tests.property.state_values import container_of, contains, plain, shown, unaliased, value_of
 
 Place = tuple[str, str]
 """A namespace and a key."""
 
-PLACES: st.SearchStrategy[Place] = st.sampled_from([("", "x"), ("", "y"), ("", "x%y"), ("a", "x"), ("a/b", "x")])
+PLACES: tuple[Place, ...] = (("", "x"), ("", "y"), ("", "z"), ("a", "x"), ("a/b", "x"))
+SEEDS = st.integers(0, 2**32)
 Snapshot = dict[Place, Any]
 COMMITS_KEPT = 5
 HELD_MAX = 6
+CHANGES_MAX = 8
+CHARS_MAX = 400_000
+STEPS = 60
 
 
 class History(RuleBasedStateMachine):
@@ -38,9 +42,9 @@ class History(RuleBasedStateMachine):
 
     source: Callable[[Path], Any]
 
-    @initialize()
-    def begin(self) -> None:
-        """Open an empty store."""
+    @initialize(seed=SEEDS)
+    def begin(self, seed: int) -> None:
+        """Open a store, and put something everywhere."""
         self.folder = tempfile.TemporaryDirectory()
         self.at = type(self).source(Path(self.folder.name))
         self.state = self.opened()
@@ -48,6 +52,17 @@ class History(RuleBasedStateMachine):
         self.committed: Snapshot = {}
         self.held: list[tuple[Any, Any]] = []
         self.past: list[tuple[str, Snapshot]] = [(self.state.head, {})]
+        self.steps = 0
+        self.hot = PLACES[0]  # where most changes are made, so that they meet
+        choose = self.chooser(seed)
+        for place in PLACES:
+            self.put(place, container_of(choose), keep=False)
+        self.commit()
+
+    def chooser(self, seed: int) -> random.Random:
+        """Return what chooses in a step: the same seed does other things in another step."""
+        self.steps += 1
+        return random.Random(f"{seed} {self.steps}")
 
     def opened(self, *, verify: bool = False) -> Versioned:
         """Return another handle."""
@@ -78,8 +93,7 @@ class History(RuleBasedStateMachine):
 
     # Changes
 
-    @rule(place=PLACES, value=VALUES, keep=st.booleans())
-    def assign(self, place: Place, value: Any, keep: bool) -> None:
+    def put(self, place: Place, value: Any, *, keep: bool) -> None:
         """Set a key, and perhaps keep the object."""
         real, model = unaliased(value), unaliased(value)
         self.space(place)[place[1]] = real
@@ -87,8 +101,7 @@ class History(RuleBasedStateMachine):
         if keep and plain(model) in (list, dict, set):
             self.hold(real, model)
 
-    @rule(place=PLACES)
-    def delete(self, place: Place) -> None:
+    def remove(self, place: Place) -> None:
         """Remove a key."""
         if place in self.model:
             del self.model[place]
@@ -97,44 +110,76 @@ class History(RuleBasedStateMachine):
             with pytest.raises(KeyError):
                 del self.space(place)[place[1]]
 
-    @rule(place=PLACES, path=PATHS, which=st.integers(0, 20), draws=DRAWS, keep=st.booleans())
-    def change(self, place: Place, path: Way, which: int, draws: Draws, keep: bool) -> None:
-        """Change a value in place, at some depth."""
-        if place in self.model:
-            found = walk(self.get(place), self.model[place], path)
-            if found:
-                both(*found, which, draws)
-                if keep:
-                    self.hold(*found)
+    @rule(seed=SEEDS)
+    def assign(self, seed: int) -> None:
+        """Set a key."""
+        choose = self.chooser(seed)
+        self.put(choose.choice(PLACES), value_of(choose), keep=choose.random() < 0.5)
 
-    @rule(index=st.integers(0, HELD_MAX), path=PATHS, which=st.integers(0, 20), draws=DRAWS)
-    def change_held(self, index: int, path: Way, which: int, draws: Draws) -> None:
-        """Change a value through a reference that was kept."""
-        if self.held:
-            found = walk(*self.held[index % len(self.held)], path)
-            if found:
-                both(*found, which, draws)
+    @rule(seed=SEEDS)
+    def delete(self, seed: int) -> None:
+        """Remove a key."""
+        self.remove(self.chooser(seed).choice(PLACES))
 
-    @rule(place=PLACES, other=PLACES, share=st.booleans())
-    def move(self, place: Place, other: Place, share: bool) -> None:
+    @rule(seed=SEEDS)
+    def change(self, seed: int) -> None:
+        """Change values in place, at some depth."""
+        choose = self.chooser(seed)
+        if choose.random() < 0.3:
+            self.hot = choose.choice(PLACES)
+        for _ in range(choose.randint(1, CHANGES_MAX)):
+            place = self.hot if choose.random() < 0.8 else choose.choice(PLACES)
+            if place not in self.model or len(repr(self.model[place])) > CHARS_MAX:
+                self.put(place, container_of(choose), keep=False)
+            self.change_one(self.get(place), self.model[place], choose)
+
+    def change_one(self, real: Any, model: Any, choose: random.Random) -> None:
+        """Change a container at some depth, and perhaps keep a reference to it."""
+        found = walk(real, model, choose)
+        if found:
+            both(*found, choose)
+            if choose.random() < 0.2:
+                self.hold(*found)
+
+    @rule(seed=SEEDS)
+    def change_and_commit(self, seed: int) -> None:
+        """Change values in place, and commit; often, since it is what all is about."""
+        self.change(seed)
+        self.commit()
+
+    @rule(seed=SEEDS)
+    def change_held(self, seed: int) -> None:
+        """Change values through references that were kept."""
+        choose = self.chooser(seed)
+        for real, model in self.held:
+            if choose.random() < 0.5 and len(repr(model)) < CHARS_MAX:
+                self.change_one(real, model, choose)
+
+    @rule(seed=SEEDS)
+    def move(self, seed: int) -> None:
         """Let another key have a value too, or instead."""
-        if place in self.model and place != other:
+        choose = self.chooser(seed)
+        place, other = choose.sample(PLACES, 2)
+        if place in self.model:
             self.space(other)[other[1]] = self.get(place)
             self.model[other] = self.model[place]
-            if not share:
-                self.delete(place)
+            if choose.random() < 0.6:
+                self.remove(place)
 
-    @rule(index=st.integers(0, HELD_MAX), place=PLACES, path=PATHS, at=st.integers(0, 3))
-    def put_held(self, index: int, place: Place, path: Way, at: int) -> None:
+    @rule(seed=SEEDS)
+    def put_held(self, seed: int) -> None:
         """Put an object that was kept somewhere: at a key, or into another container."""
+        choose = self.chooser(seed)
         if not self.held:
             return
-        real, model = self.held[index % len(self.held)]
-        found = walk(self.get(place), self.model[place], path) if place in self.model and at else None
-        if found is None:
+        real, model = choose.choice(self.held)
+        place = choose.choice(PLACES)
+        found = walk(self.get(place), self.model[place], choose) if place in self.model else None
+        if found is None or choose.random() < 0.2:
             self.space(place)[place[1]] = real
             self.model[place] = model
-        elif not contains(model, found[1]) and len(repr(found[1])) < 3_000:
+        elif not contains(model, found[1]) and len(repr(found[1])) < CHARS_MAX:
+            at = choose.randrange(4)
             for container, item in zip(found, (real, model), strict=True):
                 if plain(container) is list:
                     container.insert(at, item)
@@ -175,45 +220,51 @@ class History(RuleBasedStateMachine):
             copy._verify = False
         assert self.state.commit() == head
 
-    @rule()
-    def discard(self) -> None:
-        """Forget what is pending; what was held is let go, and changes nothing any more."""
-        self.state.discard()
+    def begin_again(self) -> None:
+        """What is pending is forgotten; what was held is let go, and changes nothing any more."""
+        for real, model in self.held:
+            if plain(real) is list:
+                real.append(model)
         self.model = unaliased_all(self.committed)
         self.held = []
 
-    @rule(verify=st.booleans())
-    def reopen(self, verify: bool) -> None:
+    @rule(seed=SEEDS)
+    def go_back(self, seed: int) -> None:
+        """Discard, open the store again, or revert to a commit of the past."""
+        choose = self.chooser(seed)
+        choose.choice([self.discard, lambda: self.reopen(verify=choose.random() < 0.2), lambda: self.revert(choose)])()
+
+    def discard(self) -> None:
+        """Forget what is pending."""
+        self.state.discard()
+        self.begin_again()
+
+    def reopen(self, *, verify: bool) -> None:
         """Open the store again: what was committed is there."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # something may be pending
             self.state.close()
         self.state = self.opened(verify=verify)
-        self.discard()
+        self.begin_again()
         self.compare(self.state, self.committed)
         assert self.state.pending() == []
 
-    @rule(index=st.integers(0, COMMITS_KEPT))
-    def look_back(self, index: int) -> None:
-        """A commit shows what it showed."""
-        head, snapshot = self.past[index % len(self.past)]
-        with self.state.checkout(head) as there:
-            self.compare(there, snapshot)
-
-    @rule(index=st.integers(0, COMMITS_KEPT))
-    def revert(self, index: int) -> None:
+    def revert(self, choose: random.Random) -> None:
         """Go back, by a new commit."""
-        head, snapshot = self.past[index % len(self.past)]
+        head, snapshot = choose.choice(self.past)
         self.state.revert_to(head)
         self.committed = snapshot
-        self.discard()
+        self.begin_again()
         self.compare(self.state, snapshot)
         self.nothing_left()
 
-    @rule(place=PLACES)
-    def read(self, place: Place) -> None:
-        """Read; the same object each time."""
-        if place in self.model:
+    @rule(seed=SEEDS)
+    def look_back(self, seed: int) -> None:
+        """A commit shows what it showed, and a value is the same object each time."""
+        head, snapshot = self.chooser(seed).choice(self.past)
+        with self.state.checkout(head) as there:
+            self.compare(there, snapshot)
+        for place in self.model:
             assert self.get(place) is self.get(place)
 
     @invariant()
@@ -244,12 +295,44 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
 }
 
 
+RULES = {
+    "change_and_commit": 10, "change": 4, "assign": 1, "delete": 1, "change_held": 4, "move": 2, "put_held": 3,
+    "let_go": 2, "commit": 2, "go_back": 1, "look_back": 1,
+}  # fmt: skip
+"""How often each rule is followed, among all of them."""
+
+
+def machine(where: str) -> type[History]:
+    """Return the machine on a kind of store."""
+    return type("History", (History,), {"source": staticmethod(SOURCES[where])})
+
+
+def follow(history: History, seed: int, steps: int) -> None:
+    """Follow the rules at random: all of them in each history, where Hypothesis leaves out most."""
+    choose = random.Random(seed)
+    history.begin(seed=seed)
+    try:
+        for rule_name in choose.choices(list(RULES), list(RULES.values()), k=steps):
+            given = {} if rule_name in ("let_go", "commit") else {"seed": choose.randrange(2**32)}
+            getattr(history, rule_name)(**given)
+            history.alike()
+    finally:
+        history.teardown()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("where", SOURCES)
 def test_u1_u2_u3_a_state_is_a_dict_that_remembers(where: str, soak: bool) -> None:
-    machine = type("History", (History,), {"source": staticmethod(SOURCES[where])})
-    few = settings(max_examples=25, stateful_step_count=30, derandomize=True, deadline=None)
-    many = settings(max_examples=1_000, stateful_step_count=80, deadline=None)
-    run_state_machine_as_test(
-        machine, settings=settings(many if soak else few, suppress_health_check=list(HealthCheck))
-    )
+    seeds = 1_500 if soak else {"memory": 30, "file": 12, "disk": 6}[where]
+    for seed in range(seeds):
+        follow(machine(where)(), seed, steps=STEPS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", SOURCES)
+def test_u1_u2_u3_no_short_history_loses_anything(where: str, soak: bool) -> None:
+    """By Hypothesis, which makes of a history that fails the shortest that does."""
+    few = settings(max_examples=8, stateful_step_count=30, derandomize=True)
+    many = settings(max_examples=1_000, stateful_step_count=80)
+    chosen = settings(many if soak else few, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(machine(where), settings=chosen)
