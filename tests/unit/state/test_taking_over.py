@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import holdfast
 from holdfast import Memory, Versioned
 from tests.unit.state.states import kept, settled
 
@@ -149,3 +150,32 @@ def test_the_same_done_by_both_is_nothing(two: Two) -> None:
     head = b.commit()
     assert a.commit() == head
     assert kept(a) == {"x": 2}
+
+
+def test_b1_what_was_removed_here_and_changed_there_is_refused(two: Two) -> None:
+    a, b = two(lambda: {"x": [1], "y": 1})
+    del a["x"]
+    b["x"].append(2)
+    b["y"] = 2
+    b.commit()
+    with pytest.raises(holdfast.BranchMoved, match=r'state\["x"\]'):
+        a.commit()
+    assert "x" not in a
+    assert a.pending() == ["x"]
+    a.discard()
+    a.refresh()
+    assert dict(a) == {"x": [1, 2], "y": 2}
+
+
+def test_u1_an_object_in_two_places_stays_with_its_row(two: Two) -> None:
+    a, b = two(lambda: {"map": {"l": []}})
+    twice = [1]
+    a["map"]["one"] = twice
+    a["map"]["two"] = twice
+    a.commit()
+    b.refresh()
+    b["map"]["one"].append("theirs")
+    b.commit()
+    a.refresh()
+    assert a["map"] == kept(a)["map"] == {"l": [], "one": [1, "theirs"], "two": [1]}
+    assert settled(a)
