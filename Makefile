@@ -40,7 +40,7 @@ bench: $(MEASUREMENT)
 	@$(BIN)/python -m bench $(ARGS)
 
 soak: $(DEVELOPMENT)
-	@HOLDFAST_SOAK=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --timeout 3600 $(ARGS)
+	@HOLDFAST_SOAK=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --timeout 3600 -o faulthandler_timeout=3500 $(ARGS)
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,13 +50,24 @@ def at_once(work: Callable[[int], None]) -> None:
         except BaseException as error:  # noqa: BLE001 - it is raised in the test's own thread
             errors.append(error)
 
-    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(THREADS)]
+    threads = [threading.Thread(target=guarded, args=(number,), daemon=True) for number in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     for error in errors:
         raise error
+
+
+@contextmanager
+def switching_often() -> Iterator[None]:
+    """Let threads take turns in the midst of everything."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 @pytest.mark.slow
@@ -118,7 +131,8 @@ def test_c8_threads_that_put_in_new_values_lose_nothing(state: Versioned) -> Non
                 state["runs"][name]["steps"][-1]["done"] = True
                 state.commit()
 
-    at_once(work)
+    with switching_often():
+        at_once(work)
     state.commit()
     steps = [{"step": step, "done": True} for step in range(4)]
     expected = {f"{who} {number}": {"steps": steps} for who in range(THREADS) for number in range(RUNS)}
@@ -187,3 +201,77 @@ def test_branch_moved_names_the_keys_and_keeps_what_is_pending(stores: Stores) -
     b.refresh()
     b.merge("mine", "theirs")
     assert kept(b) == {"x": 3, "y": 2, "z": 3}
+
+
+def test_one_thread_commits_while_another_reads_for_the_first_time(stores: Stores) -> None:
+    """Reading takes the lock of the state and then the connection, and so does writing."""
+    names = [f"k{number}" for number in range(600)]
+    with stores.open() as before:
+        before.update(dict.fromkeys(names, 0))
+        before.commit()
+    state, done = stores.open(), threading.Event()
+
+    def work(who: int) -> None:
+        if who:
+            for name in names[who::THREADS]:
+                assert state[name] == 0
+            done.set()
+        while not who and not done.is_set():
+            state["commits"] = state.get("commits", 0) + 1
+            state.commit()
+
+    with switching_often():
+        at_once(work)
+    assert kept(state) == dict(state)
+
+
+def test_transactions_of_one_thread_and_commits_of_another_on_one_store(tmp_path: Path) -> None:
+    with holdfast.connect(tmp_path / "s.db", timeout=20) as db:
+        db.execute("CREATE TABLE rows (who BIGINT, n BIGINT, PRIMARY KEY (who, n))")
+        db.state["lists"] = [[] for _ in range(THREADS)]
+        db.state.commit()
+
+        def work(who: int) -> None:
+            for number in range(RUNS):
+                db.state["lists"][who].append(number)
+                if who % 2:
+                    db.state.commit()
+                else:
+                    with db.transaction():
+                        db.execute("INSERT INTO rows VALUES (%s, %s)", [who, number])
+
+        at_once(work)
+        db.state.commit()
+        assert kept(db.state) == {"lists": [list(range(RUNS))] * THREADS}
+        assert db.execute("SELECT count(*) FROM rows").fetchone() == {"count": RUNS * THREADS // 2}
+
+
+def test_values_are_at_hand_while_a_commit_waits_for_its_turn(tmp_path: Path) -> None:
+    """A list that a task appends to on its event loop must not wait for somebody else's transaction."""
+    with holdfast.connect(tmp_path / "s.db") as db, Versioned(tmp_path / "s.db") as state:
+        state.update(list=[1], other={"a": 1})
+        state.commit()
+        assert state["list"] == [1]
+        waits = threading.Event()
+        session: Any = state._copy.ground.versions._session
+        queue = session._queue
+        wait = queue.wait
+
+        def waiting(*arguments: Any) -> None:
+            waits.set()
+            wait(*arguments)
+
+        queue.wait = waiting
+        with db.transaction():
+            state["list"].append(2)
+            commit = threading.Thread(target=state.commit, daemon=True)
+            commit.start()
+            waits.wait()
+            state["list"].append(3)
+            state["list"].sort(key=lambda n: -n)
+            assert state["list"] == [3, 2, 1]
+            assert state["other"]["a"] == 1
+            assert commit.is_alive()
+        commit.join()
+        assert kept(state) == {"list": [3, 2, 1], "other": {"a": 1}}
+        assert state.pending() == []

@@ -53,14 +53,14 @@ class Attempt:
         for part in (self.drafts, self.events, self.removed, self.noted):
             part.clear()
 
-    def landed(self, reader: Reader, message: str | None) -> bool:
-        """Tell whether the commit that it was written into is there, with this message, and is not another's."""
+    def landed(self, reader: Reader, message: str) -> bool:
+        """Tell whether the commit that it was written into is there, and is this one and not another's."""
         assert self.opened is not None
         try:
             commit = reader.commit(self.opened)
         except NotFound:
             return False
-        if commit.point != self.opened or message not in {None, commit.message}:
+        if commit.point != self.opened or commit.message != message:
             return False
         there = {
             (change.table.name, key_of_row(change.table, row)): change.after and change.after.values

@@ -51,7 +51,7 @@ class CatchingUp(HeldValues):
             BranchMoved: others changed the same, and no rule merges it. The working copy stays where it is, and
                 everything stays pending.
         """
-        with self.lock:
+        with self._alone():
             with self.ground.reading() as reader:
                 news = self._news(reader)
             if news is None:

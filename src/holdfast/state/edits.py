@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import threading
 from types import TracebackType
-from typing import Any
 
 
 class Edits:
-    """The lock of values that tell their changes; it counts how often it was taken to change one."""
+    """The lock of values that tell their changes; it counts how often it was taken to change one.
 
-    def __init__(self, lock: AbstractContextManager[Any]) -> None:
-        self._lock = lock
+    Who holds it never waits for another lock that a commit holds, so a value can be changed at any time: on an event
+    loop, too, and while a commit waits for its turn or for the disk.
+
+    Attributes:
+        lock: to look at values, or to take over others, while nobody changes them.
+        count: how many changes there were.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
         self.count = 0
 
     def __enter__(self) -> None:
         """Take the lock, to change something."""
-        self._lock.__enter__()
+        self.lock.acquire()
         self.count += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give it back."""
-        self._lock.__exit__(kind, error, trace)
+        self.lock.release()

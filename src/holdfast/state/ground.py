@@ -34,7 +34,7 @@ class Ground(Protocol):
 
     ids: Ids
     lock: AbstractContextManager[Any]
-    """Held while something of the state is read or changed; a thread may take it again inside."""
+    """Held by a thread that asks for something, until it is there or durable; it may take it again inside."""
 
     @property
     def ref(self) -> str:

@@ -66,7 +66,7 @@ class HeldValues:
         self._dirty: set[Name] = set()
         self._watched: set[Name] = set()  # handed out, and may change without telling
         self._names = PartNames(ground.ids.salt()[:8])
-        self._edits = Edits(self.lock)
+        self._edits = Edits()
         self._writer: Reader | None = None
         self._value_lock: Lock = Past() if ground.read_only else self._edits
         with ground.reading() as reader:
@@ -74,11 +74,20 @@ class HeldValues:
             self.head = reader.commit(self.base).hash.hex()
             self._vector: VersionVector = reader.vector(self.base)
 
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Keep others out for the block: those who ask for something, and those who change a value that they hold."""
+        with self.lock, self._edits.lock:
+            yield
+
     # Values
 
     def get(self, name: Name) -> Any:  # noqa: ANN401
         """Return the value of a key. Raises KeyError; Unreadable and the like if it cannot be made again."""
-        with self.lock:
+        with self._edits.lock:  # what is in memory is had while a commit of another thread waits for the disk
+            if name in self._values:
+                return self._handed_out(name)
+        with self._alone():
             if name not in self._values:
                 if name in self._removed:
                     raise KeyError(name.key)
@@ -87,14 +96,17 @@ class HeldValues:
                 if not rows:
                     raise KeyError(name.key)
                 self._values[name], self._nodes[name] = self._loaded(name, rows)
-            node = self._nodes.get(name)
-            if node is None or not node.sure:
-                self._watched.add(name)
-            return self._values[name]
+            return self._handed_out(name)
+
+    def _handed_out(self, name: Name) -> Any:  # noqa: ANN401
+        node = self._nodes.get(name)
+        if node is None or not node.sure:
+            self._watched.add(name)
+        return self._values[name]
 
     def put(self, name: Name, value: Any) -> None:  # noqa: ANN401
         """Let a key have a value."""
-        with self.lock:
+        with self._alone():
             self._check_writable()
             if self._values.get(name, NOTHING) is value and name not in self._removed:
                 self._watched.add(name)  # as in state["calls"] += 1
@@ -106,7 +118,7 @@ class HeldValues:
 
     def delete(self, name: Name) -> None:
         """Remove a key. Raises KeyError."""
-        with self.lock:
+        with self._alone():
             self._check_writable()
             if not self.has(name):
                 raise KeyError(name.key)
@@ -117,7 +129,7 @@ class HeldValues:
 
     def has(self, name: Name) -> bool:
         """Tell whether a key has a value."""
-        with self.lock:
+        with self._alone():
             if name in self._values:
                 return True
             if name in self._removed:
@@ -127,7 +139,7 @@ class HeldValues:
 
     def names(self, namespace: str | None = None) -> list[Name]:
         """Return the keys of a namespace, or all, sorted."""
-        with self.lock:
+        with self._alone():
             with self._reading() as reader:
                 self._check_kept(reader)
                 found = set(read_names(reader, self._vector, namespace))

@@ -104,9 +104,14 @@ class StateList(list[Any]):
             super().clear()
 
     def sort(self, **options: Any) -> None:  # noqa: ANN401, D102
-        with self._note.lock:
-            self._note.edit(0)
-            super().sort(**options)
+        while True:
+            before = list(self)
+            ordered = sorted(before, **options)  # without the lock: a `key` may ask the state for something
+            with self._note.lock:
+                if len(self) == len(before) and all(map(operator.is_, self, before)):
+                    self._note.edit(0)
+                    super().__setitem__(slice(None), ordered)
+                    return
 
     def reverse(self) -> None:  # noqa: D102
         with self._note.lock:

@@ -48,14 +48,13 @@ class WorkingCopy(CatchingUp):
         self._noted: list[Noted] = []
         self._joined: list[Attempt] = []
         self._doubted: tuple[Attempt, str] | None = None
-        self._ahead: list[tuple[Attempt, Point, VersionVector]] = []  # written in their turn; may not be there yet
         self._closed = False
 
     # Commits
 
     def pending(self) -> list[Name]:
         """Return the keys whose values differ from what is committed, sorted. Raises NotStorable."""
-        with self.lock:
+        with self._alone():
             self._settle_doubt()
             drafts = self._drafted(self.base.line)
             return sorted({*self._removed_there(), *(name for name, draft in drafts.items() if draft.changes)})
@@ -74,19 +73,19 @@ class WorkingCopy(CatchingUp):
         """
         with self.lock:
             self._check_writable()
-        for _ in range(CATCH_UPS_MAX):
-            with self.lock:
-                self._settle_doubt()
-                attempt = self._attempt()
-                if not attempt.written and not self._removed_there():
-                    self._settle(attempt)
+            for _ in range(CATCH_UPS_MAX):
+                with self._edits.lock:
+                    self._settle_doubt()
+                    attempt = self._attempt()
+                    if not attempt.written and not self._removed_there():
+                        self._settle(attempt)
+                        return self.head
+                try:
+                    self._try(attempt, message, metadata)
+                except _Moved:
+                    self.catch_up()
+                else:
                     return self.head
-            try:
-                self._try(attempt, message, metadata)
-            except _Moved:
-                self.catch_up()
-            else:
-                return self.head
         raise BranchMoved(f"{self.ground.ref!r} moved {CATCH_UPS_MAX} times while it was being written; retry")
 
     def _attempt(self) -> Attempt:
@@ -109,9 +108,9 @@ class WorkingCopy(CatchingUp):
         """
         tried = attempt
 
-        def work(writer: Writer) -> VersionVector:
+        def work(writer: Writer) -> VersionVector:  # perhaps in another thread, so it cannot take the other lock
             nonlocal tried
-            with self.lock:
+            with self._edits.lock:
                 if tried.settled:  # it was undone with the work of others
                     self._take_back(tried)
                 if tried.edits != self._edits.count:  # taking back counts, too
@@ -119,16 +118,12 @@ class WorkingCopy(CatchingUp):
                 tried.opened, tried.before = Point(writer.opened.uid, writer.opened.head + 1), self._vector
                 seen = self._write(tried.written, writer)
                 self._settle(tried)
-                self._ahead.append((tried, tried.opened, seen))
                 return seen
 
         try:
-            written = self.ground.write(message, work, metadata)
-            with self.lock:
-                self._ahead = [ahead for ahead in self._ahead if ahead[0] is not tried]
-                self._stand_on(written, tried)
+            self._stand_on(self.ground.write(message, work, metadata), tried)
         except BaseException as error:
-            with self.lock:
+            with self._edits.lock:
                 if tried.settled:
                     self._take_back(tried)
                     if isinstance(error, StoreError) or not isinstance(error, Exception):
@@ -140,26 +135,13 @@ class WorkingCopy(CatchingUp):
         if written.joined:
             self._joined.append(attempt)
             self._vector = written.result
-        elif written.commit is not None and not self._is_behind(written.commit.point):
+        elif written.commit is not None:
             self.base, self.head = written.commit.point, written.commit.hash.hex()
             self._vector = written.result
-
-    def _is_behind(self, point: Point) -> bool:
-        """Whether another thread's commit, which came after this one, was stood on already."""
-        return point.line == self.base.line and point.n <= self.base.n
-
-    def _stand_on_landed(self) -> None:
-        """Stand on commits that are there already, whose threads have yet to say so."""
-        with self.ground.reading() as reader:
-            for attempt, point, seen in self._ahead:
-                if attempt.landed(reader, None) and not self._is_behind(point):
-                    self.base, self.head = point, reader.commit(point).hash.hex()
-                    self._vector = seen
 
     def _take_back(self, attempt: Attempt) -> None:
         """Let all of an attempt be pending again."""
         attempt.settled = False
-        self._ahead = [ahead for ahead in self._ahead if ahead[0] is not attempt]
         for name, draft in attempt.drafts.items():
             if draft.changes:
                 self._detach(name)
@@ -197,7 +179,7 @@ class WorkingCopy(CatchingUp):
             since: how many parts of it stay.
             commit: the commit that it became.
         """
-        with self.lock:
+        with self._alone():
             ended, self._joined = self._joined[since:], self._joined[:since]
             if not ended:
                 return
@@ -220,10 +202,9 @@ class WorkingCopy(CatchingUp):
 
     def catch_up(self) -> None:
         """Go on from where the branch is now; inside a transaction that this is part of, nobody else can move it."""
-        with self.lock:
+        with self._alone():
             if not self._joined:
                 self._settle_doubt()
-                self._stand_on_landed()
                 super().catch_up()
 
     def _drafted_events(self) -> dict[Name, Draft]:
@@ -236,12 +217,12 @@ class WorkingCopy(CatchingUp):
                 draft = drafts[name] = Draft(self.codec, self._names, "")
                 draft.put(ROOT, Cells(0, LOG), new=False)
             address = Address(inside(ROOT), self._names.next())
-            Leaf(address, noted.at_us, None, self.lock).create(noted.item, f"the event {noted.item['kind']!r}", draft)
+            Leaf(address, noted.at_us, None, self._edits).create(noted.item, f"the event {noted.item['kind']!r}", draft)
         return drafts
 
     def note(self, noted: Noted) -> None:
         """Let an event, as it is now, belong to the next commit. Raises NotStorable."""
-        with self.lock:
+        with self._alone():
             self._check_writable()
             where = f"the event {noted.item['kind']!r}"
             item = self.codec.decode(
@@ -252,20 +233,17 @@ class WorkingCopy(CatchingUp):
 
     def events(self, inside: str) -> tuple[list[Kept], list[Noted]]:
         """Return the events of a namespace and those inside it: those that are committed, and those that wait."""
-        with self.lock, self.ground.reading() as reader:
+        with self._alone(), self.ground.reading() as reader:
             self._check_kept(reader)
             kept = list(read_events(reader, self._vector, inside, self.codec))
             return kept, [noted for noted in self._noted if is_inside(noted.namespace, inside)]
 
     def _write(self, changed: dict[Name, Draft], writer: Writer) -> VersionVector:
         """Write into the open commit; return what it sees. Raises _Moved if others have changed any state."""
-        line, base, vector = writer.opened, self.base, self._vector
-        if self._ahead:
-            _, base, vector = self._ahead[-1]
-        seen = vector
-        if (line.uid, line.head) != base:
+        line, seen = writer.opened, self._vector
+        if (line.uid, line.head) != self.base:
             seen = writer.vector(Point(line.uid, line.head))
-            if line.uid != base.line or touched_names(writer, vector, seen):
+            if line.uid != self.base.line or touched_names(writer, self._vector, seen):
                 raise _Moved
         seen = {**seen, line.uid: line.head + 1}
         rows = RowWriter(writer, seen)
@@ -307,7 +285,7 @@ class WorkingCopy(CatchingUp):
 
     def discard(self) -> None:
         """Forget what is not committed. Values are read anew; objects that the user holds stay as they are."""
-        with self.lock:
+        with self._alone():
             self._edits.count += 1
             for attempt in self._joined:
                 attempt.forget()
@@ -350,8 +328,6 @@ class WorkingCopy(CatchingUp):
 
     def revert_to(self, ref: str, message: str) -> None:
         """Write a commit in which all keys are as they were at a ref, and forget what is pending."""
-        with self.lock:
-            self._check_writable()
 
         def work(writer: Writer) -> None:
             line = writer.opened
@@ -361,8 +337,9 @@ class WorkingCopy(CatchingUp):
                 if name.key != LOG_KEY:
                     rows.write(name, changes_between(read_rows(writer, mine, name), read_rows(writer, then, name)))
 
-        self.ground.versions.commit_work(self.ground.ref, message, work, None)
         with self.lock:
+            self._check_writable()
+            self.ground.versions.commit_work(self.ground.ref, message, work, None)
             self.discard()
             self.catch_up()
 
