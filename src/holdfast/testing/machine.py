@@ -36,6 +36,7 @@ from holdfast.testing.wishes import (
     branches,
     connections,
     emails,
+    kinds_of_ref,
     pick,
     policies,
     wishes,
@@ -144,14 +145,16 @@ class _Machine(RuleBasedStateMachine):
         self.collected[f"{kind}:refused" if failed else kind] += 1
         return not failed
 
-    def ref(self, at: int) -> tuple[str, str]:
-        """Return the kind of a ref, and the ref."""
+    def ref(self, at: int, wanted: str = "") -> tuple[str, str]:
+        """Return the kind of a ref, and the ref; if there is any, one of the kind that is wanted."""
         refs = [
             ("branch", sorted(self.names())),
             ("tag", sorted(self.tags - self.names())),
             ("commit", self.made),
         ]
-        kind, names = [pair for pair in refs if pair[1]][(0, 1, 2, 0, -1)[at % 5] % sum(bool(pair[1]) for pair in refs)]
+        there = [pair for pair in refs if pair[1]]
+        there = [pair for pair in there if pair[0] == wanted] or there
+        kind, names = there[(0, 1, 2, 0, -1)[at % 5] % len(there)]
         return kind, names[at // 5 % len(names)]
 
     def edits(self, branch: str, wanted: Sequence[Wish]) -> list[Edit]:
@@ -206,9 +209,9 @@ class _Machine(RuleBasedStateMachine):
         new = table(name, {"id": TEXT, "note": TEXT}, primary_key=("id",))
         self.count("table", self.both(on, lambda store: store.create_table(branch, new)))
 
-    @rule(on=connections, name=branches, at=pick)
-    def branch(self, on: int, name: str, at: int) -> None:
-        kind, ref = self.ref(at if at % 3 or not self.tags else 1 + 5 * (at // 3))  # a third at tags, if there are any
+    @rule(on=connections, name=branches, at=pick, wanted=kinds_of_ref)
+    def branch(self, on: int, name: str, at: int, wanted: str) -> None:
+        kind, ref = self.ref(at, wanted)
         if self.count("branch", outcome := self.both(on, lambda store: store.branch(name, ref))):
             self.collected[f"branch:{kind}"] += 1
             self.collected["branch:recreated"] += name in self.gone

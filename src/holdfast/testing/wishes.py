@@ -22,6 +22,7 @@ TAGS = ("v1", "v2", "a")
 pick = st.integers(0, 2**16)
 branches = st.sampled_from(BRANCHES)
 connections = st.integers(0, 1)
+kinds_of_ref = st.sampled_from(["branch", "tag", "commit"])
 states: st.SearchStrategy[Any] = st.sampled_from([None, {"x": 1, "a": [1]}, {"a": [1], "x": 1}, {"x": 2}, []])
 steps = st.builds(
     lambda run, step, note, state: Put("steps", {"run_id": run, "step": step, "note": note, "state": state}),
