@@ -40,19 +40,21 @@ class Node:
     Attributes:
         above: what it is a part of; None once it is no more.
         place: where it stands among its neighbours.
+        key: of an entry of a mapping its key, of an element of a set that element.
         changed: whether its value told of a change since the last commit.
         sure: whether its value tells of all its changes.
         value: the object that tells this node of its changes, or cannot change; None if there is none.
         lock: that of the state.
     """
 
-    __slots__ = ("above", "address", "changed", "lock", "place", "sure", "value")
+    __slots__ = ("above", "address", "changed", "key", "lock", "place", "sure", "value")
 
     def __init__(self, address: Address, place: int, above: Above | None, lock: Lock) -> None:
         self.address = address
         self.place = place
         self.above = above
         self.lock = lock
+        self.key: Any = None
         self.changed = False
         self.sure = False
         self.value: Any = None

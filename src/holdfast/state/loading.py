@@ -17,7 +17,8 @@ from holdfast.state.counter import Counter
 from holdfast.state.drafts import at_key
 from holdfast.state.leaves import Above, Leaf, Lock, Node
 from holdfast.state.lists import LIST, ListNode
-from holdfast.state.maps import MAP, MapNode, key_of_part
+from holdfast.state.maps import MAP, MapNode
+from holdfast.state.naming import key_of_part
 from holdfast.state.rows import ROOT, Address, Cells, Rows, inside
 from holdfast.state.sets import COUNTER, SET, CounterNode, SetNode
 from holdfast.state.tracked import StateDict, StateList, StateSet, Tracking
@@ -100,7 +101,7 @@ class Loader:
             key = key_of_part(part.part, self._codec)
             item, child = self._at(part, at_key(where, key), node)
             dict.__setitem__(value, key, item)
-            node.entries[key] = child
+            node.entries[key], child.key = child, key
             node.top = max(node.top, child.place)
             if not child.sure:
                 node.unsure.add(key)
@@ -128,7 +129,7 @@ class Loader:
             item, child = self._leaf(part, self._rows[part], where, node)
             assert isinstance(child, Leaf)
             set.add(value, item)
-            node.elements[item] = child
+            node.elements[item], child.key = child, item
         node.sure = True
         return value, node
 

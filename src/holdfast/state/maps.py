@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from holdfast.core.codec import Codec, Encoded
+from holdfast.core.codec import Encoded
 from holdfast.state.contents import MAPPING_BYTES_MAX
 from holdfast.state.counter import Counter
 from holdfast.state.drafts import Draft, ascending, at_key, in_order, plain
 from holdfast.state.holders import is_held
 from holdfast.state.leaves import Above, Container, Leaf, Lock, Node, draft_removal
 from holdfast.state.lists import ListNode
+from holdfast.state.naming import Names, is_same, part_of_key
 from holdfast.state.rows import GAP, Address, Cells, inside
 from holdfast.state.sets import CounterNode, SetNode
 from holdfast.state.tracked import StateDict
@@ -72,84 +72,80 @@ class MapNode(Container):
     def draft(self, value: Any, where: str, draft: Draft, place: int) -> None:  # noqa: ANN401
         """Draft what is new of a mapping."""
         self.draft_row(draft, place)
-        if value is not self.value or self.keys is None or draft.complete:
-            self._draft_entries(value, where, draft, {**self.entries, **value})
-            return
-        inner = (key_of_part(node.address.part, draft.codec) for node in self.dirty)
-        self._draft_entries(value, where, draft, {*self.keys, *inner, *self.unsure})
+        looked_at = None
+        if value is self.value and self.keys is not None and not draft.complete:
+            looked_at = {*self.keys, *(node.key for node in self.dirty), *self.unsure}
+        self._draft_entries(value, where, draft, looked_at)
 
-    def _draft_entries(self, value: Any, where: str, draft: Draft, looked_at: Iterable[Any]) -> None:  # noqa: ANN401
-        """Draft the entries of these keys, and where they stand."""
-        whole = isinstance(looked_at, dict)
-        changed: dict[Any, Node | None] = {}
-        places = self._places(value, looked_at, whole=whole)
-        for key in looked_at:
-            node = self.entries.get(key)
-            if key in value:
-                changed[key] = self._draft_entry(key, value[key], node, at_key(where, key), draft, places.get(key))
-            elif node is not None:
-                draft_removal(node, draft)
-                changed[key] = None
-        draft.then(lambda: self._settle_entries(changed))
+    def _draft_entries(self, value: Any, where: str, draft: Draft, looked_at: set[Any] | None) -> None:  # noqa: ANN401
+        """Draft the entries of these keys, or of all, and where they stand."""
+        last, places = self._places(value, looked_at)
+        present = dict.fromkeys(last)  # the keys that the mapping has, rather than some that are equal to them
+        if looked_at is not None:
+            present.update(dict.fromkeys(key for key in looked_at if key in value))
+        gone = [key for key in (self.entries if looked_at is None else looked_at) if key not in value]
+        names = Names(self.entries)
+        for key in gone:
+            names.free(self.entries.get(key))
+        found = {key: self.entries.get(key) for key in present}
+        parts = names.of_new(found, last, lambda key: part_of_key(key, at_key(where, key), draft.codec))
+        drafted: dict[Any, tuple[Node | None, Node]] = {}
+        for key, known in found.items():
+            at, place = at_key(where, key), places.get(key)
+            node = names.take(parts[key], key, at) if known is None else known
+            address = Address(inside(self.address), parts[key]) if node is None else node.address
+            if place is None:
+                assert node is not None, "what is new has got a place"
+                place = node.place
+            drafted[key] = node, draft_at(node, address, place, value[key], at, draft, self)
+        for node in names.left.values():
+            draft_removal(node, draft)
+        draft.then(lambda: self._settle_entries(gone, drafted))
 
-    def _draft_entry(
-        self,
-        key: Any,  # noqa: ANN401
-        value: Any,  # noqa: ANN401
-        node: Node | None,
-        where: str,
-        draft: Draft,
-        place: int | None,
-    ) -> Node:
-        if node is None:
-            assert place is not None
-            address = Address(inside(self.address), part_of_key(key, where, draft.codec))
-        else:
-            address, place = node.address, node.place if place is None else place
-        return draft_at(node, address, place, value, where, draft, self)
-
-    def _places(self, value: Any, looked_at: Iterable[Any], *, whole: bool) -> dict[Any, int]:  # noqa: ANN401
-        """Return the places of entries that are new, or stand elsewhere than they did."""
-        if whole:
-            known = [self.entries[key].place if key in self.entries else None for key in value]
-            kept = ascending(known)
-            found = in_order([place if at in kept else None for at, place in enumerate(known)])
-            return dict(zip(value, found, strict=True))
-        last = {key for key in looked_at if key in value and (key not in self.entries or key in self.gone)}
-        if not last:
-            return {}
-        order: list[Any] = []
-        before: Node | None = None
-        for key in reversed(value):
-            if key not in last:
-                before = self.entries.get(key)
-                break
-            order.append(key)
-        return self._places_at_the_end(order[::-1], -(2**63) if before is None else before.place)
+    def _places(self, value: Any, looked_at: set[Any] | None) -> tuple[list[Any], dict[Any, int]]:  # noqa: ANN401
+        """Return the keys that were put anew, in order, and the places of entries that are new or have moved."""
+        if looked_at is not None:
+            put = {key for key in looked_at if key in value and (key not in self.entries or key in self.gone)}
+            order: list[Any] = []
+            before: Any = None
+            for key in reversed(value) if put else ():
+                if key not in put:
+                    before = self.entries.get(key)
+                    break
+                order.append(key)
+            if len(order) == len(put) and (before or len(order) in (0, len(value))):
+                return order[::-1], self._places_at_the_end(order[::-1], before.place if before else -(2**63))
+        known = [self.entries[key].place if key in self.entries else None for key in value]
+        kept = ascending(known)
+        found = in_order([place if at in kept else None for at, place in enumerate(known)])
+        return list(value), dict(zip(value, found, strict=True))
 
     def _places_at_the_end(self, keys: list[Any], place: int) -> dict[Any, int]:
-        """Return new places for the last keys, but for those that stand behind `place` in their order as they are."""
+        """Return the places of the last keys: new ones, but for those that stand behind `place` in their order."""
         found: dict[Any, int] = {}
+        moved = 0
         for key in keys:
             node = self.entries.get(key)
-            if not found and node is not None and node.place > place:
-                place = node.place
+            if not moved and node is not None and node.place > place:
+                found[key] = place = node.place
             else:
-                found[key] = self.top + GAP * (len(found) + 1)
+                moved += 1
+                found[key] = self.top + GAP * moved
         return found
 
-    def _settle_entries(self, changed: dict[Any, Node | None]) -> None:
-        for key, node in changed.items():
-            before = self.entries.get(key)
+    def _settle_entries(self, gone: list[Any], drafted: dict[Any, tuple[Node | None, Node]]) -> None:
+        for key in gone:
+            self.entries.pop(key, None)
+        for key, (before, node) in drafted.items():
             if before is not None and before is not node:
                 before.above = None
-            if node is None:
-                self.entries.pop(key, None)
-            else:
-                self.entries[key] = node
-                self.top = max(self.top, node.place)
-        self.unsure.update(key for key, node in changed.items() if node is not None)
-        self.unsure.difference_update(key for key, node in changed.items() if node is None)
+            if key not in self.entries or not is_same(key, self.entries[key].key):
+                self.entries.pop(key, None)  # it stays the key that it is equal to
+            self.entries[key] = node
+            node.key = key
+            self.top = max(self.top, node.place)
+        self.unsure.difference_update(gone)
+        self.unsure.update(drafted)
         self.keys, self.gone, self.dirty = set(), set(), set()
 
     def replace(self, draft: Draft) -> None:
@@ -246,20 +242,6 @@ def has_structure(value: dict[Any, Any], levels: int = LEVELS_MAX) -> bool:
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-
-
-def part_of_key(key: Any, where: str, codec: Codec) -> str:  # noqa: ANN401
-    """Return the name of the entry at a key: the key itself, or, if it is no plain text, how it is encoded."""
-    if type(key) is str and "\0" not in key and key.isprintable():
-        return f"={key}" if key.startswith("=") else key
-    return f"={codec.encode(key, where).text}"
-
-
-def key_of_part(part: str, codec: Codec) -> Any:  # noqa: ANN401
-    """Return the key whose entry has a name."""
-    if not part.startswith("="):
-        return part
-    return part[1:] if part.startswith("==") else codec.decode(Encoded(part[1:]), "a key")
 
 
 _KINDS: dict[Any, type[Node]] = {list: ListNode, set: SetNode, Counter: CounterNode}

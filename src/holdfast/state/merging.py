@@ -25,8 +25,9 @@ from holdfast.state.drafts import Draft, PartNames, ascending, at_key, in_order
 from holdfast.state.leaves import Leaf
 from holdfast.state.lists import LIST
 from holdfast.state.loading import Loader
-from holdfast.state.maps import MAP, draft_at, key_of_part, part_of_key
+from holdfast.state.maps import MAP, draft_at
 from holdfast.state.namespaces import full
+from holdfast.state.naming import key_of_part, part_of_key
 from holdfast.state.rows import GAP, ROOT, STATE, Address, Cells, Name, Rows, container_of, inside
 from holdfast.state.sets import COUNTER, SET
 from holdfast.state.tracked import NOBODY

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
+from typing import Any, cast
 
 from holdfast.core.codec import Encoded
 from holdfast.state.counter import Counter, Number
 from holdfast.state.drafts import Draft
 from holdfast.state.leaves import Above, Container, Leaf, Lock, Node, draft_removal
+from holdfast.state.naming import Names, part_of_element
 from holdfast.state.rows import Address, Cells, inside
 from holdfast.state.tracked import NOBODY, StateSet
 
@@ -45,21 +45,32 @@ class SetNode(Container):
         self.draft_row(draft, place)
 
     def _draft_elements(self, value: Any, where: str, draft: Draft) -> None:  # noqa: ANN401
+        gone = [element for element in self.elements if element not in value]
+        names = Names(self.elements)
+        for element in gone:
+            names.free(self.elements[element])
+        encoded: dict[Any, Encoded] = {}
+
+        def part_of(element: Any) -> str:  # noqa: ANN401
+            encoded[element] = draft.codec.encode(element, _at(where, element))
+            return part_of_element(encoded[element])
+
         added: dict[Any, Leaf] = {}
-        for element in value:
-            if element not in self.elements:
-                encoded = draft.codec.encode(element, f"{where}, the element {element!r:.40}")
-                address = Address(inside(self.address), element_part(encoded))
-                added[element] = node = Leaf(address, 0, self, self.lock)
-                node.write(encoded, draft, 0, new=True)
-        removed = [element for element in self.elements if element not in value]
-        for element in removed:
-            draft_removal(self.elements[element], draft)
+        found = {element: self.elements.get(element) for element in value}
+        for element, part in names.of_new(found, value, part_of).items():
+            node = cast("Leaf | None", names.take(part, element, _at(where, element)))
+            if node is None:
+                node = Leaf(Address(inside(self.address), part), 0, self, self.lock)
+                node.write(encoded[element], draft, 0, new=True)
+            added[element] = node
+        for left in names.left.values():
+            draft_removal(left, draft)
 
         def settled() -> None:
-            for element in removed:
-                del self.elements[element]
-            self.elements.update(added)
+            for element in (*gone, *added):
+                self.elements.pop(element, None)
+            for element, node in added.items():
+                self.elements[element], node.key = node, element
 
         draft.then(settled)
 
@@ -135,9 +146,5 @@ class CounterNode(Container):
         return value
 
 
-def element_part(encoded: Encoded) -> str:
-    """Return the name of an element: as many digits of what it is as no two elements have in common by chance."""
-    digest = hashlib.sha256(encoded.text.encode())
-    for buffer in encoded.buffers:
-        digest.update(buffer)
-    return digest.hexdigest()[:32]
+def _at(where: str, element: object) -> str:
+    return f"{where}, the element {element!r:.40}"
