@@ -37,14 +37,14 @@ RUNS, STEPS_EACH = 120, 40
 TREE_RUNS = 80
 SOAK_RUNS, SOAK_STEPS_EACH = 5_000, 80
 
-KINDS = {
+KINDS = frozenset({
     "gc", "gc:pruned", "gc:removed", "gc:rows", "gc:lines", "gc:sealed", "gc:nothing", "gc:batches",
     "gc:beside another", "pinned",
     "merge:clean", "merge:resolved", "merge:criss-cross", "merge:after gc", "merge:conflict", "delete branch", "reset",
     "diff:different", "verify", "gone", "unpinned",
     "pick:after gc", "pick:conflict", "pick:of a lost parent", "pick:resolved",
     "revert:after gc", "revert:conflict", "revert:of a lost parent", "revert:resolved",
-}  # fmt: skip
+})  # fmt: skip
 YEAR_US = 366 * 86_400 * 1_000_000
 
 
