@@ -184,7 +184,7 @@ class TestDurations:
 AS_NOBODY = """
 import os, sys
 import holdfast
-import holdfast.engine.sqlite, holdfast.engine.sql.translate.queries, holdfast.versions.history
+import holdfast.engine.sqlite, holdfast.engine.sql.translate.queries, holdfast.tables.runner, holdfast.versions.history
 import datetime, tempfile, encodings.idna
 if os.getuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
