@@ -275,3 +275,15 @@ def test_values_are_at_hand_while_a_commit_waits_for_its_turn(tmp_path: Path) ->
         commit.join()
         assert kept(state) == {"list": [3, 2, 1], "other": {"a": 1}}
         assert state.pending() == []
+
+
+def test_a_sort_whose_key_changes_the_list_is_refused_as_of_any_list() -> None:
+    with Versioned() as state:
+        state["list"] = [2, 1]
+        state.commit()
+        values = state["list"]
+        with pytest.raises(ValueError, match="modified during sort"):
+            values.sort(key=lambda n: (values.append(n), n)[1])
+        assert values == [2, 1, 2, 1]
+        state.commit()
+        assert kept(state)["list"] == [2, 1, 2, 1]

@@ -14,7 +14,7 @@ from holdfast.state.drafts import Draft, ascending, at_key, in_order, plain
 from holdfast.state.holders import is_held
 from holdfast.state.leaves import Above, Container, Leaf, Lock, Node, draft_removal
 from holdfast.state.lists import ListNode
-from holdfast.state.naming import Names, is_same, part_of_key
+from holdfast.state.naming import Names, part_of_key
 from holdfast.state.rows import GAP, Address, Cells, inside
 from holdfast.state.sets import CounterNode, SetNode
 from holdfast.state.tracked import StateDict
@@ -139,10 +139,8 @@ class MapNode(Container):
         for key, (before, node) in drafted.items():
             if before is not None and before is not node:
                 before.above = None
-            if key not in self.entries or not is_same(key, self.entries[key].key):
-                self.entries.pop(key, None)  # it stays the key that it is equal to
-            self.entries[key] = node
-            node.key = key
+            self.entries.pop(key, None)  # else the key that it is equal to would stay
+            self.entries[key], node.key = node, key
             self.top = max(self.top, node.place)
         self.unsure.difference_update(gone)
         self.unsure.update(drafted)

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from holdfast.core.codec import Codec, Encoded
 from holdfast.errors import NotStorable
 from holdfast.state.leaves import Node
+
+N = TypeVar("N", bound=Node)
 
 WHERE_CHARS_MAX = 200
 """So much of a path is shown in a message about a key that is too long."""
@@ -59,7 +61,7 @@ def is_same(new: Any, old: Any) -> bool:  # noqa: ANN401
     return new is old or (type(new) is type(old) and type(new) in _TOLD_APART)
 
 
-class Names:
+class Names(Generic[N]):
     """The names in one mapping or set, while what is new of it is drafted: first those that are free, then the new.
 
     Args:
@@ -69,17 +71,17 @@ class Names:
         left: the nodes whose names nobody has any more.
     """
 
-    def __init__(self, nodes: Mapping[Any, Node]) -> None:
-        self.left: dict[str, Node] = {}
+    def __init__(self, nodes: Mapping[Any, N]) -> None:
+        self.left: dict[str, N] = {}
         self._nodes = nodes
         self._taken: set[str] | None = None
 
-    def free(self, node: Node | None) -> None:
+    def free(self, node: N | None) -> None:
         """Let somebody else have the name of a node, if there is one."""
         if node is not None:
             self.left[node.address.part] = node
 
-    def of_new(self, found: dict[Any, Any], keys: Iterable[Any], part_of: Callable[[Any], str]) -> dict[Any, str]:
+    def of_new(self, found: dict[Any, N | None], keys: Iterable[Any], part_of: Callable[[Any], str]) -> dict[Any, str]:
         """Return the names of those keys that are new; a key that replaces an equal one is, and frees its name.
 
         Args:
@@ -98,7 +100,7 @@ class Names:
                 parts[key], found[key] = part, None
         return parts
 
-    def take(self, part: str, key: Any, where: str) -> Node | None:  # noqa: ANN401
+    def take(self, part: str, key: Any, where: str) -> N | None:  # noqa: ANN401
         """Let a new key have a name; return the node that has it already, if it is left.
 
         Raises:

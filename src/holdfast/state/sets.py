@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from holdfast.core.codec import Encoded
 from holdfast.state.counter import Counter, Number
@@ -58,7 +58,7 @@ class SetNode(Container):
         added: dict[Any, Leaf] = {}
         found = {element: self.elements.get(element) for element in value}
         for element, part in names.of_new(found, value, part_of).items():
-            node = cast("Leaf | None", names.take(part, element, _at(where, element)))
+            node = names.take(part, element, _at(where, element))
             if node is None:
                 node = Leaf(Address(inside(self.address), part), 0, self, self.lock)
                 node.write(encoded[element], draft, 0, new=True)

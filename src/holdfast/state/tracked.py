@@ -104,14 +104,13 @@ class StateList(list[Any]):
             super().clear()
 
     def sort(self, **options: Any) -> None:  # noqa: ANN401, D102
-        while True:
-            before = list(self)
-            ordered = sorted(before, **options)  # without the lock: a `key` may ask the state for something
-            with self._note.lock:
-                if len(self) == len(before) and all(map(operator.is_, self, before)):
-                    self._note.edit(0)
-                    super().__setitem__(slice(None), ordered)
-                    return
+        before = list(self)
+        ordered = sorted(before, **options)  # without the lock: a `key` may ask the state for something
+        with self._note.lock:
+            if len(self) != len(before) or not all(map(operator.is_, self, before)):
+                raise ValueError("list modified during sort")  # as of any list
+            self._note.edit(0)
+            super().__setitem__(slice(None), ordered)
 
     def reverse(self) -> None:  # noqa: D102
         with self._note.lock:

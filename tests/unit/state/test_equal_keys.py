@@ -1,6 +1,6 @@
 """Goal: what Python takes for equal, and is not the same, is kept as it is.
 
-Method: replace keys and elements by equal ones of another type. What fails is written down as it should be.
+Method: replace keys and elements by equal ones of another type, and look at what is stored.
 """
 
 from __future__ import annotations
