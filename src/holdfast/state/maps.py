@@ -139,7 +139,6 @@ class MapNode(Container):
         for key, (before, node) in drafted.items():
             if before is not None and before is not node:
                 before.above = None
-            self.entries.pop(key, None)  # else the key that it is equal to would stay
             self.entries[key], node.key = node, key
             self.top = max(self.top, node.place)
         self.unsure.difference_update(gone)

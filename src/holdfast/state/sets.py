@@ -67,8 +67,8 @@ class SetNode(Container):
             draft_removal(left, draft)
 
         def settled() -> None:
-            for element in (*gone, *added):
-                self.elements.pop(element, None)
+            for element in gone:
+                del self.elements[element]
             for element, node in added.items():
                 self.elements[element], node.key = node, element
 
