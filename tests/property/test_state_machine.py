@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from holdfast.engine.sql import reader
+from holdfast.engine.tree import reader as tree_reader
 from holdfast.testing.machine import KINDS, MakePair, state_machine
 from tests.property.reaching import run_through
 from tests.property.stores import cached_pair, disk_pair, memory_pair, oracle_pair, sqlite_pair
@@ -64,6 +65,14 @@ def test_a_tree_does_what_the_oracle_does(soak: bool) -> None:
 def test_a_tree_in_folders_does_what_the_oracle_does(make_pair: MakePair, soak: bool) -> None:
     """A few histories are enough: what is new here is that two connections share nothing but the disk."""
     assert _run(make_pair, soak, TREE_RUNS // 10)["merge:clean"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_tree_that_reads_each_row_from_its_end_does_the_same(monkeypatch: pytest.MonkeyPatch, soak: bool) -> None:
+    """A row of many versions is looked up line by line; here each row is."""
+    monkeypatch.setattr(tree_reader, "VERSIONS_READ", 1)
+    assert _run(memory_pair, soak, TREE_RUNS // 3)["merge:clean"] > 0
 
 
 @pytest.mark.slow

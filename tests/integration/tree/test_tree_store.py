@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from holdfast.core.schema import Check, Column, ForeignKey
 from holdfast.engine.kv import Cache, Disk, Memory
 from holdfast.engine.sqlite import SqliteEngine
 from holdfast.engine.tree import TreeEngine
+from holdfast.engine.tree.nodes import Nodes
 from holdfast.engine.tree.root import ROOT_KEY
 from holdfast.testing import FakeClock, SeededIds
 from holdfast.testing.schemas import INTEGER, TEXT, USERS, table
@@ -91,6 +94,48 @@ def test_w2_w5_a_commit_writes_a_few_small_nodes_whatever_there_is(rows: int) ->
     assert max(nodes for nodes, _, _ in counts) <= 20
     assert sum(size for _, size, _ in counts) / len(counts) <= 10_000
     assert {calls for _, _, calls in counts} == {1}, "all nodes of a commit are one call"
+
+
+def test_w2_a_row_with_many_versions_costs_no_more_than_one_with_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On each of three lines; nodes are counted as they are looked at, kept or not."""
+    store, looked = Memory(), 0
+    versions, session, _ = opened(store)
+
+    def read(nodes: Nodes, digest: bytes, read: Any = Nodes.read) -> Any:
+        nonlocal looked
+        looked += 1
+        return read(nodes, digest)
+
+    monkeypatch.setattr(Nodes, "read", read)
+
+    def cost(work: Callable[[], object]) -> int:
+        nonlocal looked
+        looked = 0
+        work()
+        return looked
+
+    def asked(name: str) -> object:
+        with session.read() as reader:
+            table = reader.catalogue().find("steps")
+            line = reader.branch(name)
+            assert table
+            assert line
+            found = list(reader.rows(table, reader.vector(Point(line.uid, line.head)), [("r", 1)]))
+        return [row.values[2] for row in found]
+
+    costs: dict[int, list[int]] = {}
+    for round_ in range(1, 121):
+        for name in ("main", "a", "b"):
+            if round_ == 1 and name != "main":
+                versions.branch(name)
+            change = partial(versions.commit, name, [step(1, f"{name} {round_}")])
+            counts = [cost(change), cost(partial(asked, name))]
+            assert asked(name) == [f"{name} {round_}"]
+            costs[round_] = [max(pair) for pair in zip(counts, costs.get(round_, counts), strict=True)]
+    early, late = costs[20], costs[120]
+    assert early[0] > 0
+    assert late[0] <= 1.5 * early[0] + 10
+    assert late[1] <= 1.5 * early[1] + 10
 
 
 def test_w4_opening_and_listing_cost_what_is_asked(tmp_path: Path) -> None:

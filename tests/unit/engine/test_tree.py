@@ -56,7 +56,8 @@ def test_a_tree_is_a_dict_whatever_led_to_it(batches: list[Changes], low: bytes,
     assert list(contents(tree)) == sorted(model)
     assert [key for key, _ in tree.range(low, high)] == sorted(key for key in model if low <= key < high)
     assert [key for key, _ in tree.prefix(low)] == sorted(key for key in model if key.startswith(low))
-    assert tree.last(low) == max((key for key in model if key.startswith(low)), default=None)
+    assert tree.last(low, beyond(low)) == max((key for key in model if key.startswith(low)), default=None)
+    assert tree.last(low, high) == max((key for key in model if low <= key < high), default=None)
     assert {key: tree.get(key) for batch in batches for key in batch} == {
         key: model.get(key) for batch in batches for key in batch
     }
@@ -86,7 +87,8 @@ def test_a_draft_is_a_dict_and_goes_back_to_its_marks(
     assert contents(draft) == model
     assert list(contents(draft)) == sorted(model)
     assert [key for key, _ in draft.range(low, high)] == sorted(key for key in model if low <= key < high)
-    assert draft.last(low) == max((key for key in model if key.startswith(low)), default=None)
+    assert draft.last(low, beyond(low)) == max((key for key in model if key.startswith(low)), default=None)
+    assert draft.last(low, high) == max((key for key in model if low <= key < high), default=None)
     assert {key: draft.get(key) for batch in batches for key in batch} == {
         key: model.get(key) for batch in batches for key in batch
     }

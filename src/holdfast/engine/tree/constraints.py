@@ -16,7 +16,8 @@ from holdfast.engine.contract import Line, Violation
 from holdfast.engine.tree import keys
 from holdfast.engine.tree.draft import Draft
 from holdfast.engine.tree.entries import Entries
-from holdfast.engine.tree.reader import Seen, row_of, seen_by, shown
+from holdfast.engine.tree.reader import Seen, row_of, seen_by
+from holdfast.engine.tree.tree import beyond
 from holdfast.errors import ConstraintFailed, Unsupported
 
 _NOTHING_CHANGED = "; nothing was changed"
@@ -69,13 +70,23 @@ class ConstraintChecks(Entries):
         if None in mine:
             return
         if names == table.primary_key:
-            prefix = keys.rows_prefix(table) + keys.encoded(mine)
-            yield from (key for key, _ in shown(seen, self._tree.prefix(prefix)))
+            row = keys.rows_prefix(table) + keys.encoded(mine)
+            yield from (key for key, _ in self._shown_of(seen, row))
             return
         prefix = keys.unique_prefix(table, table.ids(names)) + keys.encoded(mine)
-        for entry, _ in self._tree.prefix(prefix):
-            about = keys.rows_prefix(table) + entry[len(prefix) :]
-            yield from (key for key, _ in shown(seen, self._tree.prefix(about)))
+        for row in self._rows_with(prefix):
+            for version, _ in self._shown_of(seen, keys.rows_prefix(table) + row):
+                if self._tree.held(prefix + keys.row_and_born(version)) is not None:
+                    yield version
+
+    def _rows_with(self, prefix: bytes) -> Iterator[bytes]:
+        """Yield the keys of the rows of which some version has the values of a UNIQUE: one look for each row."""
+        end = beyond(prefix)
+        entry = next(self._tree.prefix(prefix), None)
+        while entry is not None:
+            row = entry[0][len(prefix) : -keys.POINT_BYTES]
+            yield row
+            entry = next(self._tree.range(prefix + row + b"\xff" * keys.POINT_BYTES, end), None)
 
     def violations(self, table: Table, rows: Iterable[Row]) -> list[Violation]:
         """Return the constraints that these rows, as the open commit shows them, would break."""

@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 
 from holdfast.engine.tree.node import Held
-from holdfast.engine.tree.tree import Tree, beyond
+from holdfast.engine.tree.tree import Tree
 
 _RUN_LENGTH_MAX = 1_000
 
@@ -133,12 +133,11 @@ class Draft(Tree):
             if value is not None:
                 yield mine, value
 
-    def last(self, prefix: bytes) -> bytes | None:
-        """Return the last key that begins with `prefix`, as it is now, or None."""
-        changed = self._keys.range(prefix, beyond(prefix))
+    def last(self, low: bytes, high: bytes | None) -> bytes | None:
+        """Return the last key from `low` up to but without `high`, as it is now, or None."""
+        changed = self._keys.range(low, high)
         mine = next((key for key in reversed(changed) if self._changed[key] is not None), None)
-        below = self._base.last(prefix)
-        if below is not None and self._changed.get(below, b"") is None:  # removed: the one before it is looked for
-            left = (key for key, _ in self._base.prefix(prefix) if self._changed.get(key, b"") is not None)
-            below = max(left, default=None)
+        below = self._base.last(low, high)
+        while below is not None and self._changed.get(below, b"") is None:  # removed: the one before it is looked for
+            below = self._base.last(low, below)
         return max((key for key in (mine, below) if key is not None), default=None)

@@ -77,5 +77,5 @@ def unique_entries(table: Table, version: bytes, values: tuple[Stored, ...]) -> 
     for names in dict.fromkeys(table.uniques):
         mine = [values[at] for at in table.positions(names)]
         if None not in mine:
-            found.append(keys.unique_prefix(table, table.ids(names)) + keys.encoded(mine) + version[5:-1])
+            found.append(keys.unique_prefix(table, table.ids(names)) + keys.encoded(mine) + keys.row_and_born(version))
     return found

@@ -172,9 +172,14 @@ def key_part(version: bytes) -> bytes:
     return version[5 : -1 - POINT_BYTES]
 
 
+def row_and_born(version: bytes) -> bytes:
+    """Return the bytes of the row's key and of where the version was made, by the key of the version."""
+    return version[5:-1]
+
+
 def touch_key(point: Point, kind: bytes, version: bytes) -> bytes:
     """Return the key that says that a commit made, or ended, a version."""
-    told = version[5 : -1 - POINT_BYTES] if kind == BORN else version[5:-1]
+    told = version[5 : -1 - POINT_BYTES] if kind == BORN else row_and_born(version)
     return LINE + point_bytes(point) + TOUCH + version[1:5] + kind + told
 
 

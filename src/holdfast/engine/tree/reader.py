@@ -30,6 +30,8 @@ from holdfast.engine.tree.tree import beyond as beyond_prefix
 from holdfast.errors import InvalidValue, NotFound, StoreCorrupt
 
 FOUND_MAX = 8
+VERSIONS_READ = 8
+"""A row with fewer versions and ends than this is read at one go."""
 
 Seen = Mapping[bytes, int]
 """A version vector with the lines' uids as bytes."""
@@ -173,7 +175,7 @@ class TreeSnapshot(NetChanges):
         """Return the tables at a version of the schema; None means now."""
         if version is None:
             if self._schema is None:
-                newest = self._tree.last(SCHEMA)
+                newest = self._tree.last(SCHEMA, beyond_prefix(SCHEMA))
                 if newest is None:
                     raise StoreCorrupt("the schema is missing; run verify")
                 self._schema = int.from_bytes(newest[1:])
@@ -199,12 +201,35 @@ class TreeSnapshot(NetChanges):
         """Yield the rows that `vector` sees, of these keys or all."""
         seen = seen_by(vector)
         if keys is None:
-            yield from self._rows_in(table, seen, rows_prefix(table))
+            yield from self._rows_of(table, shown(seen, self._tree.prefix(rows_prefix(table))))
             return
         for key in keys:
             encoded = self._key(table, key)
             if encoded is not None:
-                yield from self._rows_in(table, seen, rows_prefix(table) + encoded)
+                yield from self._rows_of(table, self._shown_of(seen, rows_prefix(table) + encoded))
+
+    def _shown_of(self, seen: Seen, row: bytes) -> Iterator[tuple[bytes, Held]]:
+        """Yield the versions of one row that are seen and whose ends are not; `row` is what their keys begin with.
+
+        A row may have many versions, of which a line shows the newest or none. So those of each line are looked for
+        from their end.
+        """
+        few = list(_some(self._tree.prefix(row), VERSIONS_READ))
+        if len(few) < VERSIONS_READ:
+            return shown(seen, few)
+        return shown(seen, self._newest_of_each_line(seen, row))
+
+    def _newest_of_each_line(self, seen: Seen, row: bytes) -> Iterator[tuple[bytes, Held]]:
+        """Yield the newest version that each line has of a row, as far as it is seen, and its ends."""
+        end = beyond_prefix(row)
+        first = next(self._tree.prefix(row), None)
+        while first is not None:
+            uid = first[0][len(row) : len(row) + 16]
+            line = row + uid
+            newest = self._tree.last(line, line + (seen.get(uid, 0) + 1).to_bytes(8))
+            if newest is not None:
+                yield from self._tree.prefix(newest[: len(row) + keys.POINT_BYTES])
+            first = next(self._tree.range(line + b"\xff" * 8, end), None)
 
     def scan(self, table: Table, vector: VersionVector, prefix: Key) -> Iterator[Row]:
         """Yield the rows that `vector` sees whose primary keys begin with these values, in the order of their keys."""
@@ -218,7 +243,7 @@ class TreeSnapshot(NetChanges):
         begin = rows_prefix(table) + keys.encoded_prefix(asked)
         cut: list[Row] = []  # rows whose keys begin alike for so long that their order is not that of the bytes
         wanted = key_order(tuple(asked))
-        for row in self._rows_in(table, seen_by(vector), begin):
+        for row in self._rows_of(table, shown(seen_by(vector), self._tree.prefix(begin))):
             key = key_of(table, row)
             if key_order(key)[: len(asked)] != wanted:
                 continue
@@ -245,8 +270,8 @@ class TreeSnapshot(NetChanges):
         except InvalidValue:
             return None
 
-    def _rows_in(self, table: Table, seen: Seen, prefix: bytes) -> Iterator[Row]:
-        for key, raw in self._tree.load_many(shown(seen, self._tree.prefix(prefix))):
+    def _rows_of(self, table: Table, versions: Iterable[tuple[bytes, Held]]) -> Iterator[Row]:
+        for key, raw in self._tree.load_many(versions):
             yield row_of(table, key, raw)
 
     def touched(self, table: Table, base: VersionVector, side: VersionVector) -> Iterator[Touch]:

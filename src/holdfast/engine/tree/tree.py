@@ -94,11 +94,9 @@ class Tree:
             for child in children:
                 yield from self._range(child, low, high)
 
-    def last(self, prefix: bytes) -> bytes | None:
-        """Return the last key that begins with `prefix`, or None. Costs one look."""
-        if self.root is None:
-            return None
-        return self._last(self.root, prefix, beyond(prefix))
+    def last(self, low: bytes, high: bytes | None) -> bytes | None:
+        """Return the last key from `low` up to but without `high`, or None. Costs one look."""
+        return None if self.root is None else self._last(self.root, low, high)
 
     def _last(self, digest: bytes, low: bytes, high: bytes | None) -> bytes | None:
         node = self.nodes.read(digest)

@@ -22,6 +22,7 @@ from holdfast.engine.tree.draft import Draft
 from holdfast.engine.tree.entries import unique_entries
 from holdfast.engine.tree.keys import BRANCH, HASH, MERGE, SCHEMA, TAG
 from holdfast.engine.tree.records import CommitRecord, LineRecord, held, packed
+from holdfast.engine.tree.tree import beyond
 from holdfast.errors import AlreadyExists, BranchMoved, ValueTooLarge
 
 
@@ -176,7 +177,8 @@ class TreeChanges(Collecting):
         (at,) = table.positions(table.primary_key)
         if values[at] is not None:
             return values
-        newest = self._tree.last(keys.rows_prefix(table))
+        rows = keys.rows_prefix(table)
+        newest = self._tree.last(rows, beyond(rows))
         largest = 0 if newest is None else self._row_at(table, self._version_about(table, newest)).values[at]
         assert isinstance(largest, int), "the keys of a numbered table are whole numbers"
         return [*values[:at], largest + 1, *values[at + 1 :]]
