@@ -1,21 +1,26 @@
-"""0009: what a commit of one row costs over key-value stores, by the rows there are."""
+"""0009 and 0012: what a commit costs over key-value stores, by the rows there are and the states beside the tree."""
 
 from __future__ import annotations
 
 import statistics
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
+from bench.workload import exchange, live_bytes
 from holdfast.engine.contract import Engine
 from holdfast.engine.kv import Disk, Memory
 from holdfast.engine.sqlite import SqliteEngine
-from holdfast.engine.tree import TreeEngine, node
+from holdfast.engine.tree import TreeEngine, node, recent
+from holdfast.state import Versioned
 from holdfast.testing.schemas import STEPS
 from holdfast.versions.edits import Put
 from holdfast.versions.history import Versions
 
 COMMITS = 200
+STEPS_TAKEN = 1_000
+STATES = (0, 16, 64, 256)
 NODE_BYTES = ((500, 150), (1_000, 300), (2_500, 600))
 
 
@@ -52,8 +57,42 @@ def _milliseconds(versions: Versions, rows: int) -> float:
     return statistics.median(taken) * 1_000
 
 
+def _conversation(states: int) -> str:
+    """Return a row of a table: 1,000 steps of a conversation in a folder, with so many states beside the tree."""
+    recent.STATES_MAX = states
+    with tempfile.TemporaryDirectory() as folder:
+        with closing(Counted(folder)) as disk, closing(Versioned(disk)) as state:
+            state["messages"] = []
+            taken = []
+            for number in range(STEPS_TAKEN):
+                began = time.perf_counter()
+                state["messages"].extend(exchange(number))
+                state["step"] = number
+                state.commit()
+                taken.append(time.perf_counter() - began)
+        size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+        began = time.perf_counter()
+        with closing(Disk(folder)) as again, closing(Versioned(again)) as state:
+            assert len(state["messages"]) == 2 * STEPS_TAKEN
+        opened = time.perf_counter() - began
+    early, late = statistics.median(taken[4:54]), statistics.median(taken[-50:])
+    mean, live = statistics.mean(taken), live_bytes(STEPS_TAKEN)
+    figures = f"{late * 1_000:.1f} ms | {late / early:.2f} | {mean * 1_000:.1f} ms | {max(taken) * 1_000:.0f} ms"
+    return f"| {states} | {figures} | {disk.size / live:.2f} | {size / live:.2f} | {opened * 1_000:.0f} ms |"
+
+
+class Counted(Disk):
+    """Counts the bytes that it is given."""
+
+    size = 0
+
+    def set_many(self, **values: bytes) -> None:
+        self.size += sum(map(len, values.values()))
+        super().set_many(**values)
+
+
 def main() -> None:
-    """Print a table of what a commit writes, and one of how long it takes."""
+    """Print tables of what a commit writes, how long it takes, and what the states beside the tree spare."""
     print("| bytes of a node | rows | nodes a commit | bytes a commit |\n|--:|--:|--:|--:|")
     usual = node.NODE_BYTES, node.NODE_BYTES_MIN
     for sizes in NODE_BYTES:
@@ -76,3 +115,7 @@ def main() -> None:
             ]
             times = [_milliseconds(_filled(engine, rows), rows) for engine in engines]
             print(f"| {rows} | " + " | ".join(f"{each:.2f} ms" for each in times) + " |")
+    print("\n| states beside the tree | late step | to early | mean | longest | given to the disk | size | open |")
+    print("|--:|--:|--:|--:|--:|--:|--:|--:|")
+    for states in STATES:
+        print(_conversation(states))

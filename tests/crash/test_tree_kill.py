@@ -27,10 +27,11 @@ from tests.conftest import SOAK
 CHILD = """
 import os, sys
 from holdfast.engine.kv import Cache, Disk
-from holdfast.engine.tree import TreeEngine
+from holdfast.engine.tree import TreeEngine, recent
 from holdfast.versions.edits import Put
 from holdfast.versions.history import Versions
 
+recent.STATES_MAX = 5  # so that trees are made often
 _, folder, log_file, name, number, stop = sys.argv
 log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 versions = Versions(TreeEngine.open(Cache(Disk(folder, durability="process")), timeout=60).session())

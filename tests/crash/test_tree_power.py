@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.engine.kv import Disk
-from holdfast.engine.tree import TreeEngine
+from holdfast.engine.tree import TreeEngine, recent
 from holdfast.engine.tree.sweep import orphans
 from holdfast.testing import FakeClock, SeededIds
 from holdfast.testing.crashing import CrashingDisk, CrashPoints, Loss
@@ -49,8 +49,12 @@ def _writing(folder: Path, at: int, seed: int, log: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_g1_d6_a_commit_that_returned_survives_loss_of_power(seed: int, tmp_path: Path, soak: bool) -> None:
+@pytest.mark.parametrize(("seed", "states"), [(1, 0), (2, 1), (3, 64)])
+def test_g1_d6_a_commit_that_returned_survives_loss_of_power(
+    seed: int, states: int, tmp_path: Path, soak: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With trees made at each commit, at each second one, and at none."""
+    monkeypatch.setattr(recent, "STATES_MAX", states)
     whole, folder, log = tmp_path / "whole", tmp_path / "store", tmp_path / "log"
     versions, engine, disk = _opened(whole, 0)
     versions.create_table("main", STEPS)

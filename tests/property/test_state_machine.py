@@ -16,6 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from holdfast.engine.sql import reader
 from holdfast.engine.tree import reader as tree_reader
+from holdfast.engine.tree import recent
 from holdfast.testing.machine import KINDS, MakePair, state_machine
 from tests.property.reaching import run_through
 from tests.property.stores import cached_pair, disk_pair, memory_pair, oracle_pair, sqlite_pair
@@ -53,8 +54,15 @@ def test_engine_does_what_the_oracle_does(make_pair: MakePair, soak: bool) -> No
     _run_through(make_pair, soak, RUNS)
 
 
+@pytest.fixture
+def few_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree takes changes in after a few commits: histories are short."""
+    monkeypatch.setattr(recent, "STATES_MAX", 2)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
+@pytest.mark.usefixtures("few_states")
 def test_a_tree_does_what_the_oracle_does(soak: bool) -> None:
     _run_through(memory_pair, soak, TREE_RUNS)
 
@@ -62,6 +70,7 @@ def test_a_tree_does_what_the_oracle_does(soak: bool) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("make_pair", [disk_pair, cached_pair])
+@pytest.mark.usefixtures("few_states")
 def test_a_tree_in_folders_does_what_the_oracle_does(make_pair: MakePair, soak: bool) -> None:
     """A few histories are enough: what is new here is that two connections share nothing but the disk."""
     assert _run(make_pair, soak, TREE_RUNS // 10)["merge:clean"] > 0

@@ -52,7 +52,7 @@ def waiting(session: TreeSession) -> int:
 
 def state(session: TreeSession) -> Any:
     """Return the newest root."""
-    return newest(session._shared.store).root
+    return newest(session._shared).root
 
 
 def changes_of(session: TreeSession, edits: Sequence[Edit], branch: str = "main") -> Any:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from holdfast.engine.kv import Memory
 from holdfast.engine.tree.draft import Draft
-from holdfast.engine.tree.editing import Edit, edited
-from holdfast.engine.tree.node import NODE_BYTES_MAX, Node, packed
+from holdfast.engine.tree.editing import Edit, edited, set_apart
+from holdfast.engine.tree.node import NODE_BYTES_MAX, Node, alone, digest_of, packed
 from holdfast.engine.tree.nodes import Nodes, node_key, value_key
 from holdfast.engine.tree.sweep import has_node, has_value
 from holdfast.engine.tree.tree import Tree, beyond
@@ -23,10 +23,11 @@ Changes = dict[bytes, bytes | None]
 
 def applied(tree: Tree, changes: Changes) -> tuple[Tree, Edit]:
     """Return the changed tree; its nodes are stored, and those that it has not any more are deleted."""
-    edit = edited(tree, sorted(changes.items()))
+    apart, values = set_apart(sorted(changes.items()))
+    edit = edited(tree, apart)
     store = tree.nodes.store
     store.set_many(**{node_key(digest): packed(contents) for digest, contents in edit.nodes.items()})
-    store.set_many(**{value_key(digest): packed(contents) for digest, contents in edit.values.items()})
+    store.set_many(**{value_key(digest): packed(contents) for digest, contents in values.items()})
     store.delete(*map(node_key, edit.old_nodes), *map(value_key, edit.old_values))
     return Tree(tree.nodes, edit.root), edit
 
@@ -92,7 +93,7 @@ def test_a_draft_is_a_dict_and_goes_back_to_its_marks(
     assert {key: draft.get(key) for batch in batches for key in batch} == {
         key: model.get(key) for batch in batches for key in batch
     }
-    assert edited(base, draft.changes()).root == applied(empty(), dict(model))[0].root
+    assert edited(base, set_apart(draft.changes())[0]).root == applied(empty(), dict(model))[0].root
 
 
 def test_large_drafts_stay_in_order() -> None:
@@ -141,7 +142,7 @@ def test_a_node_is_found_where_it_is_and_nowhere_else() -> None:
         assert not has_node(after, digest, level, first)
     leaves = [(digest, where) for digest, where in edit.old_nodes.items() if where[0] == 0 and where[1] < b"016"]
     assert any(has_node(again, digest, *where) for digest, where in leaves)
-    ((digest, _),) = edit.values.items()
+    digest = digest_of(alone(b"big", b"x" * 5_000))
     assert has_value(after, digest, b"big")
     assert not has_value(before, digest, b"big")
 
@@ -167,8 +168,8 @@ def test_d8_damage_is_never_absence(harm: str) -> None:
 
 
 def test_d8_a_value_that_stands_by_itself_is_checked_too() -> None:
-    tree, edit = applied(empty(kept=0), {b"a": b"x" * 3_000, b"b": b"y" * 3_000})
-    one, other = map(value_key, edit.values)
+    tree, _ = applied(empty(kept=0), {b"a": b"x" * 3_000, b"b": b"y" * 3_000})
+    one, other = (value_key(digest_of(alone(key, value))) for key, value in contents(tree).items())
     store = tree.nodes.store
     store.set(one, store.get(other) or b"")
     with pytest.raises(StoreCorrupt, match=one):

@@ -16,8 +16,9 @@ from holdfast.engine.tree import keys, node
 from holdfast.engine.tree.lease import TURN_KEY
 from holdfast.engine.tree.nodes import NODE_PREFIX, VALUE_PREFIX
 from holdfast.engine.tree.publish import LIST_PREFIX, OWNER_KEY
+from holdfast.engine.tree.recent import BYTES_MAX, CHANGES_PREFIX, STATES_MAX
 from holdfast.engine.tree.records import held, literal_value, values_of, version_parts, version_record
-from holdfast.engine.tree.root import FORMAT, ROOT_KEY, Pending, Root, root_bytes, root_of
+from holdfast.engine.tree.root import FORMAT, ROOT_KEY, Root, Run, root_bytes, root_of, states_of
 from holdfast.engine.tree.sweep import GRACE_SECONDS
 from holdfast.errors import InvalidValue, StoreCorrupt, Unsupported
 from holdfast.testing.schemas import INTEGER, JOURNAL, STEPS, TEXT, table
@@ -136,21 +137,28 @@ def test_what_is_no_literal_is_refused() -> None:
         literal_value("now()", Column(1, "c", TEXT))
 
 
-def test_a_root_comes_back_and_its_lists_are_told_in_runs() -> None:
+def test_a_root_comes_back_and_its_states_are_told_in_runs() -> None:
     root = Root(0, None)
     for writer in ("a", "a", "b", "a", "a"):
-        root = root.after(b"t" * 24, writer, 0)
-    assert root.pending == (Pending("a", 1, 2), Pending("b", 3, 3), Pending("a", 4, 5))
+        root = root.folded(b"t" * 24, writer, 0, listed=True)
+    assert root.pending == (Run("a", 1, 2), Run("b", 3, 3), Run("a", 4, 5))
     assert root_of(root_bytes(root)) == root
-    assert root.after(None, "a", 1).pending == (Pending("a", 2, 2), Pending("b", 3, 3), Pending("a", 4, 6))
-    assert root.after(None, "a", 3).pending == (Pending("a", 4, 6),)
-    assert root.after(None, "a", 5).pending == (Pending("a", 6, 6),)
+    assert root.folded(None, "a", 1, listed=True).pending == (Run("a", 2, 2), Run("b", 3, 3), Run("a", 4, 6))
+    assert root.folded(None, "a", 3, listed=True).pending == (Run("a", 4, 6),)
+    assert root.folded(None, "a", 3, listed=False).pending == (Run("a", 4, 5),)
+    assert root.folded(None, "a", 5, listed=True).pending == (Run("a", 6, 6),)
+    for writer in ("a", "a", "b"):
+        root = root.appended(writer, b"d" * 24, 3)
+    assert root == Root(8, b"t" * 24, (Run("a", 4, 5),), (Run("a", 6, 7), Run("b", 8, 8)), b"d" * 24)
+    assert root_of(root_bytes(root)) == root
+    assert list(states_of(root.recent)) == [(6, "a"), (7, "a"), (8, "b")]
+    assert root.folded(None, "b", 5, listed=True) == Root(9, None, (Run("b", 9, 9),))
 
 
 def test_s9_a_newer_root_is_refused_before_it_is_understood() -> None:
     raw = root_bytes(Root(1, None))
-    with pytest.raises(Unsupported, match="format 2"):
-        root_of(raw[:8] + b"\x00\x02" + b"whatever comes then")
+    with pytest.raises(Unsupported, match=f"format {FORMAT + 1}"):
+        root_of(raw[:8] + (FORMAT + 1).to_bytes(2) + b"whatever comes then")
     for harmed in (b"", b"something else", raw[:-1], raw[:12] + b"?" + raw[13:]):
         with pytest.raises(StoreCorrupt):
             root_of(harmed)
@@ -172,9 +180,10 @@ def test_the_page_on_the_format_says_what_the_code_does(root: Path) -> None:
         f"the sum is at least {node.NODE_BYTES_MIN} and",
         f"at least {node.NODE_BYTES_MAX:,} or XXH3-64(key, seed = level) · {node.NODE_BYTES:,} <",
         f"older than {GRACE_SECONDS} seconds",
+        f"more than {STATES_MAX} states or {BYTES_MAX:,} bytes of changes",
         f"more than {keys.ENCODED_MAX}",
         *(f"| `{key}`" for key in (ROOT_KEY, OWNER_KEY, TURN_KEY)),
-        *(f"| `{prefix}<" for prefix in (NODE_PREFIX, VALUE_PREFIX, LIST_PREFIX)),
+        *(f"| `{prefix}<" for prefix in (NODE_PREFIX, VALUE_PREFIX, LIST_PREFIX, CHANGES_PREFIX)),
         *(f"| `{chr(kind[0])}" for kind in (keys.META, keys.BRANCH, keys.TAG, keys.PIN, keys.SCHEMA, keys.LINE)),
         *(f"| `{chr(kind[0])}" for kind in (keys.HASH, keys.MERGE, keys.TRUNK, keys.ROW, keys.UNIQUE)),
     ):

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from holdfast.engine.kv.marks import Mark
 from holdfast.engine.kv.store import IMMUTABLE, KVStore, check_count
 from holdfast.errors import InvalidValue
 
@@ -119,6 +120,10 @@ class Cache(KVStore):
     def is_shared(self) -> bool:
         """Whether the store is."""
         return self._store.is_shared
+
+    def mark(self) -> Mark | None:
+        """Return a mark on the store."""
+        return self._store.mark()
 
     def compact(self) -> None:
         """Rewrite the store's files."""

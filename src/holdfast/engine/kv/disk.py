@@ -4,6 +4,9 @@ A file for each entry was rejected: thousands of small files open slowly, each n
 between two of them has to be thought about at each place. Here the entries of a commit are one transaction without an
 fsync, and the comparison that publishes them is one with: what is synced is the log, and with it all that stands
 before. A power cut may lose the entries, but only together with what would have published them.
+
+The table has row ids, and an index of the keys: in a table that is its own index, entries of more than a quarter of a
+page overflow into pages of their own (https://sqlite.org/withoutrowid.html).
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any
 import apsw
 
 from holdfast.engine.contract import Durability
+from holdfast.engine.kv.marks import Mark, mark_in
 from holdfast.engine.kv.store import KVStore, check_count
 from holdfast.errors import (
     HoldfastError,
@@ -33,6 +37,9 @@ from holdfast.errors import (
 )
 
 FILE = "kv.db"
+MARKS = "readers"
+"""The folder with the marks of those who have it open."""
+
 APPLICATION_ID = 0x486C6456
 """Marks an SQLite file as that of a `Disk`: "HldV"."""
 
@@ -40,7 +47,7 @@ WAIT_SECONDS = 30.0
 """How long a call waits for a transaction of another process, which takes milliseconds."""
 
 _KEYS_AT_ONCE = 500
-_TABLE = "CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID"
+_TABLE = "CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT"
 
 
 class Disk(KVStore):
@@ -172,6 +179,10 @@ class Disk(KVStore):
     def queue_file(self) -> Path | None:
         """The file of the store."""
         return self.path / FILE
+
+    def mark(self) -> Mark | None:
+        """Return a mark in a file of its own; None where files cannot be locked."""
+        return mark_in(self.path / MARKS)
 
     def compact(self) -> None:
         """Rewrite the file and empty its log. Raises Timeout if another process reads or writes for too long."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from holdfast.engine.kv.marks import Mark
 from holdfast.engine.kv.store import KVStore
 from holdfast.errors import HoldfastError, InvalidValue, StoreCorrupt, StoreUnavailable
 
@@ -99,6 +100,10 @@ class Guarded(KVStore):
     def is_shared(self) -> bool:
         """Whether the store is."""
         return self.inner.is_shared
+
+    def mark(self) -> Mark | None:
+        """Return a mark on the store."""
+        return self._call(self.inner.mark)
 
     def compact(self) -> None:
         """Rewrite the store's files."""

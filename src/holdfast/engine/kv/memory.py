@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 
+from holdfast.engine.kv.marks import Mark, Marks
 from holdfast.engine.kv.store import KVStore
 
 
@@ -21,6 +22,7 @@ class Memory(KVStore):
     def __init__(self) -> None:
         self._entries: dict[str, bytes] = {}
         self._lock = threading.Lock()
+        self._marks = Marks()
 
     def get(self, key: str) -> bytes | None:
         """Return the value of a key, or None."""
@@ -68,6 +70,10 @@ class Memory(KVStore):
         """Return the keys that begin with `prefix`."""
         with self._lock:
             return [key for key in self._entries if key.startswith(prefix)]
+
+    def mark(self) -> Mark | None:
+        """Return a mark in this process."""
+        return self._marks.mark()
 
     @property
     def is_shared(self) -> bool:

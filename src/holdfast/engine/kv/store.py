@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from holdfast.engine.kv.marks import Mark
 from holdfast.errors import InvalidValue, Unsupported
 
 IMMUTABLE = ("hf/n/", "hf/b/")
@@ -118,6 +119,10 @@ class KVStore(ABC):
     def is_shared(self) -> bool:
         """Whether other processes may have the store open."""
         return True
+
+    def mark(self) -> Mark | None:
+        """Return a mark by which others see what one more user of the store reads; None if they cannot."""
+        return None
 
     def compact(self) -> None:  # noqa: B027 - most have nothing to do
         """Rewrite the store's files, if it has any, so that nothing of what was deleted is left in them."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 
 from holdfast.engine.tree import keys
 from holdfast.engine.tree.draft import Draft
 from holdfast.engine.tree.keys import BORN, BRANCH, COMMIT, ENDED, HASH, ROW, SCHEMA, TAG, TOUCH, TRUNK
 from holdfast.engine.tree.nodes import Nodes
+from holdfast.engine.tree.recent import Recent, read_anew
 from holdfast.engine.tree.records import commit_record, line_record, unpacked
 from holdfast.engine.tree.tree import Tree
 from holdfast.errors import StoreCorrupt
@@ -17,19 +19,33 @@ from holdfast.errors import StoreCorrupt
 def damage_of(tree: Tree) -> Iterator[str]:
     """Yield what is wrong with a tree: nodes that are missing or damaged, and entries that contradict each other.
 
-    Of a tree with changes on top the tree below is looked at, which is what is stored.
+    Of an open commit what is below it is looked at, which is what is stored.
     """
-    below = tree.base if isinstance(tree, Draft) else tree
+    recent = tree.base if isinstance(tree, Draft) else tree
+    below = recent.base if isinstance(recent, Recent) else recent
     fresh = Tree(Nodes(below.nodes.store, bytes_max=0), below.root)
     if fresh.root is None:
         yield "the tree is empty: not even the first commit is there"
         return
     broken = False
-    for finding in _nodes(fresh, fresh.root, None):
+    for finding in itertools.chain(_nodes(fresh, fresh.root, None), _changes(recent)):
         broken = True
         yield finding
     if not broken:
-        yield from _entries(below)
+        yield from _entries(recent)
+
+
+def _changes(recent: Tree) -> Iterator[str]:
+    """Yield what is wrong with the changes that the tree has not taken in."""
+    if not isinstance(recent, Recent):
+        return
+    try:
+        stored = read_anew(recent)
+        for key, held in stored.changes():
+            if isinstance(held, list):
+                stored.load(key, held)
+    except StoreCorrupt as error:
+        yield str(error)
 
 
 def _nodes(tree: Tree, digest: bytes, first: bytes | None) -> Iterator[str]:

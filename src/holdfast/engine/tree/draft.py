@@ -1,9 +1,9 @@
-"""A tree with changes that are not part of it yet: what a writer reads and writes."""
+"""A tree with changes on top that are not part of it yet: those of the newest commits, and of a commit being made."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from holdfast.engine.tree.node import Held
 from holdfast.engine.tree.tree import Tree
@@ -55,73 +55,44 @@ class _Keys:
             found += run[bisect_left(run, low) : end]
         return found
 
+    def copy(self) -> _Keys:
+        """Return the same keys."""
+        other = _Keys()
+        other._runs, other._highest = [run[:] for run in self._runs], self._highest[:]
+        return other
+
     def __iter__(self) -> Iterator[bytes]:
         for run in self._runs:
             yield from run
 
 
-class Draft(Tree):
-    """A tree and changes on top of it, which can be taken back to a mark."""
+class Layer(Tree):
+    """A tree and changes on top of it, to be read."""
 
     def __init__(self, base: Tree) -> None:
         super().__init__(base.nodes, base.root)
-        self._base = base
-        self._changed: dict[bytes, bytes | None] = {}
+        self.base = base
+        self._changed: dict[bytes, Held | None] = {}
         self._keys = _Keys()
-        self._before: list[tuple[bytes, bool, bytes | None]] = []
 
-    @property
-    def base(self) -> Tree:
-        """The tree underneath."""
-        return self._base
-
-    def put(self, key: bytes, value: bytes) -> None:
-        """Set a value."""
-        self._change(key, value)
-
-    def remove(self, key: bytes) -> None:
-        """Remove a key, if it is there."""
-        self._change(key, None)
-
-    def _change(self, key: bytes, value: bytes | None) -> None:
-        known = key in self._changed
-        self._before.append((key, known, self._changed.get(key)))
-        if not known:
-            self._keys.add(key)
-        self._changed[key] = value
-
-    def mark(self) -> int:
-        """Return what `undo` needs to come back to now."""
-        return len(self._before)
-
-    def undo(self, mark: int) -> None:
-        """Take back what was changed since `mark`."""
-        while len(self._before) > mark:
-            key, known, value = self._before.pop()
-            if known:
-                self._changed[key] = value
-            else:
-                del self._changed[key]
-                self._keys.remove(key)
-
-    def changes(self) -> Iterable[tuple[bytes, bytes | None]]:
+    def changes(self) -> list[tuple[bytes, Held | None]]:
         """Return what was changed, in order of the keys; None is removed."""
-        return ((key, self._changed[key]) for key in self._keys)
+        return [(key, self._changed[key]) for key in self._keys]
 
     def held(self, key: bytes) -> Held | None:
         """Return the value of a key, as it is now."""
-        return self._changed[key] if key in self._changed else self._base.held(key)
+        return self._changed[key] if key in self._changed else self.base.held(key)
 
     def range(self, low: bytes, high: bytes | None) -> Iterator[tuple[bytes, Held]]:
         """Yield the entries from `low` up to but without `high`, as they are now, whatever changes meanwhile."""
         changed = [(key, self._changed[key]) for key in self._keys.range(low, high)]
-        return self._merged(low, high, changed) if changed else self._base.range(low, high)
+        return self._merged(low, high, changed) if changed else self.base.range(low, high)
 
     def _merged(
-        self, low: bytes, high: bytes | None, changed: list[tuple[bytes, bytes | None]]
+        self, low: bytes, high: bytes | None, changed: list[tuple[bytes, Held | None]]
     ) -> Iterator[tuple[bytes, Held]]:
         at = 0
-        for key, held in self._base.range(low, high):
+        for key, held in self.base.range(low, high):
             while at < len(changed) and changed[at][0] < key:
                 if changed[at][1] is not None:
                     yield changed[at]  # type: ignore[misc]  # it was just seen not to be None
@@ -137,7 +108,46 @@ class Draft(Tree):
         """Return the last key from `low` up to but without `high`, as it is now, or None."""
         changed = self._keys.range(low, high)
         mine = next((key for key in reversed(changed) if self._changed[key] is not None), None)
-        below = self._base.last(low, high)
+        below = self.base.last(low, high)
         while below is not None and self._changed.get(below, b"") is None:  # removed: the one before it is looked for
-            below = self._base.last(low, below)
+            below = self.base.last(low, below)
         return max((key for key in (mine, below) if key is not None), default=None)
+
+    def _set(self, key: bytes, held: Held | None) -> None:
+        if key not in self._changed:
+            self._keys.add(key)
+        self._changed[key] = held
+
+
+class Draft(Layer):
+    """What a writer reads and writes: changes that can be taken back to a mark."""
+
+    def __init__(self, base: Tree) -> None:
+        super().__init__(base)
+        self._before: list[tuple[bytes, bool, Held | None]] = []
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a value."""
+        self._change(key, value)
+
+    def remove(self, key: bytes) -> None:
+        """Remove a key, if it is there."""
+        self._change(key, None)
+
+    def _change(self, key: bytes, value: bytes | None) -> None:
+        self._before.append((key, key in self._changed, self._changed.get(key)))
+        self._set(key, value)
+
+    def mark(self) -> int:
+        """Return what `undo` needs to come back to now."""
+        return len(self._before)
+
+    def undo(self, mark: int) -> None:
+        """Take back what was changed since `mark`."""
+        while len(self._before) > mark:
+            key, known, value = self._before.pop()
+            if known:
+                self._changed[key] = value
+            else:
+                del self._changed[key]
+                self._keys.remove(key)

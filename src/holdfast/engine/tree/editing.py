@@ -8,16 +8,13 @@ of the level above.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from holdfast.engine.tree.node import INLINE_BYTES_MAX, Cutter, Held, Node, alone, digest_of
+from holdfast.engine.tree.node import INLINE_BYTES_MAX, Changes, Cutter, Held, Node, alone, digest_of
 from holdfast.engine.tree.nodes import Nodes
 from holdfast.engine.tree.tree import Tree
-
-Changes = Sequence[tuple[bytes, Held | None]]
-"""In order of their keys; None removes."""
 
 
 @dataclass(slots=True)
@@ -27,22 +24,34 @@ class Edit:
     Attributes:
         root: of the new tree.
         nodes: contents of nodes that the old tree has not, by digest.
-        values: contents of values that stand by themselves and are new, by digest.
         old_nodes: digests of nodes that the new tree has not: those of the old one, with level and first key.
-        old_values: the same of values: digest and key of the entry.
+        old_values: values that stood by themselves and that their entries have no more: digest and key.
     """
 
     root: bytes | None
     nodes: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    values: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     old_nodes: dict[bytes, tuple[int, bytes]] = field(default_factory=dict[bytes, tuple[int, bytes]])
     old_values: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
 
 
-def edited(tree: Tree, changes: Iterable[tuple[bytes, bytes | None]]) -> Edit:
+def set_apart(changes: Iterable[tuple[bytes, Held | None]]) -> tuple[Changes, dict[bytes, bytes]]:
+    """Return changes as leaves have them, and the contents of the values that stand by themselves, by digest."""
+    values: dict[bytes, bytes] = {}
+
+    def held(key: bytes, value: Held | None) -> Held | None:
+        if not isinstance(value, bytes) or len(value) <= INLINE_BYTES_MAX:
+            return value
+        contents = alone(key, value)
+        digest = digest_of(contents)
+        values[digest] = contents
+        return [digest, len(value)]
+
+    return [(key, held(key, value)) for key, value in changes], values
+
+
+def edited(tree: Tree, changes: Changes) -> Edit:
     """Return what a tree becomes when values are set, or removed (None); the changes are in order of their keys."""
-    editor = _Editor(tree)
-    return editor.run(changes)
+    return _Editor(tree).run(changes)
 
 
 class _Editor:
@@ -53,8 +62,8 @@ class _Editor:
         self._gone: dict[bytes, tuple[int, bytes]] = {}
         self._edit = Edit(tree.root)
 
-    def run(self, changes: Iterable[tuple[bytes, bytes | None]]) -> Edit:
-        level_changes: Changes = [(key, self._held(key, value)) for key, value in changes]
+    def run(self, changes: Changes) -> Edit:
+        level_changes = changes
         edit, root = self._edit, self._tree.root
         tops: list[tuple[bytes, bytes]] = []
         height = -1 if root is None else self._nodes.read(root).level
@@ -72,16 +81,9 @@ class _Editor:
                 edit.root = self._crowned(tops, max(height, 0))
         edit.nodes = {digest: contents for digest, contents in self._made.items() if digest not in self._gone}
         edit.old_nodes = {digest: where for digest, where in self._gone.items() if digest not in self._made}
-        edit.old_values = {digest: key for digest, key in edit.old_values.items() if digest not in edit.values}
+        held = {value[0] for _, value in changes if isinstance(value, list)}
+        edit.old_values = {digest: key for digest, key in edit.old_values.items() if digest not in held}
         return edit
-
-    def _held(self, key: bytes, value: bytes | None) -> Held | None:
-        if value is None or len(value) <= INLINE_BYTES_MAX:
-            return value
-        contents = alone(key, value)
-        digest = digest_of(contents)
-        self._edit.values[digest] = contents
-        return [digest, len(value)]
 
     def _edit_level(self, level: int, changes: Changes) -> tuple[dict[bytes, bytes], list[tuple[bytes, bytes]]]:
         """Return the nodes that were taken apart, and those that came of them: first keys with digests."""

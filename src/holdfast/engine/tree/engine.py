@@ -71,14 +71,14 @@ class TreeEngine:
         return engine
 
     def _create_or_check(self, *, create: bool) -> None:
-        if read_state(self._shared.store) is not None:
+        if read_state(self._shared) is not None:
             return
         if not create:
             raise NotFound(f"there is no store in this {self._shared.store.name}; connect once to make it")
         draft = Draft(Tree(self._shared.nodes, None))
         TreeChanges(draft, self._shared.catalogues, self._clock, self._ids).create_store(MAIN)
         if publish(self._shared, None, draft, self._clock.now_us()) is None:
-            read_state(self._shared.store)  # another was quicker; what it made has to be one
+            read_state(self._shared)  # another was quicker; what it made has to be one
 
     @property
     def url(self) -> str:
@@ -90,7 +90,8 @@ class TreeEngine:
         """Open another connection. Raises StoreClosed."""
         if self._closed:
             raise StoreClosed("the store is closed; connect again")
-        session = TreeSession(self._shared, self._clock, self._ids, self.timeout, read_only=self.read_only)
+        options = self._clock, self._ids, self.timeout
+        session = TreeSession(self._shared, *options, read_only=self.read_only, engine=self)
         self._sessions.add(session)
         return session
 

@@ -46,6 +46,9 @@ _decode = msgspec.msgpack.decode
 Held = bytes | list[Any]
 """A value as a leaf has it: itself, or [digest, length] of one that stands by itself."""
 
+Changes = Sequence[tuple[bytes, Held | None]]
+"""In order of their keys; None removes."""
+
 
 class Damaged(Exception):
     """What was read is not what its name says."""

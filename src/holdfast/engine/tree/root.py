@@ -7,25 +7,29 @@ else of it is read. A checksum tells a damaged record from one that was written 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import msgspec
 
 from holdfast.errors import StoreCorrupt, Unsupported
 
 ROOT_KEY = "hf/root"
-FORMAT = 1
+FORMAT = 2
 """The version of this layout (docs/format-kv.md). A store of a newer one is refused untouched."""
 
 _MAGIC = b"holdfast"
 _CHECK_BYTES = 8
 
 
-class Pending(msgspec.Struct, array_like=True, frozen=True):
-    """Commits by one writer, first to last, whose lists of superseded nodes were not worked off yet."""
+class Run(msgspec.Struct, array_like=True, frozen=True):
+    """States that one writer made one after the other: their epochs, first to last."""
 
     writer: str
     first: int
     last: int
+
+
+Runs = tuple[Run, ...]
 
 
 class Root(msgspec.Struct, array_like=True, frozen=True):
@@ -34,27 +38,52 @@ class Root(msgspec.Struct, array_like=True, frozen=True):
     Attributes:
         epoch: counts the states.
         tree: the digest of the root node; None of an empty tree.
-        pending: where the lists are of what earlier states had and this one has not.
+        pending: the states beside which lists are of what the tree before them had, which were not worked off yet.
+        recent: the states whose changes are not in the tree yet.
+        newest: the digest of the changes of the newest of them; nothing without one.
     """
 
     epoch: int
     tree: bytes | None
-    pending: tuple[Pending, ...] = ()
+    pending: Runs = ()
+    recent: Runs = ()
+    newest: bytes = b""
 
-    def after(self, tree: bytes | None, writer: str, cleared: int) -> Root:
-        """Return the next state.
+    def appended(self, writer: str, digest: bytes, cleared: int) -> Root:
+        """Return the next state, which has more changes beside the same tree.
 
         Args:
             cleared: up to which epoch lists were worked off.
         """
-        epoch = self.epoch + 1
-        left = [part if part.first > cleared else Pending(part.writer, cleared + 1, part.last) for part in self.pending]
-        runs = [part for part in left if part.first <= part.last]
-        if runs and runs[-1].writer == writer and runs[-1].last == self.epoch:
-            runs[-1] = Pending(writer, runs[-1].first, epoch)
-        else:
-            runs.append(Pending(writer, epoch, epoch))
-        return Root(epoch, tree, tuple(runs))
+        recent = _extended(self.recent, writer, self.epoch + 1)
+        return Root(self.epoch + 1, self.tree, _beyond(self.pending, cleared), recent, digest)
+
+    def folded(self, tree: bytes | None, writer: str, cleared: int, *, listed: bool) -> Root:
+        """Return the next state, whose tree has all changes.
+
+        Args:
+            listed: whether there is a list of what the tree before it had.
+        """
+        pending = _beyond(self.pending, cleared)
+        return Root(self.epoch + 1, tree, _extended(pending, writer, self.epoch + 1) if listed else pending)
+
+
+def states_of(runs: Runs) -> Iterator[tuple[int, str]]:
+    """Yield the states, as (epoch, writer), oldest first."""
+    for run in runs:
+        for epoch in range(run.first, run.last + 1):
+            yield epoch, run.writer
+
+
+def _extended(runs: Runs, writer: str, epoch: int) -> Runs:
+    if runs and runs[-1].writer == writer and runs[-1].last == epoch - 1:
+        return *runs[:-1], Run(writer, runs[-1].first, epoch)
+    return *runs, Run(writer, epoch, epoch)
+
+
+def _beyond(runs: Runs, cleared: int) -> Runs:
+    """Return the states after an epoch."""
+    return tuple(Run(run.writer, max(run.first, cleared + 1), run.last) for run in runs if run.last > cleared)
 
 
 _decoder = msgspec.msgpack.Decoder(Root)

@@ -15,7 +15,8 @@ from holdfast.engine.contract import Result
 from holdfast.engine.tree import sweep
 from holdfast.engine.tree.draft import Draft
 from holdfast.engine.tree.nodes import Missing
-from holdfast.engine.tree.publish import State, newest, publish, tree_of
+from holdfast.engine.tree.publish import newest, publish
+from holdfast.engine.tree.recent import State
 from holdfast.engine.tree.shared import Shared
 from holdfast.engine.tree.survey import Survey
 from holdfast.engine.tree.writer import TreeChanges
@@ -40,12 +41,15 @@ class TreeSession:
 
     has_sql = False
 
-    def __init__(self, shared: Shared, clock: Clock, ids: Ids, timeout: float, *, read_only: bool) -> None:
+    def __init__(
+        self, shared: Shared, clock: Clock, ids: Ids, timeout: float, *, read_only: bool, engine: object
+    ) -> None:
         self.clock = clock
         self._shared = shared
         self._ids = ids
         self._timeout = timeout
         self._read_only = read_only
+        self._engine = engine  # which gives back what is shared when nobody has it any more
         self._snapshot: Survey | None = None
         self._open: TreeChanges | None = None
         self._closed = False
@@ -66,7 +70,7 @@ class TreeSession:
             return
         self._check_usable()
         with self._newest() as state:
-            self._snapshot = Survey(tree_of(self._shared, state), self._shared.catalogues)
+            self._snapshot = Survey(state.recent, self._shared.catalogues)
             try:
                 yield self._snapshot
             except Missing as error:
@@ -76,19 +80,19 @@ class TreeSession:
 
     @contextlib.contextmanager
     def _newest(self) -> Generator[State]:
-        """Hand out the newest state, which nobody of this process removes anything of during the block."""
+        """Hand out the newest state, of which nobody who knows of this reader removes anything during the block."""
         with contextlib.ExitStack() as noted:
             while True:
-                state = newest(self._shared.store)
+                state = newest(self._shared)
                 noted.enter_context(self._shared.readers.reading(state.root.epoch))
-                if newest(self._shared.store).raw == state.raw:
+                if newest(self._shared).raw == state.raw:
                     break
                 noted.close()  # it may have been superseded, and cleared, before it was noted
             yield state
 
     def _overtaken(self, error: Missing, state: State) -> HoldfastError:
         """Return what to say of a missing node: damage, unless it was removed as superseded."""
-        if newest(self._shared.store).raw == state.raw:
+        if newest(self._shared).raw == state.raw:
             return error
         return StoreUnavailable(
             f"this snapshot is older than {sweep.GRACE_SECONDS} s, and others have removed what they superseded since;"
@@ -113,32 +117,36 @@ class TreeSession:
             raise ReadOnly("the open transaction is read-only; write after it")
         self._check_writable()
         with self._shared.queue.taken(self._timeout):
-            state = newest(self._shared.store)
-            draft = Draft(tree_of(self._shared, state))
-            self._open = self._changes(draft)
-            try:
-                yield self._open
-            finally:
-                self._open = None
-            if self._published(state, draft) is None:
+            with self._newest() as state:
+                draft = Draft(state.recent)
+                self._open = self._changes(draft)
+                try:
+                    yield self._open
+                finally:
+                    self._open = None
+                after = self._published(state, draft)
+            if after is None:
                 raise BranchMoved("somebody else committed meanwhile, out of turn; nothing was written; do it again")
+            self._tidy(state, after)
 
     def _changes(self, draft: Draft) -> TreeChanges:
         return TreeChanges(draft, self._shared.catalogues, self.clock, self._ids)
 
     def _published(self, state: State, draft: Draft) -> State | None:
-        """Make a draft the newest state; then work off what is superfluous, which never costs the commit."""
+        """Make a draft the newest state."""
         shared, now_us = self._shared, self.clock.now_us()
         try:
-            after = publish(shared, state, draft, now_us, shared.cleared)
+            return publish(shared, state, draft, now_us, shared.cleared)
         except StoreFull:  # room for it may be taken by what nobody needs
             if not self._make_room(state, now_us):
                 raise
-            after = publish(shared, state, draft, now_us, shared.cleared)
-        if after is not None and after is not state:
+            return publish(shared, state, draft, now_us, shared.cleared)
+
+    def _tidy(self, before: State, after: State) -> None:
+        """Work off what a new tree made superfluous, which never costs the commit."""
+        if after.root.tree != before.root.tree:
             with contextlib.suppress(HoldfastError):
-                shared.cleared = sweep.work_off(shared, after, now_us)
-        return after
+                self._shared.cleared = sweep.work_off(self._shared, after, self.clock.now_us())
 
     def _make_room(self, state: State, now_us: int) -> bool:
         before = self._shared.cleared
@@ -187,14 +195,16 @@ class TreeSession:
     def _write_for(self, members: Any, served: list[Caller], until: float) -> None:  # noqa: ANN401 - an iterator
         pause = 0.001
         while True:
-            state = newest(self._shared.store)
-            draft = Draft(tree_of(self._shared, state))
-            for caller in list(served):  # again, on what another process left
-                self._serve(caller, draft)
-            for caller in members:
-                served.append(caller)
-                self._serve(caller, draft)
-            if self._published(state, draft) is not None:
+            with self._newest() as state:
+                draft = Draft(state.recent)
+                for caller in list(served):  # again, on what another process left
+                    self._serve(caller, draft)
+                for caller in members:
+                    served.append(caller)
+                    self._serve(caller, draft)
+                after = self._published(state, draft)
+            if after is not None:
+                self._tidy(state, after)
                 return
             if time.monotonic() > until:
                 raise Timeout(f"others committed again and again for {self._timeout:g} s; retry")
@@ -224,7 +234,7 @@ class TreeSession:
             return
         found = sweep.orphans(self._shared)
         with self._shared.queue.taken(self._timeout):
-            state = newest(self._shared.store)
+            state = newest(self._shared)
             self._shared.cleared = sweep.work_off(self._shared, state, self.clock.now_us(), None)
             sweep.remove(self._shared, state, found)
 
@@ -239,11 +249,18 @@ class TreeSession:
         shared = self._shared
         with shared.queue.taken(self._timeout):
             shared.readers.wait_until_gone(self._timeout)
-            state = newest(shared.store)
+            state = self._folded(newest(shared))
             shared.cleared = sweep.work_off(shared, state, None, None)
             sweep.remove(shared, state, sweep.orphans(shared))
             shared.nodes.forget()
             shared.store.compact()
+
+    def _folded(self, state: State) -> State:
+        """Let the tree take in all changes, so that nothing is left of what they replace."""
+        after = publish(self._shared, state, Draft(state.recent), self.clock.now_us(), self._shared.cleared, fold=True)
+        if after is None:
+            raise BranchMoved("somebody else committed meanwhile, out of turn; nothing was rewritten; do it again")
+        return after
 
     def _check_idle(self, what: str) -> None:
         if self._open is not None or self._snapshot is not None:

@@ -13,36 +13,49 @@ from holdfast.engine.kv.guarded import Guarded
 from holdfast.engine.kv.store import KVStore
 from holdfast.engine.tree.lease import Lease
 from holdfast.engine.tree.nodes import Nodes
+from holdfast.engine.tree.recent import State
 from holdfast.engine.turns.queue import QUEUES, WriteQueue
 from holdfast.errors import Timeout
 
 
 class Readers:
-    """The states that somebody in this process reads, by their epochs."""
+    """The states that somebody reads, by their epochs: here, and as far as others tell, elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: KVStore) -> None:
+        self._mark = store.mark()
         self._changed = threading.Condition()
         self._epochs: Counter[int] = Counter()
 
     @contextmanager
     def reading(self, epoch: int) -> Generator[None]:
         """Note a reader for the block."""
-        with self._changed:
-            self._epochs[epoch] += 1
+        self._count(epoch, 1)
         try:
             yield
         finally:
-            with self._changed:
-                self._epochs[epoch] -= 1
-                if not self._epochs[epoch]:
-                    del self._epochs[epoch]
+            self._count(epoch, -1)
+
+    def _count(self, epoch: int, more: int) -> None:
+        with self._changed:
+            self._epochs[epoch] += more
+            if not self._epochs[epoch]:
+                del self._epochs[epoch]
                 self._changed.notify_all()
+            if self._mark is not None:
+                self._mark.note(min(self._epochs, default=None))
+
+    @property
+    def are_known(self) -> bool:
+        """Whether those who read in other processes are known, too."""
+        return self._mark is not None
 
     @property
     def oldest(self) -> int | None:
-        """The oldest state that is read."""
+        """The oldest state that is read, by whoever is known."""
         with self._changed:
-            return min(self._epochs, default=None)
+            epochs = [*self._epochs]
+        elsewhere = None if self._mark is None else self._mark.oldest_elsewhere()
+        return min([*epochs, *([] if elsewhere is None else [elsewhere])], default=None)
 
     def wait_until_gone(self, timeout: float) -> None:
         """Wait until nobody reads. Raises Timeout."""
@@ -50,26 +63,38 @@ class Readers:
             if not self._changed.wait_for(lambda: not self._epochs, timeout):
                 raise Timeout(f"somebody has read what was there before for {timeout:g} s; do it again later")
 
+    def close(self) -> None:
+        """Take the mark back."""
+        if self._mark is not None:
+            self._mark.close()
+
 
 class Shared:
     """One key-value store as this process uses it.
 
     Attributes:
-        writer: a fresh random name, which no other process has.
+        name: a random one, which no other process has.
+        writer: what is in the names of the entries that are written now; another one after each failure.
+        known: the newest state that was read or made here.
         cleared: up to which state lists of superseded nodes were worked off, as far as this process knows.
     """
 
     def __init__(self, store: KVStore) -> None:
         self.store = Guarded(store)
         self.nodes = Nodes(self.store)
-        self.readers = Readers()
+        self.readers = Readers(self.store)
         self.catalogues: dict[bytes, Catalogue] = {}
-        self.writer = os.urandom(6).hex()
+        self.name = self.writer = _random_name()
+        self.known: State | None = None
         self.owns = False
         self.cleared = 0
         self._queue: WriteQueue | None = None
         self._part: Callable[[], None] | None = None
         self._joining = threading.Lock()
+
+    def rename_writer(self) -> None:
+        """Let what is written from now on have other names than what was."""
+        self.writer = _random_name()
 
     @property
     def queue(self) -> WriteQueue:
@@ -84,14 +109,19 @@ class Shared:
         if file is not None:
             return QUEUES.join(file, lambda: "another process", alone=False)
         many = self.store.can_compare_and_set and self.store.is_shared
-        return WriteQueue(Lease(self.store, self.writer) if many else None, lambda: "another process"), None
+        return WriteQueue(Lease(self.store, self.name) if many else None, lambda: "another process"), None
 
     def close(self) -> None:
-        """Leave the line."""
+        """Leave the line, and those who read."""
+        self.readers.close()
         with self._joining:
             if self._part is not None:
                 self._part()
             self._queue = self._part = None
+
+
+def _random_name() -> str:
+    return os.urandom(6).hex()
 
 
 class Registry:

@@ -4,9 +4,10 @@ The danger is in the names: a node that was superseded may have been written aga
 because it has the same contents. So each is looked for in the newest tree before it goes: the nodes of one level are in
 the order of their first keys, and where its own first key leads is the one place where it could be.
 
-Who may still need a superseded node is a reader of an older state. Readers of this process are known; those of others
-get `GRACE_SECONDS`, by the clock that the commits are dated with. All of this happens while one has the turn to write,
-so that nothing is written between a look and a removal.
+Who may still need a superseded node is a reader of an older state. Readers of this process are known, and those of
+others where the store has marks (kv/marks.py); elsewhere they get `GRACE_SECONDS`, by the clock that the commits are
+dated with. All of this happens while one has the turn to write, so that nothing is written between a look and a
+removal.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ import msgspec
 
 from holdfast.engine.tree.node import Damaged, Node, unchecked, unpacked, value_alone
 from holdfast.engine.tree.nodes import NODE_PREFIX, VALUE_PREFIX, Missing, node_key, value_key
-from holdfast.engine.tree.publish import LIST_PREFIX, State, Superseded, list_key, newest, tree_of
-from holdfast.engine.tree.root import ROOT_KEY, Root, root_bytes
+from holdfast.engine.tree.publish import LIST_PREFIX, Superseded, list_key, newest
+from holdfast.engine.tree.recent import CHANGES_PREFIX, State, changes_key
+from holdfast.engine.tree.root import ROOT_KEY, Runs, root_bytes, states_of
 from holdfast.engine.tree.shared import Shared
 from holdfast.engine.tree.tree import Tree
 from holdfast.errors import BranchMoved
 
 GRACE_SECONDS = 5
-"""How long a superseded node is kept for readers of other processes."""
+"""How long a superseded node is kept for readers of other processes, where a store has no marks that tell of them."""
 LISTS_PER_COMMIT = 8
 _BATCH = 500
+_SWEPT = (NODE_PREFIX, VALUE_PREFIX, LIST_PREFIX, CHANGES_PREFIX)
 
 _decoder = msgspec.msgpack.Decoder(Superseded)
 
@@ -40,12 +43,13 @@ def work_off(shared: Shared, state: State, now_us: int | None, lists_max: int | 
         now_us: the moment; None if nobody can be reading, and nothing is spared.
         lists_max: how many lists, at most.
     """
-    store, tree = shared.store, tree_of(shared, state)
+    store = shared.store
     done = state.root.pending[0].first - 1 if state.root.pending else state.root.epoch
     if not store.can_delete:
         return done
     reading = shared.readers.oldest
-    for number, (epoch, writer) in enumerate(_waiting(state.root)):
+    grace_us = 0 if shared.readers.are_known else GRACE_SECONDS * 1_000_000
+    for number, (epoch, writer) in enumerate(states_of(state.root.pending)):
         if lists_max is not None and number >= lists_max:
             break
         if now_us is not None and reading is not None and reading < epoch:
@@ -53,20 +57,14 @@ def work_off(shared: Shared, state: State, now_us: int | None, lists_max: int | 
         raw = store.get(list_key(epoch, writer))
         if raw:
             told = superseded(raw)
-            if now_us is not None and abs(now_us - told.at_us) < GRACE_SECONDS * 1_000_000:
+            if grace_us and now_us is not None and abs(now_us - told.at_us) < grace_us:
                 break
-            dead = list(_dead(tree, told))
+            dead = list(_dead(state, told))
             if dead:
                 store.delete(*dead)
             store.delete(list_key(epoch, writer))
         done = epoch
     return done
-
-
-def _waiting(root: Root) -> Iterator[tuple[int, str]]:
-    for part in root.pending:
-        for epoch in range(part.first, part.last + 1):
-            yield epoch, part.writer
 
 
 def superseded(raw: bytes) -> Superseded:
@@ -77,13 +75,24 @@ def superseded(raw: bytes) -> Superseded:
         return Superseded(0, (), ())
 
 
-def _dead(tree: Tree, told: Superseded) -> Iterator[str]:
+def _dead(state: State, told: Superseded) -> Iterator[str]:
     for digest, level, first in told.nodes:
-        if not has_node(tree, digest, level, first):
+        if not has_node(state.tree, digest, level, first):
             yield node_key(digest)
     for digest, key in told.values:
-        if not has_value(tree, digest, key):
+        if not _needs_value(state, digest, key):
             yield value_key(digest)
+    yield from _changes_keys(told.recent)
+
+
+def _changes_keys(runs: Runs) -> Iterator[str]:
+    """Yield the keys of the changes of some states. Their names never come back."""
+    return (changes_key(epoch, writer) for epoch, writer in states_of(runs))
+
+
+def _needs_value(state: State, digest: bytes, key: bytes) -> bool:
+    """Tell whether the tree has a value that stands by itself, or the changes that it will take in have."""
+    return has_value(state.tree, digest, key) or has_value(state.recent, digest, key)
 
 
 def has_node(tree: Tree, digest: bytes, level: int, first: bytes) -> bool:
@@ -115,20 +124,23 @@ def orphans(shared: Shared) -> list[str]:
     What is being written meanwhile may be among them: who removes one looks again, while nobody writes.
     """
     store = shared.store
-    listed = [key for prefix in (NODE_PREFIX, VALUE_PREFIX, LIST_PREFIX) for key in store.scan(prefix)]
+    listed = [key for prefix in _SWEPT for key in store.scan(prefix)]
     for _ in range(3):
-        state = newest(store)
+        state = newest(shared)
         with shared.readers.reading(state.root.epoch):
             try:
-                known = set(_reached(tree_of(shared, state))) | set(_listed(shared, state))
+                known = set(_reached(state)) | set(_listed(shared, state))
                 return [key for key in listed if key not in known]
             except Missing:
-                if newest(store).raw == state.raw:
+                if newest(shared).raw == state.raw:
                     raise
     raise BranchMoved("the store moved on faster than it could be looked through; do it again")
 
 
-def _reached(tree: Tree) -> Iterator[str]:
+def _reached(state: State) -> Iterator[str]:
+    yield from _changes_keys(state.root.recent)
+    yield from (value_key(held[0]) for _, held in state.recent.changes() if isinstance(held, list))
+    tree = state.tree
     waiting = [] if tree.root is None else [tree.root]
     while waiting:
         digest = waiting.pop()
@@ -142,7 +154,7 @@ def _reached(tree: Tree) -> Iterator[str]:
 
 
 def _listed(shared: Shared, state: State) -> Iterator[str]:
-    for epoch, writer in _waiting(state.root):
+    for epoch, writer in states_of(state.root.pending):
         key = list_key(epoch, writer)
         yield key
         raw = shared.store.get(key)
@@ -150,6 +162,8 @@ def _listed(shared: Shared, state: State) -> Iterator[str]:
             told = superseded(raw)
             yield from (node_key(digest) for digest, _, _ in told.nodes)
             yield from (value_key(digest) for digest, _ in told.values)
+            yield from _changes_keys(told.recent)
+    yield from map(value_key, state.recent.replaced)  # to be listed when the tree takes the changes in
 
 
 def remove(shared: Shared, state: State, found: Iterable[str]) -> State:
@@ -163,32 +177,33 @@ def remove(shared: Shared, state: State, found: Iterable[str]) -> State:
         return state
     root = msgspec.structs.replace(state.root, epoch=state.root.epoch + 1)
     raw = root_bytes(root)
-    store, tree = shared.store, tree_of(shared, state)
+    store = shared.store
     if store.can_compare_and_set:
         if not store.compare_and_set(ROOT_KEY, state.raw, raw):
             raise BranchMoved("somebody else committed while orphans were removed; nothing was; do it again")
-        state = State(raw, root)
-    waiting = {list_key(epoch, writer) for epoch, writer in _waiting(state.root)}
+        state = shared.known = State(raw, root, state.recent)
+    kept = {list_key(epoch, writer) for epoch, writer in states_of(state.root.pending)}
+    kept.update(_changes_keys(state.root.recent))
     for at in range(0, len(keys), _BATCH):
         batch = keys[at : at + _BATCH]
         stored = store.get_many(*batch)
-        dead = [key for key in batch if key in stored and key not in waiting and not _is_live(tree, key, stored[key])]
+        dead = [key for key in batch if key in stored and key not in kept and not _is_live(state, key, stored[key])]
         _drop(shared, dead)
     return state
 
 
-def _is_live(tree: Tree, key: str, stored: bytes) -> bool:
-    """Tell whether a tree has what stands under a key; what cannot be read is nobody's."""
-    if key.startswith(LIST_PREFIX) or not stored:
+def _is_live(state: State, key: str, stored: bytes) -> bool:
+    """Tell whether a state needs a node or a value that stands under a key; what cannot be read is nobody's."""
+    if key.startswith((LIST_PREFIX, CHANGES_PREFIX)) or not stored:
         return False
     prefix = NODE_PREFIX if key.startswith(NODE_PREFIX) else VALUE_PREFIX
     try:
         digest = bytes.fromhex(key.removeprefix(prefix))
         contents = unpacked(stored, digest)
         if prefix == VALUE_PREFIX:
-            return has_value(tree, digest, value_alone(contents)[0])
+            return _needs_value(state, digest, value_alone(contents)[0])
         node = Node.decoded(contents)
-        return bool(node.keys) and has_node(tree, digest, node.level, node.keys[0])
+        return bool(node.keys) and has_node(state.tree, digest, node.level, node.keys[0])
     except (Damaged, ValueError):
         return False
 
