@@ -34,11 +34,11 @@ if typing.TYPE_CHECKING:
     from holdfast import aio
     from holdfast.core.codec import storable
     from holdfast.engine.kv import Cache, Disk, KVStore, Memory
-    from holdfast.state.counter import Counter
     from holdfast.state.differences import StateDiff
     from holdfast.state.live import Live
-    from holdfast.state.log import ActionEvent, Event
-    from holdfast.state.policies import StatePolicy
+    from holdfast.state.merging.policies import StatePolicy
+    from holdfast.state.objects.counter import Counter
+    from holdfast.state.rows.log import ActionEvent, Event
     from holdfast.state.variables import events
     from holdfast.state.versioned import Versioned
     from holdfast.state.view import view
@@ -96,16 +96,16 @@ __all__ = [
 
 
 _LAZY = {
-    "ActionEvent": "state.log",
+    "ActionEvent": "state.rows.log",
     "Cache": "engine.kv",
-    "Counter": "state.counter",
+    "Counter": "state.objects.counter",
     "Disk": "engine.kv",
-    "Event": "state.log",
+    "Event": "state.rows.log",
     "KVStore": "engine.kv",
     "Live": "state.live",
     "Memory": "engine.kv",
     "StateDiff": "state.differences",
-    "StatePolicy": "state.policies",
+    "StatePolicy": "state.merging.policies",
     "Versioned": "state.versioned",
     "events": "state.variables",
     "storable": "core.codec",

@@ -14,9 +14,9 @@ import pytest
 
 import holdfast
 from holdfast import ActionEvent, Live, Versioned, events, view
-from holdfast.state import held
-from holdfast.state.rows import Name
-from holdfast.state.storing import read_names
+from holdfast.state.rows.storing import read_names
+from holdfast.state.rows.tables import Name
+from holdfast.state.working import held
 from tests.integration.state_stores import Stores, state, stores
 from tests.unit.state.states import kept
 
@@ -154,7 +154,7 @@ class TestMapping:
             raise AssertionError("the rows of a value were read")
 
         with monkeypatch.context() as patch:
-            patch.setattr("holdfast.state.held.read_rows", read)
+            patch.setattr("holdfast.state.working.held.read_rows", read)
             assert "long" in other
             assert "none" not in other
             del other["long"]

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from holdfast.engine.kv import KVStore
-from holdfast.state.counter import Counter
 from holdfast.state.differences import StateDiff
 from holdfast.state.live import Live
-from holdfast.state.log import ActionEvent, Event
+from holdfast.state.objects.counter import Counter
+from holdfast.state.rows.log import ActionEvent, Event
 from holdfast.state.variables import State, events
 from holdfast.state.versioned import Versioned
 from holdfast.state.view import view

@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from holdfast.errors import Unsupported
-from holdfast.state.log import Event, event_of
-from holdfast.state.namespaces import full, inner, inside_of, is_inside, is_key, name_of
-from holdfast.state.rows import Name
+from holdfast.state.rows.log import Event, event_of
+from holdfast.state.rows.namespaces import full, inner, inside_of, is_inside, is_key, name_of
+from holdfast.state.rows.tables import Name
 from holdfast.state.variables import State
 
 

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, MutableMapping
 from typing import Any, Self
 
-from holdfast.state.log import Event
-from holdfast.state.namespaces import is_key
+from holdfast.state.rows.log import Event
+from holdfast.state.rows.namespaces import is_key
 
 
 class State(MutableMapping[str, Any], ABC):

@@ -18,14 +18,14 @@ from holdfast.engine.kv import KVStore, Memory
 from holdfast.engine.urls import open_engine
 from holdfast.errors import HoldfastError, InvalidValue, ReadOnly, Unsupported
 from holdfast.state.differences import StateDiff
-from holdfast.state.ground import EngineGround, Ground, as_ref
-from holdfast.state.log import Event, Noted, event_of
-from holdfast.state.namespaces import full, inner, inside_of, is_inside, is_key, name_of
-from holdfast.state.policies import StatePolicy
-from holdfast.state.rows import Name
+from holdfast.state.merging.policies import StatePolicy
+from holdfast.state.rows.log import Event, Noted, event_of
+from holdfast.state.rows.namespaces import full, inner, inside_of, is_inside, is_key, name_of
+from holdfast.state.rows.tables import Name
 from holdfast.state.signing import KeyFile
 from holdfast.state.variables import State
-from holdfast.state.working import WorkingCopy
+from holdfast.state.working.copy import WorkingCopy
+from holdfast.state.working.ground import EngineGround, Ground, as_ref
 from holdfast.versions.history import check_message
 from holdfast.versions.resolve import resolve
 from holdfast.versions.results import CommitInfo, Merge

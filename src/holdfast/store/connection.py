@@ -110,7 +110,7 @@ class Connection:
 
     def _rules(self) -> Sequence[Rules]:
         """Return the rules by which state is merged. They are loaded with the first merge."""
-        from holdfast.state.rules import state_rules  # noqa: PLC0415
+        from holdfast.state.merging.rules import state_rules  # noqa: PLC0415
 
         return state_rules(self._ids or RandomIds())
 

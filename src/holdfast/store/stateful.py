@@ -17,8 +17,8 @@ from holdfast.versions.history import Versions
 from holdfast.versions.resolve import Resolved, still
 
 if TYPE_CHECKING:
-    from holdfast.state.ground import Ground, Written
     from holdfast.state.versioned import Versioned
+    from holdfast.state.working.ground import Ground, Written
 
 
 class Stateful(Connection):
@@ -111,7 +111,7 @@ class StoreGround:
 
     def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> Written[Result]:
         """Let `work` write a commit, or a part of the transaction that is open."""
-        from holdfast.state.ground import Written  # noqa: PLC0415 - whoever has no state need not load it
+        from holdfast.state.working.ground import Written  # noqa: PLC0415 - whoever has no state need not load it
 
         store = self._store
         with store._lock:  # noqa: SLF001
@@ -124,7 +124,7 @@ class StoreGround:
 
     def elsewhere(self, ref: str, *, fixed: bool = False) -> Ground:
         """Return another place of the same store."""
-        from holdfast.state.ground import EngineGround  # noqa: PLC0415
+        from holdfast.state.working.ground import EngineGround  # noqa: PLC0415
 
         return EngineGround(self._store._engine, ref, self.ids, fixed=fixed)  # noqa: SLF001
 

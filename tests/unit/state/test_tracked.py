@@ -16,7 +16,7 @@ import pandas
 import pydantic
 import pytest
 
-from holdfast import Versioned
+from holdfast import Counter, Versioned
 from tests.unit.state.states import kept
 
 PLAIN: dict[str, Any] = {"list": [{"a": [1, 2]}, {"b": {"c": None}}], "n": 1, "nested": {"x": [["y"]]}}
@@ -131,3 +131,10 @@ def test_a_method_that_fails_changes_nothing() -> None:
                 call()
         assert state.commit() == state.head
         assert kept(state) == {"list": [1], "dict": {"a": 1}, "set": {1}} == dict(state)
+
+
+def test_a_counter_is_pickled_by_its_public_name() -> None:
+    """What was pickled is read by later releases, wherever the class stands in them."""
+    stored = pickle.dumps(Counter(3), protocol=0)
+    assert b"holdfast\nCounter\n" in stored
+    assert pickle.loads(stored) == 3

@@ -12,7 +12,7 @@ from holdfast.core.clock import Ids, RandomIds
 from holdfast.core.points import Point
 from holdfast.engine.contract import Commit, Engine, Reader, Result, Session, Writer
 from holdfast.errors import StoreClosed
-from holdfast.state.rules import state_rules
+from holdfast.state.merging.rules import state_rules
 from holdfast.versions.history import Versions
 from holdfast.versions.resolve import Resolved, resolve, still
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from holdfast.core.codec import Codec, Encoded
 from holdfast.errors import NotStorable
-from holdfast.state.leaves import Node
+from holdfast.state.nodes.leaves import Node
 
 N = TypeVar("N", bound=Node)
 

@@ -13,13 +13,13 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from holdfast.core.codec import Encoded, is_immutable
-from holdfast.state.chunks import Chunk, draft_chunks
-from holdfast.state.contents import Buffer, content_of, digest_of
-from holdfast.state.drafts import Draft, plain
-from holdfast.state.holders import is_held_inside
-from holdfast.state.pages import Pages, mapped
-from holdfast.state.rows import Address, Cells, inside
-from holdfast.state.tracked import Tracking, note_of
+from holdfast.state.objects.holders import is_held_inside
+from holdfast.state.objects.pages import Pages, mapped
+from holdfast.state.objects.tracked import Tracking, note_of
+from holdfast.state.rows.chunks import Chunk, draft_chunks
+from holdfast.state.rows.contents import Buffer, content_of, digest_of
+from holdfast.state.rows.drafts import Draft, plain
+from holdfast.state.rows.tables import Address, Cells, inside
 
 Lock = AbstractContextManager[Any]
 

@@ -16,11 +16,11 @@ from holdfast.core.points import Point, VersionVector
 from holdfast.core.rows import Row
 from holdfast.engine.contract import Reader
 from holdfast.errors import NotFound
-from holdfast.state.contents import content_of, encoded_of
-from holdfast.state.namespaces import is_inside
-from holdfast.state.rows import HIDDEN, Address, Cells, Name, read_row, tables_in
-from holdfast.state.rows import inside as inside_of
-from holdfast.state.storing import read_names
+from holdfast.state.rows.contents import content_of, encoded_of
+from holdfast.state.rows.namespaces import is_inside
+from holdfast.state.rows.storing import read_names
+from holdfast.state.rows.tables import HIDDEN, Address, Cells, Name, read_row, tables_in
+from holdfast.state.rows.tables import inside as inside_of
 from holdfast.versions.results import moment
 
 LOG = "log"

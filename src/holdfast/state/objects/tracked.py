@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, Self, SupportsIndex
 
 from holdfast.core.codec import is_immutable
-from holdfast.state.holders import is_held, is_held_inside
+from holdfast.state.objects.holders import is_held, is_held_inside
 
 
 class Note(Protocol):

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import xxhash
 
-from holdfast.state.contents import CHUNK_BYTES, Buffer, chunk_cells
-from holdfast.state.drafts import Draft, in_order
-from holdfast.state.rows import Address
+from holdfast.state.rows.contents import CHUNK_BYTES, Buffer, chunk_cells
+from holdfast.state.rows.drafts import Draft, in_order
+from holdfast.state.rows.tables import Address
 
 SEARCHED_BYTES = 4 * CHUNK_BYTES
 """How far behind the place where a piece stood it is looked for."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast.core.codec import Encoded
-from holdfast.state.contents import MAPPING_BYTES_MAX
-from holdfast.state.counter import Counter
-from holdfast.state.drafts import Draft, ascending, at_key, in_order, plain
-from holdfast.state.holders import is_held
-from holdfast.state.leaves import Above, Container, Leaf, Lock, Node, draft_removal
-from holdfast.state.lists import ListNode
-from holdfast.state.naming import Names, part_of_key
-from holdfast.state.rows import GAP, Address, Cells, inside
-from holdfast.state.sets import CounterNode, SetNode
-from holdfast.state.tracked import StateDict
+from holdfast.state.nodes.leaves import Above, Container, Leaf, Lock, Node, draft_removal
+from holdfast.state.nodes.lists import ListNode
+from holdfast.state.nodes.naming import Names, part_of_key
+from holdfast.state.nodes.sets import CounterNode, SetNode
+from holdfast.state.objects.counter import Counter
+from holdfast.state.objects.holders import is_held
+from holdfast.state.objects.tracked import StateDict
+from holdfast.state.rows.contents import MAPPING_BYTES_MAX
+from holdfast.state.rows.drafts import Draft, ascending, at_key, in_order, plain
+from holdfast.state.rows.tables import GAP, Address, Cells, inside
 
 MAP = "map"
 

@@ -18,16 +18,16 @@ from holdfast.core.codec import Codec
 from holdfast.core.points import VersionVector
 from holdfast.engine.contract import Reader
 from holdfast.errors import HoldfastError, ReadOnly
-from holdfast.state.drafts import Draft, PartNames, at_key
-from holdfast.state.edits import Edits
-from holdfast.state.ground import Ground
-from holdfast.state.leaves import Lock, Node
-from holdfast.state.loading import Loader
-from holdfast.state.maps import draft_at
-from holdfast.state.namespaces import full
-from holdfast.state.rows import HIDDEN, ROOT, Name, Rows
-from holdfast.state.slots import Slot
-from holdfast.state.storing import has_row, read_names, read_rows
+from holdfast.state.nodes.leaves import Lock, Node
+from holdfast.state.nodes.loading import Loader
+from holdfast.state.nodes.maps import draft_at
+from holdfast.state.nodes.slots import Slot
+from holdfast.state.objects.edits import Edits
+from holdfast.state.rows.drafts import Draft, PartNames, at_key
+from holdfast.state.rows.namespaces import full
+from holdfast.state.rows.storing import has_row, read_names, read_rows
+from holdfast.state.rows.tables import HIDDEN, ROOT, Name, Rows
+from holdfast.state.working.ground import Ground
 
 NOTHING: Any = object()
 """Stands for a value that was not read."""

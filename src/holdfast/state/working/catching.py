@@ -11,12 +11,12 @@ from typing import Any
 from holdfast.core.points import Point, VersionVector
 from holdfast.engine.contract import Reader
 from holdfast.errors import BranchMoved, Conflict, HoldfastError
-from holdfast.state.grafting import Grafting
-from holdfast.state.held import NOTHING, HeldValues, where_of
-from holdfast.state.leaves import Node
-from holdfast.state.merging import Merging
-from holdfast.state.rows import Name, Rows
-from holdfast.state.storing import applied, read_rows, touched_between
+from holdfast.state.merging.values import Merging
+from holdfast.state.nodes.grafting import Grafting
+from holdfast.state.nodes.leaves import Node
+from holdfast.state.rows.storing import applied, read_rows, touched_between
+from holdfast.state.rows.tables import Name, Rows
+from holdfast.state.working.held import NOTHING, HeldValues, where_of
 
 
 @dataclass(slots=True)

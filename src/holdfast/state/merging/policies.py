@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from holdfast.errors import Conflict, InvalidValue
-from holdfast.state.merging import OURS, THEIRS, Decide
+from holdfast.state.merging.values import OURS, THEIRS, Decide
 
 StatePolicy = str | Callable[[Conflict], object] | Mapping[Any, str | Callable[[Conflict], object]]
 """What becomes of conflicts in state: "fail", "ours", "theirs", or a function of the conflict; for all, or by key.

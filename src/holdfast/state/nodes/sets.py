@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast.core.codec import Encoded
-from holdfast.state.counter import Counter, Number
-from holdfast.state.drafts import Draft
-from holdfast.state.leaves import Above, Container, Leaf, Lock, Node, draft_removal
-from holdfast.state.naming import Names, part_of_element
-from holdfast.state.rows import Address, Cells, inside
-from holdfast.state.tracked import NOBODY, StateSet
+from holdfast.state.nodes.leaves import Above, Container, Leaf, Lock, Node, draft_removal
+from holdfast.state.nodes.naming import Names, part_of_element
+from holdfast.state.objects.counter import Counter, Number
+from holdfast.state.objects.tracked import NOBODY, StateSet
+from holdfast.state.rows.drafts import Draft
+from holdfast.state.rows.tables import Address, Cells, inside
 
 SET, COUNTER = "set", "counter"
 

@@ -11,17 +11,17 @@ from typing import Any
 from holdfast.core.codec import Codec
 from holdfast.core.forms import VALUE, kind_of
 from holdfast.errors import StoreCorrupt
-from holdfast.state.chunks import Chunk
-from holdfast.state.contents import digest_of, encoded_of, tail_of
-from holdfast.state.counter import Counter
-from holdfast.state.drafts import at_key
-from holdfast.state.leaves import Above, Leaf, Lock, Node
-from holdfast.state.lists import LIST, ListNode
-from holdfast.state.maps import MAP, MapNode
-from holdfast.state.naming import key_of_part
-from holdfast.state.rows import ROOT, Address, Cells, Rows, inside
-from holdfast.state.sets import COUNTER, SET, CounterNode, SetNode
-from holdfast.state.tracked import StateDict, StateList, StateSet, Tracking
+from holdfast.state.nodes.leaves import Above, Leaf, Lock, Node
+from holdfast.state.nodes.lists import LIST, ListNode
+from holdfast.state.nodes.maps import MAP, MapNode
+from holdfast.state.nodes.naming import key_of_part
+from holdfast.state.nodes.sets import COUNTER, SET, CounterNode, SetNode
+from holdfast.state.objects.counter import Counter
+from holdfast.state.objects.tracked import StateDict, StateList, StateSet, Tracking
+from holdfast.state.rows.chunks import Chunk
+from holdfast.state.rows.contents import digest_of, encoded_of, tail_of
+from holdfast.state.rows.drafts import at_key
+from holdfast.state.rows.tables import ROOT, Address, Cells, Rows, inside
 
 Loaded = tuple[Any, Node]
 """A value, and the node that stands for its rows."""

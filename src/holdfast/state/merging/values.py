@@ -19,19 +19,19 @@ from typing import Any
 from holdfast.core.codec import Codec, Encoded
 from holdfast.core.forms import VALUE
 from holdfast.errors import Conflict, HoldfastError
-from holdfast.state.contents import content_of, digest_of, encoded_of
-from holdfast.state.dicts import ABSENT, Ask, merge_dicts
-from holdfast.state.drafts import Draft, PartNames, ascending, at_key, in_order
-from holdfast.state.leaves import Leaf
-from holdfast.state.lists import LIST
-from holdfast.state.loading import Loader
-from holdfast.state.maps import MAP, draft_at
-from holdfast.state.namespaces import full
-from holdfast.state.naming import key_of_part, part_of_key
-from holdfast.state.rows import GAP, ROOT, STATE, Address, Cells, Name, Rows, container_of, inside
-from holdfast.state.sets import COUNTER, SET
-from holdfast.state.tracked import NOBODY
-from holdfast.state.units import Tree, Unit, tree_of
+from holdfast.state.merging.dicts import ABSENT, Ask, merge_dicts
+from holdfast.state.merging.units import Tree, Unit, tree_of
+from holdfast.state.nodes.leaves import Leaf
+from holdfast.state.nodes.lists import LIST
+from holdfast.state.nodes.loading import Loader
+from holdfast.state.nodes.maps import MAP, draft_at
+from holdfast.state.nodes.naming import key_of_part, part_of_key
+from holdfast.state.nodes.sets import COUNTER, SET
+from holdfast.state.objects.tracked import NOBODY
+from holdfast.state.rows.contents import content_of, digest_of, encoded_of
+from holdfast.state.rows.drafts import Draft, PartNames, ascending, at_key, in_order
+from holdfast.state.rows.namespaces import full
+from holdfast.state.rows.tables import GAP, ROOT, STATE, Address, Cells, Name, Rows, container_of, inside
 
 Decide = Callable[[Conflict], object]
 """Returns the value that a conflict is resolved with, `ours` and `theirs` among them, or NotImplemented to leave it.

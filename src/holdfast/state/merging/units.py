@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from holdfast.core.forms import CHUNK, kind_of
-from holdfast.state.rows import ROOT, Address, Cells, Rows, container_of
+from holdfast.state.rows.tables import ROOT, Address, Cells, Rows, container_of
 
 
 class Unit(NamedTuple):

@@ -10,10 +10,10 @@ from holdfast.core.codec import Codec
 from holdfast.core.rows import Row
 from holdfast.core.schema import Key
 from holdfast.core.types import Stored
-from holdfast.state.drafts import PartNames
-from holdfast.state.merging import Merging
-from holdfast.state.policies import decider
-from holdfast.state.rows import PARTS, ROOT, STATE, Address, Cells, Name, key_of, read_row, stored_row
+from holdfast.state.merging.policies import decider
+from holdfast.state.merging.values import Merging
+from holdfast.state.rows.drafts import PartNames
+from holdfast.state.rows.tables import PARTS, ROOT, STATE, Address, Cells, Name, key_of, read_row, stored_row
 from holdfast.state.signing import KeyFile
 from holdfast.versions.wholes import Rules, Verdict, Whole, WholeRows
 

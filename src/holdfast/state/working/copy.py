@@ -19,17 +19,17 @@ from holdfast.core.codec import Codec
 from holdfast.core.points import Point, VersionVector
 from holdfast.engine.contract import Commit, Writer
 from holdfast.errors import BranchMoved, StoreError
-from holdfast.state.attempts import Attempt
-from holdfast.state.catching import CatchingUp
 from holdfast.state.differences import StateDiff
-from holdfast.state.drafts import Draft
-from holdfast.state.ground import Ground, Written
-from holdfast.state.holders import is_held
-from holdfast.state.leaves import Leaf
-from holdfast.state.log import LOG, LOG_KEY, Kept, Noted, read_events
-from holdfast.state.namespaces import full, is_inside
-from holdfast.state.rows import HIDDEN, ROOT, Address, Cells, Name, inside
-from holdfast.state.storing import RowWriter, changes_between, read_rows, touched_between, touched_names
+from holdfast.state.nodes.leaves import Leaf
+from holdfast.state.objects.holders import is_held
+from holdfast.state.rows.drafts import Draft
+from holdfast.state.rows.log import LOG, LOG_KEY, Kept, Noted, read_events
+from holdfast.state.rows.namespaces import full, is_inside
+from holdfast.state.rows.storing import RowWriter, changes_between, read_rows, touched_between, touched_names
+from holdfast.state.rows.tables import HIDDEN, ROOT, Address, Cells, Name, inside
+from holdfast.state.working.attempts import Attempt
+from holdfast.state.working.catching import CatchingUp
+from holdfast.state.working.ground import Ground, Written
 from holdfast.versions.resolve import resolve
 
 CATCH_UPS_MAX = 100

@@ -14,9 +14,9 @@ from holdfast.core.schema import Key
 from holdfast.core.types import Stored
 from holdfast.engine.contract import Reader
 from holdfast.errors import NotFound
-from holdfast.state.drafts import Draft
-from holdfast.state.log import Noted
-from holdfast.state.rows import PARTS, ROOT, STATE, Name, key_of, stored_row
+from holdfast.state.rows.drafts import Draft
+from holdfast.state.rows.log import Noted
+from holdfast.state.rows.tables import PARTS, ROOT, STATE, Name, key_of, stored_row
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdfast.core.codec import Codec
-from holdfast.state.rows import GAP, Address, Cells, RowChange
+from holdfast.state.rows.tables import GAP, Address, Cells, RowChange
 
 
 class PartNames:

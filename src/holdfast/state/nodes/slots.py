@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from holdfast.state.leaves import Lock, Node
-from holdfast.state.rows import Name
+from holdfast.state.nodes.leaves import Lock, Node
+from holdfast.state.rows.tables import Name
 
 
 class Slot:

@@ -16,7 +16,7 @@ import xxhash
 from holdfast.core.codec import Encoded
 from holdfast.core.forms import CHUNK, VALUE, form_of, meta_of, packed, unpacked
 from holdfast.errors import StoreCorrupt
-from holdfast.state.rows import Cells
+from holdfast.state.rows.tables import Cells
 
 TEXT_BYTES_MAX = 1024
 """JSON text that is longer is compressed, or chunked, and SQL reads it through a function."""

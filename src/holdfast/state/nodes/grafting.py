@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from holdfast.state.counter import Counter
-from holdfast.state.drafts import plain
-from holdfast.state.leaves import Node
-from holdfast.state.rows import Address
-from holdfast.state.slots import Slot
-from holdfast.state.tracked import StateDict, StateList, StateSet, follow, note_of
+from holdfast.state.nodes.leaves import Node
+from holdfast.state.nodes.slots import Slot
+from holdfast.state.objects.counter import Counter
+from holdfast.state.objects.tracked import StateDict, StateList, StateSet, follow, note_of
+from holdfast.state.rows.drafts import plain
+from holdfast.state.rows.tables import Address
 
 
 class Grafting:

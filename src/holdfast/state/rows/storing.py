@@ -10,7 +10,7 @@ from holdfast.core.rows import Row
 from holdfast.core.schema import Key, Table
 from holdfast.engine.contract import Reader, Writer
 from holdfast.errors import AlreadyExists
-from holdfast.state.rows import (
+from holdfast.state.rows.tables import (
     PARTS,
     ROOT,
     STATE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from holdfast.errors import InvalidValue
-from holdfast.state.rows import HIDDEN, Name
+from holdfast.state.rows.tables import HIDDEN, Name
 
 
 def name_of(namespace: str, key: object, *, to_set: bool = False) -> Name:

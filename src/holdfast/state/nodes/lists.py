@@ -15,12 +15,12 @@ from collections import deque
 from typing import Any
 
 from holdfast.core.codec import Encoded
-from holdfast.state.contents import digest_of
-from holdfast.state.drafts import Draft, ascending, at_key, in_order
-from holdfast.state.holders import is_held
-from holdfast.state.leaves import Above, Container, Leaf, Lock, Node, draft_removal
-from holdfast.state.rows import Address, Cells, inside
-from holdfast.state.tracked import StateList, note_of
+from holdfast.state.nodes.leaves import Above, Container, Leaf, Lock, Node, draft_removal
+from holdfast.state.objects.holders import is_held
+from holdfast.state.objects.tracked import StateList, note_of
+from holdfast.state.rows.contents import digest_of
+from holdfast.state.rows.drafts import Draft, ascending, at_key, in_order
+from holdfast.state.rows.tables import Address, Cells, inside
 
 LIST = "list"
 

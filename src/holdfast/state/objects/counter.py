@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Self
 
 from holdfast.errors import InvalidValue
-from holdfast.state.tracked import NOBODY, Note
+from holdfast.state.objects.tracked import NOBODY, Note
 
 Number = int | float
 
@@ -103,6 +103,9 @@ class Counter:
 
     def __reduce__(self) -> tuple[type[Counter], tuple[Number]]:
         return Counter, (self.value,)
+
+
+Counter.__module__ = "holdfast"  # what pickles find it by, wherever it stands
 
 
 def _checked(amount: object) -> Number:

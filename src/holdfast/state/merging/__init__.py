@@ -1,0 +1,1 @@
+"""Merging what two sides made of a value."""

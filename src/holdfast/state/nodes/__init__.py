@@ -1,0 +1,1 @@
+"""What is known of the rows of a value, part by part, beside the objects that stand for them."""

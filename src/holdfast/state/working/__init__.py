@@ -1,0 +1,1 @@
+"""The working copy of a state: values as Python objects over a branch, and what of them is not committed."""
