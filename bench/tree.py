@@ -21,6 +21,7 @@ from holdfast.versions.history import Versions
 COMMITS = 200
 STEPS_TAKEN = 1_000
 STATES = (0, 16, 64, 256)
+ROUNDS = 5
 NODE_BYTES = ((500, 150), (1_000, 300), (2_500, 600))
 
 
@@ -57,28 +58,31 @@ def _milliseconds(versions: Versions, rows: int) -> float:
     return statistics.median(taken) * 1_000
 
 
-def _conversation(states: int) -> str:
-    """Return a row of a table: 1,000 steps of a conversation in a folder, with so many states beside the tree."""
+def _conversation(states: int) -> tuple[float, ...]:
+    """Return what 1,000 steps of a conversation in a folder take, with so many states beside the tree.
+
+    Milliseconds of a late step, its ratio to an early one, milliseconds of the mean and of the longest step; what the
+    disk was given, and the size in the end, against the live state as JSON; milliseconds to open and read all of it.
+    """
     recent.STATES_MAX = states
     with tempfile.TemporaryDirectory() as folder:
         with closing(Counted(folder)) as disk, closing(Versioned(disk)) as state:
             state["messages"] = []
-            taken = []
+            taken: list[float] = []
             for number in range(STEPS_TAKEN):
                 began = time.perf_counter()
                 state["messages"].extend(exchange(number))
                 state["step"] = number
                 state.commit()
-                taken.append(time.perf_counter() - began)
+                taken.append((time.perf_counter() - began) * 1_000)
         size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
         began = time.perf_counter()
         with closing(Disk(folder)) as again, closing(Versioned(again)) as state:
             assert len(state["messages"]) == 2 * STEPS_TAKEN
-        opened = time.perf_counter() - began
-    early, late = statistics.median(taken[4:54]), statistics.median(taken[-50:])
-    mean, live = statistics.mean(taken), live_bytes(STEPS_TAKEN)
-    figures = f"{late * 1_000:.1f} ms | {late / early:.2f} | {mean * 1_000:.1f} ms | {max(taken) * 1_000:.0f} ms"
-    return f"| {states} | {figures} | {disk.size / live:.2f} | {size / live:.2f} | {opened * 1_000:.0f} ms |"
+        opened = (time.perf_counter() - began) * 1_000
+    late, live = statistics.median(taken[-200:]), live_bytes(STEPS_TAKEN)
+    times = late, late / statistics.median(taken[4:104]), statistics.mean(taken), max(taken)
+    return *times, disk.size / live, size / live, opened
 
 
 class Counted(Disk):
@@ -117,5 +121,11 @@ def main() -> None:
             print(f"| {rows} | " + " | ".join(f"{each:.2f} ms" for each in times) + " |")
     print("\n| states beside the tree | late step | to early | mean | longest | given to the disk | size | open |")
     print("|--:|--:|--:|--:|--:|--:|--:|--:|")
+    rounds = [{states: _conversation(states) for states in STATES} for _ in range(ROUNDS)]
     for states in STATES:
-        print(_conversation(states))
+        figures = map(statistics.median, zip(*(round_[states] for round_ in rounds), strict=True))
+        late, ratio, mean, longest, given, size, opened = figures
+        print(
+            f"| {states} | {late:.1f} ms | {ratio:.2f} | {mean:.1f} ms | {longest:.0f} ms"
+            f" | {given:.2f} | {size:.2f} | {opened:.0f} ms |"
+        )

@@ -11,6 +11,7 @@ import apsw
 import pytest
 
 import holdfast
+from holdfast.engine.sql.layout import FORMAT
 from holdfast.engine.sqlite import SqliteDriver
 
 
@@ -28,7 +29,7 @@ def test_the_schemas_are_those_of_the_document(root: Path, path: Path) -> None:
     ]
     assert [" ".join(str(sql).split()) for sql in found] == statements(system) + statements(on_disk)
     assert raw.pragma("application_id") == 0x486C6466
-    assert raw.pragma("user_version") == 2
+    assert raw.pragma("user_version") == FORMAT
     assert raw.pragma("journal_mode") == "wal"
 
 
@@ -117,7 +118,24 @@ def test_who_may_only_read_is_told_how_format_1_is_upgraded(old: Path) -> None:
         assert len(db.execute("SELECT * FROM steps").fetchall()) == 3
 
 
-@pytest.mark.parametrize("broken", range(1, 6))
+def test_s9_a_store_of_format_2_is_upgraded(path: Path) -> None:
+    """It had no registers."""
+    with holdfast.connect(path) as db:
+        db.execute("CREATE TABLE t (x INT)")
+        head = db.head
+    raw = apsw.Connection(str(path))
+    raw.execute("DROP TABLE hf_entry; PRAGMA user_version = 2")
+    raw.close()
+    with pytest.raises(holdfast.Unsupported, match="store of format 2"):
+        holdfast.connect(path, read_only=True)
+    with holdfast.connect(path) as db:
+        assert db.head == head
+        db.execute("INSERT INTO t VALUES (1)")
+        db.verify()
+    assert apsw.Connection(str(path)).pragma("user_version") == FORMAT
+
+
+@pytest.mark.parametrize("broken", range(1, 8))
 def test_an_upgrade_that_is_interrupted_leaves_format_1(
     old: Path, broken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

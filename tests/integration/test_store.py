@@ -459,7 +459,7 @@ class TestOpening:
             holdfast.connect(file)
         assert other.execute("SELECT name FROM sqlite_schema").fetchall() == [("mine",)]
 
-    @pytest.mark.parametrize("newer", ["PRAGMA user_version = 3", "UPDATE hf_meta SET value = '[\"sealed\"]'"])
+    @pytest.mark.parametrize("newer", ["PRAGMA user_version = 4", "UPDATE hf_meta SET value = '[\"sealed\"]'"])
     def test_s9_a_newer_format_is_refused_untouched(self, db: Store, path: Path, newer: str) -> None:
         db.close()
         raw = apsw.Connection(str(path))

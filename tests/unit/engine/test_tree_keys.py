@@ -185,6 +185,6 @@ def test_the_page_on_the_format_says_what_the_code_does(root: Path) -> None:
         *(f"| `{key}`" for key in (ROOT_KEY, OWNER_KEY, TURN_KEY)),
         *(f"| `{prefix}<" for prefix in (NODE_PREFIX, VALUE_PREFIX, LIST_PREFIX, CHANGES_PREFIX)),
         *(f"| `{chr(kind[0])}" for kind in (keys.META, keys.BRANCH, keys.TAG, keys.PIN, keys.SCHEMA, keys.LINE)),
-        *(f"| `{chr(kind[0])}" for kind in (keys.HASH, keys.MERGE, keys.TRUNK, keys.ROW, keys.UNIQUE)),
+        *(f"| `{chr(kind[0])}" for kind in (keys.HASH, keys.MERGE, keys.TRUNK, keys.ROW, keys.UNIQUE, keys.ENTRY)),
     ):
         assert said.lower() in " ".join(page.split()).lower(), said

@@ -78,6 +78,23 @@ class Reader(Protocol):
         """
         ...
 
+    def entry(self, register: str, key: str) -> bytes | None:
+        """Return an entry of a register, or None.
+
+        Registers are outside of any history: what coordinates those who work beside each other stands there, such as
+        who holds what, and what one tells another. There is one value of an entry for all branches, the newest.
+        """
+        ...
+
+    def entries(
+        self, register: str, prefix: str = "", after: str = "", limit: int | None = None
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield the entries of a register whose keys begin with `prefix` and come after `after`, by code point order.
+
+        Costs what it yields.
+        """
+        ...
+
     def erasures(self, point: Point) -> dict[tuple[int, bytes], Erasure]:
         """Return what was kept of changes of a commit that were erased or removed, by (table id, row id as bytes)."""
         ...

@@ -40,6 +40,14 @@ class Writer(Reader, Protocol):
         """Begin the next commit of a line. Raises BranchMoved unless `line` is what the line is now."""
         ...
 
+    def put_entry(self, register: str, key: str, value: bytes) -> None:
+        """Let an entry of a register have a value. It needs no open commit, and is part of none."""
+        ...
+
+    def remove_entry(self, register: str, key: str) -> None:
+        """Remove an entry of a register, if it is there."""
+        ...
+
     def savepoint(self) -> AbstractContextManager[None]:
         """Undo what the block did if it raises."""
         ...

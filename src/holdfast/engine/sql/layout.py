@@ -8,7 +8,7 @@ from __future__ import annotations
 from holdfast.core.schema import Column, IndexKind, Table
 from holdfast.core.types import Kind
 
-FORMAT = 2
+FORMAT = 3
 """The version of this layout. A store of a newer one is refused untouched."""
 
 CHANGED_TABLES = "changed tables"
@@ -24,6 +24,11 @@ _SINCE_FORMAT_2 = (
     """CREATE TABLE hf_pin (token TEXT PRIMARY KEY, line INTEGER NOT NULL, n INTEGER NOT NULL,
         until INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
     "CREATE INDEX hf_line_trunk ON hf_line (trunk, trunk_n) WHERE trunk IS NOT NULL",
+)
+
+_SINCE_FORMAT_3 = (
+    """CREATE TABLE hf_entry (register TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+        PRIMARY KEY (register, key)) STRICT, WITHOUT ROWID""",
 )
 
 SYSTEM_TABLES: tuple[str, ...] = (
@@ -43,10 +48,12 @@ SYSTEM_TABLES: tuple[str, ...] = (
     """CREATE TABLE hf_leaf (line INTEGER NOT NULL, n INTEGER NOT NULL, tbl INTEGER NOT NULL, rid BLOB NOT NULL,
         mark BLOB NOT NULL, salt BLOB, PRIMARY KEY (line, n, tbl, rid)) STRICT, WITHOUT ROWID""",
     *_SINCE_FORMAT_2,
+    *_SINCE_FORMAT_3,
 )
 
 UPGRADES: dict[int, tuple[str, ...]] = {
     1: ("ALTER TABLE hf_commit ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0", *_SINCE_FORMAT_2),
+    2: _SINCE_FORMAT_3,
 }
 """Format -> what makes a store of it one of the next."""
 

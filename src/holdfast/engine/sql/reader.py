@@ -93,6 +93,21 @@ class SqlSnapshot(NetChanges):
         found = self._db.rows("SELECT name, line, n FROM hf_ref WHERE kind = 'tag' ORDER BY name")
         return {name: self._point_of(line, n) for name, line, n in found}
 
+    def entry(self, register: str, key: str) -> bytes | None:
+        """Return an entry of a register, or None."""
+        found = self._db.rows("SELECT value FROM hf_entry WHERE register = ? AND key = ?", (register, key))
+        return found[0][0] if found else None
+
+    def entries(
+        self, register: str, prefix: str = "", after: str = "", limit: int | None = None
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield the entries of a register whose keys begin with `prefix` and come after `after`, in order."""
+        end = _beyond(prefix)
+        sql = "SELECT key, value FROM hf_entry WHERE register = ? AND key >= ? AND key > ?"
+        sql += " ORDER BY key LIMIT ?" if end is None else " AND key < ? ORDER BY key LIMIT ?"
+        ends = [] if end is None else [end]
+        yield from self._db.rows(sql, [register, prefix, after, *ends, -1 if limit is None else limit])
+
     def line(self, uid: str) -> Line:
         """Return a line."""
         found = self._db.rows(f"{_LINES} WHERE l.uid = ?", (uid,))
@@ -322,3 +337,12 @@ def _implies(vector: Mapping[int, int], trunk: tuple[int, int] | None) -> bool:
 def _line(row: Sequence[Any]) -> Line:
     uid, parent, fork_n, head_n, head_hash, epoch = row
     return Line(uid, None if parent is None else Point(parent, fork_n), head_n, head_hash, epoch)
+
+
+def _beyond(prefix: str) -> str | None:
+    """Return the first text after all that begin with `prefix`, by code points; None if there can be none."""
+    stripped = prefix.rstrip("\U0010ffff")
+    if not stripped:
+        return None
+    following = ord(stripped[-1]) + 1
+    return stripped[:-1] + chr(0xE000 if following == 0xD800 else following)  # no text has surrogates

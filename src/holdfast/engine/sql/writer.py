@@ -123,6 +123,16 @@ class SqlChanges(ConstraintChecks):
     def _put_ref(self, kind: str, name: str, line: str, n: int | None) -> None:
         put_ref(self._db, kind, name, (self._names.id_of(line), line), n)
 
+    # Registers
+
+    def put_entry(self, register: str, key: str, value: bytes) -> None:
+        """Let an entry of a register have a value."""
+        self._db.rows("INSERT OR REPLACE INTO hf_entry VALUES (?, ?, ?)", (register, key, value))
+
+    def remove_entry(self, register: str, key: str) -> None:
+        """Remove an entry of a register, if it is there."""
+        self._db.rows("DELETE FROM hf_entry WHERE register = ? AND key = ?", (register, key))
+
     # The open commit
 
     def open(self, line: Line) -> None:

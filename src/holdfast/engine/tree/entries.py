@@ -39,6 +39,16 @@ class Entries(Survey):
         self._draft.put(META, packed([made + lines, changes + 1]))
         return int(made)
 
+    # Registers
+
+    def put_entry(self, register: str, key: str, value: bytes) -> None:
+        """Let an entry of a register have a value."""
+        self._draft.put(keys.entry_key(register, key), value)
+
+    def remove_entry(self, register: str, key: str) -> None:
+        """Remove an entry of a register, if it is there."""
+        self._draft.remove(keys.entry_key(register, key))
+
     # Versions
 
     def _put_version(self, table: Table, rid: Rid, born: Point, values: tuple[Stored, ...]) -> None:

@@ -20,6 +20,7 @@ META = b"M"
 BRANCH, TAG, PIN, SCHEMA = b"B", b"T", b"P", b"S"
 LINE, HASH, MERGE, TRUNK = b"L", b"H", b"G", b"X"
 ROW, UNIQUE = b"R", b"U"
+ENTRY = b"E"
 
 COMMIT, TOUCH, LEAF = b"\x00", b"\x01", b"\x02"
 """What of a commit a key is of."""
@@ -89,6 +90,11 @@ def unique_prefix(table: Table, columns: Sequence[int]) -> bytes:
     """Return what the keys of a UNIQUE of these columns (their ids) begin with."""
     ids = b"".join(column.to_bytes(4) for column in columns)
     return UNIQUE + table.id.to_bytes(4) + len(columns).to_bytes(1) + ids
+
+
+def entry_key(register: str, key: str) -> bytes:
+    """Return the key of an entry of a register, or what such keys begin with."""
+    return ENTRY + register.encode() + b"\x00" + key.encode()
 
 
 # Values

@@ -101,6 +101,22 @@ class TreeSnapshot(NetChanges):
             first = next(self._tree.range(keys.LINE + uid + b"\xff" * 9, beyond_prefix(keys.LINE)), None)
         return sorted(found, key=lambda line: line[1].order)
 
+    # Registers
+
+    def entry(self, register: str, key: str) -> bytes | None:
+        """Return an entry of a register, or None."""
+        return self._tree.get(keys.entry_key(register, key))
+
+    def entries(
+        self, register: str, prefix: str = "", after: str = "", limit: int | None = None
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield the entries of a register whose keys begin with `prefix` and come after `after`, in order."""
+        begin = keys.entry_key(register, prefix)
+        low = max(begin, keys.entry_key(register, after) + b"\x00") if after else begin
+        found = self._tree.range(low, beyond_prefix(begin))
+        for key, raw in self._tree.load_many(found if limit is None else _some(found, limit)):
+            yield key[len(register.encode()) + 2 :].decode(), raw
+
     # Commits
 
     def commit(self, point: Point) -> Commit:

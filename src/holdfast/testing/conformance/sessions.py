@@ -215,6 +215,42 @@ def check_find_shows_the_open_commit(open_store: OpenSessionStore) -> None:
             equal(None, writer.find(table, (1,)), "what it removed")
 
 
+def check_registers_are_outside_of_history(open_store: OpenSessionStore) -> None:
+    """An entry has one value, whatever the branch; it comes and goes with its transaction, and is part of no commit."""
+    with _sessions(open_store) as (versions, session, other):
+        versions.branch("a")
+        heads = {name: versions.head(name) for name in ("main", "a")}
+        with session.write() as writer:
+            for number in range(12):
+                writer.put_entry("lease", f"run-{number:02}", bytes([number]))
+            writer.put_entry("lease", "run", b"")
+            writer.put_entry("lease", "rum\U0010ffff", b"m")
+            writer.put_entry("leases", "run-00", b"another register")
+            writer.put_entry("lease", "run-03", b"again")
+            writer.remove_entry("lease", "run-04")
+            writer.remove_entry("lease", "never")
+            equal(b"again", writer.entry("lease", "run-03"), "what was just written")
+        with suppress(KeyError), session.write() as writer:
+            writer.put_entry("lease", "run-03", b"lost")
+            writer.remove_entry("lease", "run-05")
+            raise KeyError
+        with other.read() as reader:
+            equal(b"again", reader.entry("lease", "run-03"), "what another session reads")
+            equal([None, None, b""], [reader.entry("lease", key) for key in ("run-04", "no", "run")], "others")
+            found = dict(reader.entries("lease", "run-"))
+            equal([f"run-{number:02}" for number in range(12) if number != 4], list(found), "by prefix, in order")
+            equal(["run-09", "run-10"], [key for key, _ in reader.entries("lease", "run-", "run-08", 2)], "after a key")
+            equal(["rum\U0010ffff"], [key for key, _ in reader.entries("lease", "rum\U0010ffff")], "at the end")
+            equal(["rum\U0010ffff", "run"], [key for key, _ in reader.entries("lease", limit=2)], "all")
+            equal([("run-00", b"another register")], list(reader.entries("leases")), "of another register")
+            equal([], list(reader.entries("none")), "of no register")
+        equal(heads, {name: versions.head(name) for name in heads}, "the heads")
+        versions.verify()
+        versions.gc()
+        with session.read() as reader:
+            equal(b"again", reader.entry("lease", "run-03"), "after gc")
+
+
 def _found(row: Row | None) -> Row:
     if row is None:
         raise AssertionError("the row is there")
@@ -233,5 +269,6 @@ SESSION_CHECKS: tuple[Callable[[OpenSessionStore], None], ...] = (
     check_closed_session_says_so,
     check_scan_is_by_prefix_in_order,
     check_find_shows_the_open_commit,
+    check_registers_are_outside_of_history,
 )
 """What every engine must do in addition to `CHECKS`, through its sessions."""
