@@ -14,6 +14,8 @@
     ├── Unsupported           something that is refused by name rather than done approximately
     ├── MergeConflict         a merge that needs a decision; nothing was merged
     ├── BranchMoved           somebody else committed first; nothing was written
+    ├── RunBusy               a run that somebody else works on
+    ├── Fenced                work for a run that somebody else has taken over; it landed nowhere
     ├── TransactionOpen       something that cannot be part of a transaction, inside one
     ├── Timeout               a wait that reached its end
     ├── StoreClosed           use after close()
@@ -150,6 +152,18 @@ class BranchMoved(HoldfastError):
     """Somebody else moved the branch between reading and writing. Nothing was written."""
 
     code = "branch_moved"
+
+
+class RunBusy(HoldfastError):
+    """Somebody else works on the run; the message says who, since when, and until when that is trusted."""
+
+    code = "run_busy"
+
+
+class Fenced(HoldfastError):
+    """Somebody else has taken over what this worked on, or may have. Nothing of what was to be written landed."""
+
+    code = "fenced"
 
 
 class TransactionOpen(HoldfastError):

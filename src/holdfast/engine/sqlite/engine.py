@@ -119,6 +119,9 @@ class SqliteEngine:
         driver.names.searches.memory = self._memory
         session = SqliteSession(driver, self._queue, self._options, self._clock, self._ids, self._shared_session)
         self._sessions.add(session)
+        if self._closed:  # by another thread, which did not see this one
+            session.close()
+            raise StoreClosed("the store is closed; connect again")
         return session
 
     def _shared_session(self) -> SqliteSession:

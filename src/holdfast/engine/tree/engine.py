@@ -93,6 +93,8 @@ class TreeEngine:
         options = self._clock, self._ids, self.timeout
         session = TreeSession(self._shared, *options, read_only=self.read_only, engine=self)
         self._sessions.add(session)
+        if self._closed:  # by another thread, which did not see this one
+            session.close()
         return session
 
     def close(self) -> None:

@@ -1,0 +1,1 @@
+"""Leases: one owner at a time, in whatever process, and what keeps the writes of a former one out."""

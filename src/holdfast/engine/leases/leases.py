@@ -1,0 +1,233 @@
+"""One owner at a time: leases with an epoch, and what keeps the writes of a former owner out.
+
+An entry of the register `lease` says who owns a thing, and counts its owners: the *epoch*. Who claims it raises the
+epoch; who writes looks, in the transaction that it writes in, whether the epoch is still its own (Burrows, "The Chubby
+lock service", 2006, calls this a sequencer; Kleppmann a fencing token). So the writes of an owner that was taken for
+dead land nowhere, whatever clocks say. Clocks only decide how soon a silent owner is taken for dead:
+
+- Within one place (owners.py) the monotonic clock counts, which is the same for all its processes and never jumps; and
+  a process that is gone owns nothing any more, at once.
+- Of an owner elsewhere only the wall clock is known, and either may be wrong. When the lease has ended by it, the entry
+  is watched for half the lease's length before it is taken: an owner that lives renews it in that time.
+
+A released lease stays as an entry without an owner, so that no epoch is ever given twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from holdfast.core.durations import Duration, seconds_of
+from holdfast.engine.contract import Reader, Session, Writer
+from holdfast.engine.leases.owners import Owner, monotonic
+from holdfast.errors import Fenced, InvalidValue, RunBusy, StoreCorrupt
+
+LEASE_SECONDS = 30.0
+"""How long a silent owner is trusted, unless it is said otherwise."""
+LEASE_SECONDS_MIN = 0.5
+"""A shorter lease would end between two beats on a busy machine."""
+
+_REGISTER = "lease"
+_WATCHED = 0.5
+"""The part of its length for which a lease of an owner elsewhere is watched; beats come after a third."""
+_LOOKS = 8
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """What an entry says.
+
+    Attributes:
+        epoch: counts the owners there have been.
+        owner: who owns it; None when it was released.
+        since_us: when it was claimed, by the owner's clock, in microseconds since 1970.
+        until_us: when it ends unless it is renewed, by the owner's clock.
+        length_seconds: how long it lasts after each renewal.
+        beat: when it was renewed last, by the monotonic clock of the owner's place.
+        beats: how often it was renewed.
+    """
+
+    epoch: int
+    owner: Owner | None = None
+    since_us: int = 0
+    until_us: int = 0
+    length_seconds: float = 0.0
+    beat: float = 0.0
+    beats: int = 0
+
+
+_encode = msgspec.json.encode
+_decoder = msgspec.json.Decoder(Hold)
+
+
+def hold_of(reader: Reader, key: str) -> Hold:
+    """Return what is known of the owner of a thing. Raises StoreCorrupt."""
+    raw = reader.entry(_REGISTER, key)
+    try:
+        return Hold(0) if raw is None else _decoder.decode(raw)
+    except msgspec.DecodeError as error:
+        raise StoreCorrupt(f"the lease of {key!r} is damaged: {error}; restore the store from a copy") from error
+
+
+@dataclass(eq=False)
+class Lease:
+    """A thing that is owned.
+
+    Attributes:
+        key: of what.
+        owner: by whom.
+        epoch: which of its owners this is.
+        length_seconds: how long it lasts after each renewal.
+        until: when it ends unless it is renewed, by the monotonic clock, counted from before the renewal was sent.
+        lost: whether it is known that this does not own it any more.
+        beats: how often it was written.
+    """
+
+    key: str
+    owner: Owner
+    epoch: int
+    length_seconds: float
+    since_us: int
+    until: float
+    lost: bool = False
+    beats: int = 0
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nobody can have taken it over yet."""
+        return not self.lost and monotonic() < self.until
+
+    def check(self, writer: Reader) -> None:
+        """Raise Fenced unless this still owns the thing, as the open transaction sees it."""
+        if hold_of(writer, self.key).epoch != self.epoch or self.lost:
+            self.lost = True
+            raise Fenced(
+                f"{self.key!r} does not belong to {self.owner} any more: it was given back, or somebody took it over;"
+                " what was to be written landed nowhere"
+            )
+
+    def check_sure(self) -> None:
+        """Raise Fenced if somebody may have taken it over: nothing new is to be started then."""
+        if not self.is_sure:
+            raise Fenced(
+                f"{self.key!r} could not be kept by {self.owner}: its lease of {self.length_seconds:g} s ended without"
+                " being renewed, so somebody else may work on it; claim it again"
+            )
+
+    def release(self, session: Session) -> None:
+        """Own the thing no more, so that others may claim it at once. Idempotent; nothing happens if it was lost."""
+
+        def work(writer: Writer) -> None:
+            with suppress(Fenced):
+                self.check(writer)
+                writer.put_entry(_REGISTER, self.key, _encode(Hold(self.epoch)))
+
+        if not self.lost:
+            session.write_together(work)
+            self.lost = True
+
+
+def renew(session: Session, leases: Sequence[Lease]) -> None:
+    """Let leases last for their lengths from now, in one commit; one that somebody took over becomes lost.
+
+    Raises:
+        HoldfastError: what the store raises; they may have been renewed, but nobody is to count on it.
+    """
+    sent, now_us = monotonic(), session.clock.now_us()
+
+    def work(writer: Writer) -> list[Lease]:
+        kept: list[Lease] = []
+        for lease in leases:
+            with suppress(Fenced):
+                lease.check(writer)
+                _put(writer, lease, now_us, sent)
+                kept.append(lease)
+        return kept
+
+    for lease in session.write_together(work):
+        lease.until = sent + lease.length_seconds
+
+
+def _put(writer: Writer, lease: Lease, now_us: int, beat: float) -> None:
+    lease.beats += 1
+    until_us = now_us + round(lease.length_seconds * 1_000_000)
+    hold = Hold(lease.epoch, lease.owner, lease.since_us, until_us, lease.length_seconds, beat, lease.beats)
+    writer.put_entry(_REGISTER, lease.key, _encode(hold))
+
+
+def claim(
+    session: Session,
+    key: str,
+    owner: Owner,
+    length: Duration = LEASE_SECONDS,
+    *,
+    pause: Callable[[float], None] = time.sleep,
+) -> Lease:
+    """Own a thing, durably, if nobody does who lives.
+
+    Args:
+        length: how long the lease lasts unless it is renewed.
+        pause: how to wait, where an owner elsewhere has to be watched.
+
+    Raises:
+        RunBusy: somebody owns it.
+        InvalidValue: the length is none, or shorter than half a second.
+    """
+    seconds = seconds_of(length, "lease")
+    if seconds < LEASE_SECONDS_MIN:
+        raise InvalidValue(f"a lease lasts {LEASE_SECONDS_MIN:g} s at least, not {length!r}")
+    with session.read() as reader:
+        seen = hold_of(reader, key)
+    if _is_silent_elsewhere(seen, session.clock.now_us()):
+        _watch(session, key, seen, pause)
+    sent, now_us = monotonic(), session.clock.now_us()
+
+    def work(writer: Writer) -> Lease:
+        hold = hold_of(writer, key)
+        if not (_is_free(hold) or (hold == seen and _is_silent_elsewhere(hold, now_us))):
+            raise RunBusy(_busy(key, hold))
+        lease = Lease(key, owner, hold.epoch + 1, seconds, now_us, sent + seconds)
+        _put(writer, lease, now_us, sent)
+        return lease
+
+    return session.write_together(work)
+
+
+def _is_free(hold: Hold) -> bool:
+    """Tell whether a thing can be claimed without watching it."""
+    owner = hold.owner
+    if owner is None or owner.is_dead:
+        return True
+    return owner.is_near and monotonic() > hold.beat + hold.length_seconds
+
+
+def _is_silent_elsewhere(hold: Hold, now_us: int) -> bool:
+    """Tell whether the lease of an owner at another place has ended by the wall clock."""
+    return hold.owner is not None and not hold.owner.is_near and now_us > hold.until_us
+
+
+def _watch(session: Session, key: str, seen: Hold, pause: Callable[[float], None]) -> None:
+    """Wait for half the length of a lease. Raises RunBusy if it is renewed meanwhile."""
+    for _ in range(_LOOKS):
+        pause(seen.length_seconds * _WATCHED / _LOOKS)
+        with session.read() as reader:
+            now = hold_of(reader, key)
+        if now != seen:
+            if now.owner is None:
+                return
+            raise RunBusy(_busy(key, now))
+
+
+def _busy(key: str, hold: Hold) -> str:
+    since, until = (
+        f"{datetime.fromtimestamp(us // 1_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC" for us in (hold.since_us, hold.until_us)
+    )
+    return (
+        f"{key!r} is worked on by {hold.owner}, since {since}; it is trusted until {until}, and longer if it goes on"
+        " renewing that: wait for it, or stop it"
+    )
