@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from random import randbytes
 from typing import Any
 
 import msgspec
@@ -477,14 +476,14 @@ def test_k5_what_nobody_needs_makes_room_in_a_full_store(tmp_path: Path, monkeyp
     store = Disk(tmp_path, size_limit=300_000)
     versions, session, engine = opened(store)
     versions.commit("main", [step(number, "n" * 500) for number in range(20)])
-    number = 0
+    randomness, edits = random.Random(3), list[Put]()
     with engine.session().read(), pytest.raises(holdfast.StoreFull):
-        while number < 1_000:
-            number += 1
-            versions.commit("main", [step(number % 20, randbytes(400).hex())])
+        while len(edits) < 1_000:
+            edits.append(step(len(edits) % 20, randomness.randbytes(400).hex()))
+            versions.commit("main", edits[-1:])
     assert waiting(session) > 20
-    versions.commit("main", [step(1, "m" * 500)])
-    assert notes(versions)[1] == "m" * 500
+    versions.commit("main", edits[-1:])
+    assert notes(versions)[edits[-1].values["step"]] == edits[-1].values["note"]
     assert waiting(session) <= 1
     versions.verify()
     store.close()
