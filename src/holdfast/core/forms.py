@@ -70,6 +70,17 @@ def unpacked(form: str, data: bytes | None) -> bytes:
         raise StoreCorrupt(f"a stored value cannot be decompressed: {error}; run verify") from error
 
 
+def packed_whole(contents: bytes) -> bytes:
+    """Return contents that tell themselves whether they are compressed."""
+    data, is_packed = packed(contents)
+    return (b"\x01" if is_packed else b"\x00") + (data or b"")
+
+
+def unpacked_whole(stored: bytes) -> bytes:
+    """Return the contents. Raises StoreCorrupt."""
+    return unpacked(_IS_PACKED if stored[:1] == b"\x01" else "", stored[1:])
+
+
 def text_in(form: str, value: str | None, data: bytes | None) -> str | None:
     """Return the JSON text of a stored value; None if it is made of parts, or its text is in chunks."""
     if value is not None or kind_of(form) != VALUE:

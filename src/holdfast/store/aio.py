@@ -27,6 +27,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 from holdfast.errors import StoreClosed, TransactionOpen, Unsupported
 from holdfast.store import store as plain
+from holdfast.store.aio_cache import Cache
 from holdfast.store.aio_state import State
 from holdfast.store.stateful import forget_state
 from holdfast.store.workers import Transaction, Workers, end_of, submit
@@ -196,6 +197,17 @@ class Store:
     def state(self) -> State:
         """The agent's variables on this branch, to be awaited; of a transaction's block those that go with it."""
         return State(self._ask_state)
+
+    @property
+    def cache(self) -> Cache:
+        """Answers of tools that are kept for all who use the store; `call` awaits coroutine functions."""
+        return Cache(self._plain.cache, self._beside)
+
+    async def _beside(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """Do a call that may block on a worker thread, to its end."""
+        if self._closed:
+            raise StoreClosed("the store is closed; connect again")
+        return await end_of(submit(self._workers.writers, call))
 
     async def _ask_state(self, question: Callable[[Any], Any]) -> Any:  # noqa: ANN401
         transaction = self._transactions.get(asyncio.current_task())

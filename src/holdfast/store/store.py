@@ -12,6 +12,7 @@ from holdfast.core.refs import MAIN
 from holdfast.engine.urls import open_engine
 from holdfast.errors import ReadOnly
 from holdfast.store.branching import Branching
+from holdfast.store.caching import Caching
 from holdfast.store.questions import Questions
 from holdfast.store.removal import Removal
 from holdfast.store.stateful import Stateful
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from holdfast.engine.kv import KVStore
 
 
-class Store(Stateful, Statements, Branching, Removal, Questions):
+class Store(Stateful, Caching, Statements, Branching, Removal, Questions):
     """A connection to one branch of a store, or to one commit of it, which can only be read.
 
     Made by `connect`, `branch` and `checkout`. Each call is atomic, and what it wrote is durable when it returns.

@@ -84,6 +84,11 @@ class Engine(Protocol):
         """Seconds that a caller waits for others."""
         ...
 
+    @property
+    def beside(self) -> dict[type[Any], Any]:
+        """What the rooms above keep for all who use this engine, by its type. It goes with the engine."""
+        ...
+
     def session(self) -> Session:
         """Open another connection."""
         ...

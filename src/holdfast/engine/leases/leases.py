@@ -104,7 +104,8 @@ class Lease:
 
     def check(self, writer: Reader) -> None:
         """Raise Fenced unless this still owns the thing, as the open transaction sees it."""
-        if hold_of(writer, self.key).epoch != self.epoch or self.lost:
+        hold = hold_of(writer, self.key)
+        if (hold.epoch, hold.owner) != (self.epoch, self.owner) or self.lost:
             self.lost = True
             raise Fenced(
                 f"{self.key!r} does not belong to {self.owner} any more: it was given back, or somebody took it over;"
@@ -130,6 +131,15 @@ class Lease:
         if not self.lost:
             session.write_together(work)
             self.lost = True
+
+    def forget(self, writer: Writer) -> None:
+        """Own the thing no more, and leave nothing of it: its epochs may be given again. Nothing if it was lost.
+
+        For things of which an old epoch harms nobody, since owners have names of their own, too.
+        """
+        with suppress(Fenced):
+            self.check(writer)
+            writer.remove_entry(_REGISTER, self.key)
 
 
 def renew(session: Session, leases: Sequence[Lease]) -> None:

@@ -43,6 +43,7 @@ class SqliteEngine:
         self._opening = threading.Lock()  # guards the two that follow
         self._shared: SqliteSession | None = None
         self._closed = False
+        self.beside: dict[type[Any], Any] = {}
         self._sessions: weakref.WeakSet[SqliteSession] = weakref.WeakSet()
         self._at_end: list[weakref.finalize[..., Any]] = []
 

@@ -28,6 +28,7 @@ class TreeEngine:
         self._clock = clock
         self._ids = ids
         self._closed = False
+        self.beside: dict[type[Any], Any] = {}
         self._sessions: weakref.WeakSet[TreeSession] = weakref.WeakSet()
         self._part: weakref.finalize[..., Any] | None = None
 

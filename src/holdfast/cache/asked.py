@@ -1,0 +1,129 @@
+"""What was asked of a tool: the name under which its answer is kept.
+
+The arguments are written in the stored form of values (core/codec), which tells 1 from "1" and from 1.0, and a list
+from a tuple, and has one form for equal values whatever the order of their keys. With the tool, its version and the
+scope they are hashed in whole; they are kept beside the answer, too, and compared.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any, cast
+
+import msgspec
+
+from holdfast.core.codec import Codec
+from holdfast.core.codec.encoded import Encoded
+from holdfast.errors import InvalidValue
+
+_DIGEST_BYTES = 32
+_CODEC = Codec()  # a pickle has more than one form for equal values, so none is taken
+_NAMELESS = "<"
+"""What is in the names of lambdas and of functions within functions, of which there may be many of one name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question.
+
+    Attributes:
+        tool: the name of the tool.
+        version: of the tool.
+        scope: for whom the answer is, as text; "" for everybody.
+        arguments: what the tool is called with, by the names of its parameters.
+        digest: 64 hexadecimal digits.
+    """
+
+    tool: str
+    version: str
+    scope: str
+    arguments: Encoded
+    digest: str
+
+
+def asked_of(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    name: str | None,
+    version: str | None,
+    scope: object,
+) -> Asked:
+    """Return what calling a function with these arguments asks.
+
+    Args:
+        name: of the tool; its module and name if it is not given.
+        version: of the tool; a hash of its code if it is not given.
+        scope: whatever the answer depends on beside the arguments: a tenant, a user, a model.
+
+    Raises:
+        InvalidValue: the function has no name of its own, or does not take these arguments.
+        NotStorable: an argument has no stored form, so it cannot be told from another.
+    """
+    while isinstance(function, functools.partial):
+        args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
+        function = function.func
+    tool = name or tool_of(function)
+    arguments = _CODEC.encode(_bound(function, args, kwargs, tool), f"{tool}()")
+    whom = scope_text(scope)
+    told = version if version is not None else _code_of(function)
+    parts = ["cache/1", tool, told, whom, arguments.text, *map(bytes, arguments.buffers)]
+    digest = hashlib.blake2b(msgspec.msgpack.encode(parts), digest_size=_DIGEST_BYTES).hexdigest()
+    return Asked(tool, told, whom, arguments, digest)
+
+
+def scope_text(scope: object) -> str:
+    """Return a scope as text, "" for everybody. Raises NotStorable."""
+    if scope is None:
+        return ""
+    encoded = _CODEC.encode(scope, "scope")
+    return encoded.text + "".join(bytes(part).hex() for part in encoded.buffers)
+
+
+def tool_of(function: Callable[..., Any]) -> str:
+    """Return the name of a tool, which no other function has. Raises InvalidValue if it has none."""
+    name = getattr(function, "__qualname__", None)
+    owner = getattr(function, "__self__", None)
+    if not isinstance(name, str) or _NAMELESS in name or (owner is not None and not inspect.ismodule(owner)):
+        raise InvalidValue(
+            f"{function!r} has no name of its own: what it is bound to, or closes over, is no argument of it; give one"
+            " with options(name=…), and a scope if its answers depend on more than its arguments"
+        )
+    return f"{function.__module__}.{name}"
+
+
+def _bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], tool: str) -> Any:  # noqa: ANN401
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some that are written in C do not tell
+        return {"args": args, "kwargs": dict(kwargs)}
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise InvalidValue(f"{tool}() cannot be called so: {error}") from error
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def _code_of(function: Callable[..., Any]) -> str:
+    """Return a hash of a function's code, so that another function does not answer with what this one said."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if not isinstance(code, CodeType):
+        return ""
+    return hashlib.blake2b(repr(_told(code)).encode(), digest_size=8).hexdigest()
+
+
+def _told(code: CodeType) -> tuple[object, ...]:
+    """Return what a function does, without where it stands."""
+    constants = tuple(_told(part) if isinstance(part, CodeType) else _constant(part) for part in code.co_consts)
+    return code.co_code, constants, code.co_names, code.co_varnames[: code.co_argcount]
+
+
+def _constant(part: object) -> object:
+    """Return a constant in a form that is the same in every process."""
+    return sorted(map(repr, cast("frozenset[object]", part))) if isinstance(part, frozenset) else part

@@ -1,0 +1,150 @@
+"""Work that calls a user's code, written once: done in the caller's thread, or awaited on the caller's event loop.
+
+A flow is a generator that yields what it needs and is sent what came of it: work of ours that may block, a call of the
+user's function, a wait. `run` does each at once; `awaited` does what blocks away from the loop, and awaits the rest. So
+a user's coroutine runs on the user's own loop, and a plain function does not stop it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from holdfast.errors import InvalidValue
+
+R = TypeVar("R")
+Aside = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Does a call that may block away from the loop. If the wait for it is cancelled, it has ended even so."""
+
+
+class Need(Protocol):
+    """What a flow asks for."""
+
+    def now(self) -> Any:  # noqa: ANN401 - what the flow is sent
+        """Do it in this thread."""
+        ...
+
+    async def later(self, aside: Aside) -> Any:  # noqa: ANN401 - as above
+        """Do it without stopping the loop."""
+        ...
+
+
+Flow = Generator[Need, Any, R]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Work of ours that may block."""
+
+    do: Callable[[], Any]
+
+    def now(self) -> Any:  # noqa: ANN401
+        """Do it."""
+        return self.do()
+
+    async def later(self, aside: Aside) -> Any:  # noqa: ANN401
+        """Let it be done aside."""
+        return await aside(self.do)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of the user's function."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def now(self) -> Any:  # noqa: ANN401
+        """Call it. Raises InvalidValue for a coroutine function, before it is called if that can be seen."""
+        if is_coroutine_function(self.function):
+            raise InvalidValue(f"{self._name} is a coroutine function; use holdfast.aio, or a plain one")
+        found = self.function(*self.args, **self.kwargs)
+        if inspect.iscoroutine(found):
+            found.close()
+            raise InvalidValue(f"{self._name} returned a coroutine, which nobody awaits here; use holdfast.aio")
+        return found
+
+    async def later(self, aside: Aside) -> Any:  # noqa: ANN401, ARG002 - a user's function has a thread of its own
+        """Await a coroutine function here; call any other in a thread."""
+        if is_coroutine_function(self.function):
+            return await self.function(*self.args, **self.kwargs)
+        found = await asyncio.to_thread(self.function, *self.args, **self.kwargs)
+        return await found if inspect.isawaitable(found) else found
+
+    @property
+    def _name(self) -> str:
+        return getattr(self.function, "__qualname__", repr(self.function))
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait until something is done elsewhere; it is not cancelled with the wait."""
+
+    until: Future[Any]
+
+    def now(self) -> None:
+        """Wait."""
+        wait_for([self.until])
+
+    async def later(self, aside: Aside) -> None:  # noqa: ARG002 - nothing blocks
+        """Await it."""
+        await asyncio.wait([asyncio.shield(asyncio.wrap_future(self.until))])
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Some time."""
+
+    seconds: float
+
+    def now(self) -> None:
+        """Sleep."""
+        time.sleep(self.seconds)
+
+    async def later(self, aside: Aside) -> None:  # noqa: ARG002 - nothing blocks
+        """Let others work meanwhile."""
+        await asyncio.sleep(self.seconds)
+
+
+def run(flow: Flow[R]) -> R:
+    """Do a flow in this thread; return what it returns."""
+    step: Callable[[Any], Need] = flow.send
+    given: Any = None
+    while True:
+        try:
+            need = step(given)
+        except StopIteration as end:
+            value: R = end.value
+            return value
+        try:
+            step, given = flow.send, need.now()
+        except BaseException as error:  # noqa: BLE001 - the flow decides
+            step, given = flow.throw, error
+
+
+async def awaited(flow: Flow[R], aside: Aside) -> R:
+    """Do a flow on the running loop; return what it returns."""
+    step: Callable[[Any], Need] = flow.send
+    given: Any = None
+    while True:
+        try:
+            need = step(given)
+        except StopIteration as end:
+            value: R = end.value
+            return value
+        try:
+            step, given = flow.send, await need.later(aside)
+        except BaseException as error:  # noqa: BLE001 - the flow decides, also of a cancellation
+            step, given = flow.throw, error
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Tell whether calling something gives a coroutine, as far as that can be seen."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
