@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from bench import budget, collect, decisions, search, state, tree, writers
+from bench import budget, cache, collect, decisions, search, state, tree, writers
 
 DETAILS = {
     "writers": writers.main,
     "search": search.main,
     "state": state.main,
+    "cache": cache.main,
     "collect": collect.main,
     "decisions": decisions.main,
     "tree": tree.main,

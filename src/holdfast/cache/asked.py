@@ -10,7 +10,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, cast
@@ -23,6 +25,8 @@ from holdfast.errors import InvalidValue
 
 _DIGEST_BYTES = 32
 _CODEC = Codec()  # a pickle has more than one form for equal values, so none is taken
+_KNOWN: weakref.WeakKeyDictionary[Any, tuple[object, inspect.Signature | None, str]] = weakref.WeakKeyDictionary()
+"""Of functions their code, their signature and the hash of the code."""
 _NAMELESS = "<"
 """What is in the names of lambdas and of functions within functions, of which there may be many of one name."""
 
@@ -69,9 +73,10 @@ def asked_of(
         args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
         function = function.func
     tool = name or tool_of(function)
-    arguments = _CODEC.encode(_bound(function, args, kwargs, tool), f"{tool}()")
+    signature, code = _known_of(function)
+    arguments = _CODEC.encode(_bound(signature, args, kwargs, tool), f"{tool}()")
     whom = scope_text(scope)
-    told = version if version is not None else _code_of(function)
+    told = version if version is not None else code
     parts = ["cache/1", tool, told, whom, arguments.text, *map(bytes, arguments.buffers)]
     digest = hashlib.blake2b(msgspec.msgpack.encode(parts), digest_size=_DIGEST_BYTES).hexdigest()
     return Asked(tool, told, whom, arguments, digest)
@@ -97,10 +102,29 @@ def tool_of(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{name}"
 
 
-def _bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], tool: str) -> Any:  # noqa: ANN401
+def _known_of(function: Callable[..., Any]) -> tuple[inspect.Signature | None, str]:
+    """Return the signature of a function, None where it does not tell, and the hash of its code."""
+    code = getattr(function, "__code__", None)
+    with suppress(TypeError):  # nothing is remembered of what cannot be referred to weakly
+        known = _KNOWN.get(function)
+        if known is not None and known[0] is code:
+            return known[1:]
+        found = _KNOWN[function] = code, _signature_of(function), _code_of(function)
+        return found[1:]
+    return _signature_of(function), _code_of(function)
+
+
+def _signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
     try:
-        signature = inspect.signature(function)
+        return inspect.signature(function)
     except (TypeError, ValueError):  # some that are written in C do not tell
+        return None
+
+
+def _bound(
+    signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], tool: str
+) -> dict[str, Any]:
+    if signature is None:
         return {"args": args, "kwargs": dict(kwargs)}
     try:
         bound = signature.bind(*args, **kwargs)
