@@ -317,6 +317,33 @@ def test_different_questions_do_not_wait_for_each_other(db: holdfast.Store) -> N
     assert at_once(4, lambda at: cache.call(slow, at)) == [0, 1, 2, 3]
 
 
+def test_a_tool_that_asks_what_it_is_asked_is_told(db: holdfast.Store) -> None:
+    """It would wait for its own end. Asking something else is fine, and so is asking again when it has ended."""
+    cache = db.cache.options(ttl="1h", name="nested")
+
+    def tool(depth: int, *, same: bool = False) -> int:
+        CALLS["tool"] += 1
+        return depth and 1 + cache.call(tool, depth if same else depth - 1, same=same)
+
+    assert cache.call(tool, 3) == 3
+    assert CALLS["tool"] == 4
+    for _ in range(2):
+        with pytest.raises(holdfast.InvalidValue, match="wait for itself"):
+            cache.call(tool, 3, same=True)
+
+
+def test_t2_what_a_tool_does_to_its_arguments_changes_no_question(db: holdfast.Store) -> None:
+    def tool(array: Any, rows: list[int]) -> int:
+        CALLS["tool"] += 1
+        array[:] = 0
+        rows.clear()
+        return CALLS["tool"]
+
+    cache = db.cache.options(ttl="1h", name="tool")
+    assert [cache.call(tool, numpy.arange(4.0), [1]) for _ in range(2)] == [1, 1]
+    assert cache.call(tool, numpy.zeros(4), []) == 2
+
+
 def test_an_answer_that_cannot_be_kept_is_returned_even_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     CALLS.clear()
     with holdfast.connect(tmp_path / "s.db") as db:

@@ -79,7 +79,8 @@ def asked_of(
     told = version if version is not None else code
     parts = ["cache/1", tool, told, whom, arguments.text, *map(bytes, arguments.buffers)]
     digest = hashlib.blake2b(msgspec.msgpack.encode(parts), digest_size=_DIGEST_BYTES).hexdigest()
-    return Asked(tool, told, whom, arguments, digest)
+    kept = Encoded(arguments.text, arguments.order, tuple(map(bytes, arguments.buffers)))  # the tool may change them
+    return Asked(tool, told, whom, kept, digest)
 
 
 def scope_text(scope: object) -> str:

@@ -9,6 +9,8 @@ import time
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from holdfast.cache import entries
@@ -21,11 +23,13 @@ from holdfast.core.flows import Call, Flow, Pause, Wait, Work
 from holdfast.engine.contract import Session, Writer
 from holdfast.engine.leases.leases import Lease, claim
 from holdfast.engine.leases.owners import myself
-from holdfast.errors import Fenced, RunBusy, StoreError, Timeout
+from holdfast.errors import HoldfastError, InvalidValue, RunBusy
 
 LEASE_SECONDS = 15.0
 """How long another process waits for one that calls a tool and has gone silent on another machine."""
 _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.005, 0.25
+_CALLING: ContextVar[frozenset[str]] = ContextVar("holdfast_calling", default=frozenset())
+"""The questions that are being answered by those who call this."""
 
 
 class Calls:
@@ -42,22 +46,22 @@ class Calls:
 
     def flow(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Flow[Any]:
         """Return `call` as a flow."""
-        asked = self._asked(function, args, kwargs)
+        asked: Asked = yield Work(lambda: self._asked(function, args, kwargs))
         while True:
-            answer = yield Work(lambda: self._found(asked))
-            if answer is not None:
-                self._shared.note(asked.tool, Use(1, 0, 0, answer.seconds, answer.cost))
-                return self._given(answer, asked)
-            flying, is_mine = self._shared.join(asked.digest)
-            if is_mine:
-                return (yield from self._fly(asked, Call(function, args, kwargs)))
-            yield Wait(flying)
-            outcome = flying.result()
-            if isinstance(outcome, Answer):
-                self._shared.note(asked.tool, Use(1, 0, 0, outcome.seconds, outcome.cost))
-                return self._given(outcome, asked)
-            if outcome is not None:
+            outcome: Outcome = yield Work(lambda: self._found(asked))
+            if outcome is None:
+                flying, is_mine = self._shared.join(asked.digest)
+                if is_mine:
+                    return (yield from self._fly(asked, Call(function, args, kwargs)))
+                if asked.digest in _CALLING.get():
+                    raise InvalidValue(f"{asked.tool}() asks what it is being called with: it would wait for itself")
+                yield Wait(flying)
+                outcome = flying.result()
+            if isinstance(outcome, Exception):
                 raise outcome
+            if outcome is not None:
+                self._shared.note(asked.tool, Use(1, 0, 0, outcome.seconds, outcome.cost))
+                return (yield Work(partial(self._given, outcome, asked)))
 
     def _fly(self, asked: Asked, call: Call) -> Flow[Any]:
         """Call the tool, unless another process does or did, for all who wait for it here."""
@@ -68,7 +72,7 @@ class Calls:
             if found is None:
                 found = yield from self._made(asked, call, held)
             outcome = found
-            return self._given(found, asked)
+            return (yield Work(lambda: self._given(found, asked)))
         except Exception as error:
             outcome = outcome or error
             raise
@@ -102,6 +106,7 @@ class Calls:
         """Call the tool, and keep what it answers."""
         began = time.monotonic()
         failed = False
+        calling = _CALLING.set(_CALLING.get() | {asked.digest})
         try:
             value = yield call
         except Exception as error:
@@ -111,8 +116,10 @@ class Calls:
             value, failed = error, True
         else:
             self._shared.note(asked.tool, Use(misses=1))
+        finally:
+            _CALLING.reset(calling)
         seconds = time.monotonic() - began
-        answer = self._answer(asked, value, seconds, failed=failed)
+        answer: Answer = yield Work(lambda: self._answer(asked, value, seconds, failed=failed))
         if held:
             yield Work(lambda: self._keep(asked, answer, held))
         return answer
@@ -154,7 +161,7 @@ class Calls:
         try:
             with self._session() as session:
                 session.write_together(work)
-        except (Fenced, StoreError, Timeout) as error:
+        except HoldfastError as error:
             warnings.warn(f"what {asked.tool}() answered is not kept: {error}", RuntimeWarning, stacklevel=2)
         else:
             self._shared.heart.drop(held.pop())
@@ -162,7 +169,7 @@ class Calls:
     def _let_go(self, held: list[Lease]) -> None:
         lease = held.pop()
         self._shared.heart.drop(lease)
-        with suppress(StoreError, Timeout), self._session() as session:
+        with suppress(HoldfastError), self._session() as session:
             session.write_together(lease.forget)
 
     def _asked(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Asked:
