@@ -14,6 +14,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -357,6 +358,159 @@ def test_an_answer_that_cannot_be_kept_is_returned_even_so(tmp_path: Path, monke
         monkeypatch.undo()
         assert db.cache.call(ask, "x")
         assert CALLS["ask"] == 2
+
+
+def test_two_tools_that_ask_each_other_at_once_are_told(db: holdfast.Store) -> None:
+    """Each would wait for the other; which of them is told is chance, and the other then gets its answer."""
+    both = threading.Barrier(2)
+    cache = db.cache.options(ttl="1h", version="1")
+
+    def tool(me: str, other: str) -> str:
+        both.wait(20)
+        return cache.options(name=other).call(tool, other, me) and me
+
+    found = at_once(2, lambda at: cache.options(name="ab"[at]).call(tool, "ab"[at], "ba"[at]))
+    assert any(isinstance(one, holdfast.InvalidValue) for one in found)
+    assert all("wait for itself" in str(one) for one in found if isinstance(one, Exception))
+
+
+def same(number: int) -> int:
+    """Return what it is given."""
+    return number
+
+
+def _called(cache: Any, number: int, _: int) -> object:
+    return cache.call(same, number)
+
+
+def test_an_interrupt_anywhere_leaves_nobody_waiting(db: holdfast.Store) -> None:
+    """At the beginning of whatever function it strikes, as Python lets it, the next who asks is answered."""
+    cache = db.cache.options(ttl="1h", name="tool", version="1")
+    here, struck = threading.get_ident(), 0
+
+    for stop_at in range(1, 120):
+        functions = 0
+
+        def strike(frame: Any, event: str, arg: Any, stop_at: int = stop_at) -> Any:
+            nonlocal functions
+            watched = any(
+                room in frame.f_code.co_filename for room in ("holdfast/cache", "holdfast/core/flows", "leases")
+            )
+            if event == "call" and watched and threading.get_ident() == here:
+                functions += 1
+                if functions == stop_at:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+
+        try:
+            sys.settrace(strike)
+            cache.call(same, stop_at)
+        except KeyboardInterrupt:
+            struck += 1
+        finally:
+            sys.settrace(None)
+        assert at_once(1, partial(_called, cache, stop_at)) == [stop_at]
+    assert struck > 20
+    db.verify()
+
+
+class Awkward(Exception):
+    """Cannot be made again from what it is pickled as."""
+
+    def __init__(self, *, code: int) -> None:
+        super().__init__(f"code {code}")
+
+
+def awkward(q: str) -> None:
+    """Raise."""
+    CALLS["awkward"] += 1
+    raise Awkward(code=7)
+
+
+class Gone:
+    """A class that is not there later."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def of_a_class(q: str) -> Any:
+    """Return an object."""
+    CALLS["class"] += 1
+    return Gone(CALLS["class"])
+
+
+def test_what_cannot_be_read_back_is_as_if_it_were_not_there(
+    db: holdfast.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = db.cache.options(errors="1h")
+    for _ in range(2):
+        with pytest.raises(Awkward, match="code 7"):
+            patient.call(awkward, "x")
+    assert CALLS["awkward"] == 2
+    cache = db.cache.options(ttl="1h")
+    assert [cache.call(of_a_class, "x").number for _ in range(2)] == [1, 1]
+    with monkeypatch.context() as patch:
+        patch.delattr(sys.modules[__name__], "Gone")
+        assert cache.find(of_a_class, "x") is None
+    assert cache.find(of_a_class, "x")
+
+
+def test_a_damaged_answer_is_given_anew(db: holdfast.Store) -> None:
+    cache = db.cache.options(ttl="1h")
+    for number in range(3):
+        cache.call(ask, number)
+    with db._engine.session().write() as writer:
+        for digest, _ in list(writer.entries("cache")):
+            writer.put_entry("cache", digest, b"\x00damaged")
+    assert cache.call(ask, 1) == cache.call(ask, 1)
+    assert CALLS["ask"] == 4
+    assert cache.invalidate() == 3
+    assert cache.stats()[0].answers == 0
+
+
+def test_where_no_question_can_be_claimed_the_tool_is_called_even_so(
+    db: holdfast.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise holdfast.StoreFull("no room")
+
+    monkeypatch.setattr("holdfast.cache.calls.try_claim", full)
+    monkeypatch.setattr("holdfast.cache.entries.put", full)
+    with pytest.warns(RuntimeWarning, match="is not kept: no room"):
+        assert db.cache.call(ask, "x")
+    assert CALLS["ask"] == 1
+
+
+@pytest.mark.parametrize(
+    "cost", [lambda _: 1 / 0, lambda _: float("nan"), lambda _: "much"], ids=["1/0", "nan", "a text"]
+)
+def test_a_cost_that_cannot_be_told_costs_nobody_the_answer(db: holdfast.Store, cost: Callable[[Any], Any]) -> None:
+    with pytest.warns(RuntimeWarning, match="cost= gave"):
+        assert db.cache.options(cost=cost).call(ask, "x")
+    assert db.cache.stats()[0].cost_saved == 0
+
+
+def test_inside_a_transaction_nobody_waits_for_another_call(tmp_path: Path) -> None:
+    """Who calls may wait for the transaction."""
+    CALLS.clear()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(q: str) -> str:
+        begun.set()
+        assert go_on.wait(20)
+        return q
+
+    with holdfast.connect(tmp_path / "s.db") as db:
+        cache = db.cache.options(ttl="1h", name="slow", version="1")
+        other = threading.Thread(target=lambda: cache.call(slow, "x"))
+        other.start()
+        assert begun.wait(20)
+        with db.transaction(), pytest.raises(holdfast.TransactionOpen):
+            cache.call(slow, "x")
+        go_on.set()
+        other.join()
+        assert cache.call(slow, "x") == "x"
 
 
 PROCESS = """

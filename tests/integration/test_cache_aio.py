@@ -141,6 +141,68 @@ def test_inside_a_transaction_no_tool_is_called(tmp_path: Path, calls: Counter[s
     in_loop(main())
 
 
+def test_a_store_that_is_closed_meanwhile_loses_no_answer(tmp_path: Path, calls: Counter[str]) -> None:
+    async def main() -> None:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def tool(q: str) -> str:
+            begun.set()
+            await go_on.wait()
+            return q
+
+        async with aio.connect(tmp_path / "s.db") as db:
+            other = await db.branch("other")
+            asked = asyncio.ensure_future(other.cache.options(name="tool", version="1").call(tool, "x"))
+            await begun.wait()
+            await other.close()
+            go_on.set()
+            assert await asked == "x"
+            hit = await db.cache.options(name="tool", version="1").find(tool, "x")
+            assert hit is not None
+
+    in_loop(main())
+
+
+def test_a_hit_inside_a_transaction_waits_for_no_writer(tmp_path: Path, calls: Counter[str]) -> None:
+    async def tool(q: str) -> str:
+        return q
+
+    async def main() -> None:
+        async with aio.connect(tmp_path / "s.db", timeout=5) as db:
+            cache = db.cache.options(name="tool", version="1")
+            await cache.call(tool, "x")
+            await db.execute("CREATE TABLE t (x INT)")
+            async with db.transaction() as tx:
+                await tx.execute("INSERT INTO t VALUES (0)")
+                inserts = [asyncio.ensure_future(insert(db, number)) for number in range(20)]
+                await asyncio.sleep(0.05)
+                assert await cache.call(tool, "x") == "x"
+                with pytest.raises(holdfast.TransactionOpen):
+                    await cache.call(tool, "y")
+            await asyncio.gather(*inserts)
+
+    async def insert(db: Any, number: int) -> None:
+        await db.execute("INSERT INTO t VALUES (%s)", [number])
+
+    in_loop(main())
+
+
+def test_a_plain_tool_that_stops_iterating_is_told(tmp_path: Path, calls: Counter[str]) -> None:
+    """No StopIteration comes out of a coroutine; it must not be lost on the way either."""
+
+    def tool(q: str) -> Any:
+        return next(iter(()))
+
+    async def main() -> None:
+        async with aio.connect(tmp_path / "s.db") as db:
+            with pytest.raises(RuntimeError, match="StopIteration"):
+                await asyncio.wait_for(db.cache.options(name="tool").call(tool, "x"), 20)
+
+    in_loop(main())
+    with holdfast.connect(tmp_path / "s.db") as db, pytest.raises(RuntimeError, match="StopIteration"):
+        db.cache.options(name="tool").call(tool, "x")
+
+
 # Flows
 
 
@@ -163,7 +225,8 @@ def fails() -> None:
     raise KeyError("mine")
 
 
-async def directly(call: Any) -> Any:
+async def directly(call: Any, *, reads: bool) -> Any:
+    assert not reads
     return call()
 
 

@@ -5,6 +5,9 @@ from a tuple, and has one form for equal values whatever the order of their keys
 scope they are hashed in whole; they are kept beside the answer, too, and compared.
 """
 
+# pyright: basic
+# (functions are whatever a user has)
+
 from __future__ import annotations
 
 import functools
@@ -88,19 +91,29 @@ def scope_text(scope: object) -> str:
     if scope is None:
         return ""
     encoded = _CODEC.encode(scope, "scope")
-    return encoded.text + "".join(bytes(part).hex() for part in encoded.buffers)
+    return "/".join([encoded.text, *(bytes(part).hex() for part in encoded.buffers)])
 
 
 def tool_of(function: Callable[..., Any]) -> str:
     """Return the name of a tool, which no other function has. Raises InvalidValue if it has none."""
-    name = getattr(function, "__qualname__", None)
+    name, module = getattr(function, "__qualname__", None), getattr(function, "__module__", None)
     owner = getattr(function, "__self__", None)
-    if not isinstance(name, str) or _NAMELESS in name or (owner is not None and not inspect.ismodule(owner)):
+    is_bound = (owner is not None and not inspect.ismodule(owner)) or _closes_over(function)
+    if not isinstance(name, str) or not isinstance(module, str) or _NAMELESS in name or is_bound:
         raise InvalidValue(
             f"{function!r} has no name of its own: what it is bound to, or closes over, is no argument of it; give one"
             " with options(name=…), and a scope if its answers depend on more than its arguments"
         )
-    return f"{function.__module__}.{name}"
+    return f"{module}.{name}"
+
+
+def _closes_over(function: Callable[..., Any]) -> bool:
+    """Tell whether a function has values of its own beside the function that it wraps."""
+    wrapped = getattr(function, "__wrapped__", None)
+    try:
+        return any(cell.cell_contents is not wrapped for cell in getattr(function, "__closure__", None) or ())
+    except ValueError:  # a cell that has nothing in it yet
+        return True
 
 
 def _known_of(function: Callable[..., Any]) -> tuple[inspect.Signature | None, str]:
@@ -117,7 +130,7 @@ def _known_of(function: Callable[..., Any]) -> tuple[inspect.Signature | None, s
 
 def _signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
     try:
-        return inspect.signature(function)
+        return inspect.signature(function, follow_wrapped=False)
     except (TypeError, ValueError):  # some that are written in C do not tell
         return None
 
@@ -136,11 +149,21 @@ def _bound(
 
 
 def _code_of(function: Callable[..., Any]) -> str:
-    """Return a hash of a function's code, so that another function does not answer with what this one said."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if not isinstance(code, CodeType):
+    """Return a hash of a function's code, and of those that it wraps: another function is another tool.
+
+    Of a class that is the code that makes one, of another object the code that calls it.
+    """
+    told: list[object] = []
+    here: Any = function
+    while here is not None:
+        maker: Any = vars(here).get("__init__") if isinstance(here, type) else here
+        called: Any = vars(type(maker)).get("__call__")
+        code: object = getattr(maker, "__code__", None) or getattr(called, "__code__", None)
+        told.append(_told(code) if isinstance(code, CodeType) else None)
+        here = getattr(here, "__wrapped__", None)
+    if not any(told):
         return ""
-    return hashlib.blake2b(repr(_told(code)).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
 
 
 def _told(code: CodeType) -> tuple[object, ...]:

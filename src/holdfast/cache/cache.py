@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from holdfast.cache import entries
 from holdfast.cache.asked import scope_text, tool_of
-from holdfast.cache.calls import Calls
+from holdfast.cache.calls import UNREADABLE, Calls, Raised
 from holdfast.cache.entries import NEVER_US, Use
 from holdfast.cache.options import GIVEN
 from holdfast.cache.results import Hit, ToolUse
@@ -94,10 +94,12 @@ class Cache(Calls):
         answer = self._found(asked := self._asked(function, args, kwargs))
         if answer is None:
             return None
-        value = self._codec.decode(answer.value, f"what {asked.tool}() said")
+        given = self._given(answer, asked)
         ends = None if answer.ends_us == NEVER_US else moment(answer.ends_us)
         made = moment(answer.made_us)
-        return Hit(None, value, made, ends) if answer.failed else Hit(value, None, made, ends)
+        if given is UNREADABLE:
+            return None
+        return Hit(None, given.error, made, ends) if isinstance(given, Raised) else Hit(given, None, made, ends)
 
     def invalidate(self, tool: str | Callable[..., Any] | None = None, *, scope: Any = None) -> int:  # noqa: ANN401
         """Remove what is kept of a tool, of a scope, of both, or everything; return how many answers that were.

@@ -62,9 +62,13 @@ class Answer(msgspec.Struct, array_like=True, frozen=True):
         """The value, in its stored form."""
         return Encoded(self.text, self.order, self.buffers)
 
-    def holds(self, now_us: int) -> bool:
-        """Tell whether it is neither too old, nor from a time that a clock has jumped back from."""
-        return self.made_us - _SKEW_US <= now_us < self.ends_us
+    def holds(self, now_us: int, latest_us: int) -> bool:
+        """Tell whether it is neither too old, nor from a time that a clock has jumped back from.
+
+        Args:
+            latest_us: the latest time that was seen: what has ended by it has ended.
+        """
+        return self.made_us - _SKEW_US <= now_us and latest_us < self.ends_us
 
 
 class Use(msgspec.Struct, array_like=True):
@@ -99,11 +103,11 @@ _T = TypeVar("_T")
 _encode = msgspec.msgpack.encode
 
 
-def find(reader: Reader, digest: str, now_us: int) -> Answer | None:
+def find(reader: Reader, digest: str, now_us: int, latest_us: int) -> Answer | None:
     """Return an answer that holds, or None. Raises StoreCorrupt."""
     raw = reader.entry(_ANSWERS, digest)
     answer = None if raw is None else _answer(raw)
-    return answer if answer is not None and answer.holds(now_us) else None
+    return answer if answer is not None and answer.holds(now_us, latest_us) else None
 
 
 def _answer(raw: bytes) -> Answer:
@@ -141,10 +145,16 @@ def remove(writer: Writer, digest: str) -> bool:
     raw = writer.entry(_ANSWERS, digest)
     if raw is None:
         return False
-    answer = _answer(raw)
     writer.remove_entry(_ANSWERS, digest)
-    writer.remove_entry(_ENDS, _end_key(answer, digest))
-    writer.remove_entry(_TOOLS, _listed_as(answer.tool, answer.scope) + digest)
+    try:
+        answer = _answer(raw)
+    except StoreCorrupt:  # it does not tell where it is listed
+        for register in (_ENDS, _TOOLS):
+            for key in [key for key, _ in writer.entries(register) if key.endswith(f"/{digest}")]:
+                writer.remove_entry(register, key)
+    else:
+        writer.remove_entry(_ENDS, _end_key(answer, digest))
+        writer.remove_entry(_TOOLS, _listed_as(answer.tool, answer.scope) + digest)
     size = _size(writer)
     writer.put_entry(_SIZE, "", _encode(Size(size.bytes - len(raw), size.answers - 1)))
     return True

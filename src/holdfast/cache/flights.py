@@ -2,19 +2,47 @@
 
 The first who asks calls the tool, and others wait for what comes of it. Across processes a lease does the same
 (calls.py); here nobody has to ask the store whether it is there yet.
+
+Who leads a call may be stopped anywhere, by Ctrl-C, too. So a flight ends with the token that its leader holds: when
+that is gone, and nothing was told, those who wait go on by themselves.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
+from collections.abc import Iterable
 from concurrent.futures import Future
 
 from holdfast.cache.entries import Answer, Use
 from holdfast.engine.contract import Engine, Session
 from holdfast.engine.leases.heart import Heart
+from holdfast.engine.leases.owners import myself
 
 Outcome = Answer | Exception | None
-"""What came of a call: an answer, what it raised, or nothing, because who called was stopped."""
+"""What came of a call: an answer, what the tool raised, or nothing, because who called it was stopped."""
+
+_FREE_MAX = 8
+"""So many connections are kept for the next who ask."""
+
+
+class Token:
+    """What the leader of a call holds for as long as it leads."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Flight:
+    """A call that is under way.
+
+    Attributes:
+        landed: done when it is known what came of it.
+        waits_for: the question that its tool waits for, if it asks another one.
+    """
+
+    def __init__(self) -> None:
+        self.landed: Future[Outcome] = Future()
+        self.waits_for: str | None = None
 
 
 class Shared:
@@ -22,29 +50,66 @@ class Shared:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._lock = threading.Lock()
-        self._flights: dict[str, Future[Outcome]] = {}
+        self._lock = threading.RLock()  # a token may end anywhere, also where it is held
+        self._flights: dict[str, Flight] = {}
         self._free: list[Session] = []
         self._uses: dict[str, Use] = {}
+        self._latest_us = 0
         self.read_only = engine.read_only
+        self.owner = myself()  # of all leases: that one call is made at a time in this process is seen to here
         self.heart = Heart(engine.session)
+
+    def times_us(self, session: Session) -> tuple[int, int]:
+        """Return the time, and the latest that was seen here, by which nothing that has expired comes back."""
+        now_us = session.clock.now_us()
+        with self._lock:
+            self._latest_us = max(self._latest_us, now_us)
+            return now_us, self._latest_us
 
     # Flights
 
-    def join(self, digest: str) -> tuple[Future[Outcome], bool]:
-        """Return the call that answers a question, and whether it is the caller's to make."""
+    def join(self, digest: str, token: Token) -> Flight | None:
+        """Return the call that answers a question, or None: then it is the caller's, as long as it has `token`."""
         with self._lock:
             flying = self._flights.get(digest)
-            if flying is not None:
-                return flying, False
-            mine = self._flights[digest] = Future[Outcome]()
-            return mine, True
+            if flying is None:
+                mine = self._flights[digest] = Flight()
+                weakref.finalize(token, self._land, digest, mine, None).atexit = False
+            return flying
 
     def land(self, digest: str, outcome: Outcome) -> None:
-        """Tell all who wait what came of a call."""
+        """Tell all who wait what came of a call. Idempotent."""
         with self._lock:
-            flying = self._flights.pop(digest)
-        flying.set_result(outcome)
+            flying = self._flights.get(digest)
+        if flying is not None:
+            self._land(digest, flying, outcome)
+
+    def _land(self, digest: str, flight: Flight, outcome: Outcome) -> None:
+        with self._lock:
+            if flight.landed.done():
+                return
+            if self._flights.get(digest) is flight:
+                del self._flights[digest]
+            flight.landed.set_result(outcome)
+
+    def would_wait_for_itself(self, digest: str, calling: Iterable[str]) -> bool:
+        """Tell whether a question waits, perhaps by others, for one that those ask who wait for it; else note that."""
+        with self._lock:
+            asked = set(calling)
+            at: str | None = digest
+            while at is not None:
+                if at in asked:
+                    return True
+                at = self._flights[at].waits_for if at in self._flights else None
+            for mine in asked & self._flights.keys():
+                self._flights[mine].waits_for = digest
+            return False
+
+    def waits_no_more(self, calling: Iterable[str]) -> None:
+        """Note that those who are being called wait for nothing."""
+        with self._lock:
+            for mine in set(calling) & self._flights.keys():
+                self._flights[mine].waits_for = None
 
     # Connections
 
@@ -55,10 +120,13 @@ class Shared:
                 return self._free.pop()
         return self._engine.session()
 
-    def give_back(self, session: Session) -> None:
-        """Let others use a connection."""
+    def give_back(self, session: Session, *, sound: bool) -> None:
+        """Let others use a connection, unless there are enough, or it may have been left in the middle of something."""
         with self._lock:
-            self._free.append(session)
+            if sound and len(self._free) < _FREE_MAX:
+                self._free.append(session)
+                return
+        session.close()
 
     # Use
 

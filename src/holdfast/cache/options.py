@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,8 +40,18 @@ class Options:
         return replace(self, **chosen)
 
     def cost_of(self, value: Any) -> float:  # noqa: ANN401
-        """Return what a call cost that returned this."""
-        return float(self.cost(value) if callable(self.cost) else self.cost)
+        """Return what a call cost that returned this; 0, with a warning, if that cannot be told."""
+        if not callable(self.cost):
+            return float(self.cost)
+        found: Any
+        try:
+            found = self.cost(value)
+        except Exception as error:  # noqa: BLE001 - it costs nobody the answer
+            found = error
+        if _is_amount(found):
+            return float(found)
+        warnings.warn(f"cost= gave {found!r}, which is no number of at least 0", RuntimeWarning, stacklevel=2)
+        return 0.0
 
 
 _NAMES = {"ttl": "ttl_us", "errors": "errors_us", "max_bytes": "bytes_max"}
@@ -50,7 +61,7 @@ def _checked(name: str, value: Any) -> Any:  # noqa: ANN401
     """Return an option as it is kept."""
     if name in ("ttl", "errors"):
         return None if value is None else microseconds_of(value, name)
-    if name in ("name", "version") and value is not None and (not isinstance(value, str) or not value):
+    if name in ("name", "version") and value is not None and not _is_text(value):
         raise InvalidValue(f"{name} is a text, not {value!r}")
     if name == "cost" and not callable(value) and not _is_amount(value):
         raise InvalidValue(f"cost is a number of at least 0, or a function that returns one, not {value!r}")
@@ -59,6 +70,10 @@ def _checked(name: str, value: Any) -> Any:  # noqa: ANN401
     if name == "scope":
         scope_text(value)
     return value
+
+
+def _is_text(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, str) and bool(value) and value.isprintable()
 
 
 def _is_amount(value: Any) -> bool:  # noqa: ANN401

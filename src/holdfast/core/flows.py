@@ -19,8 +19,14 @@ from typing import Any, Protocol, TypeVar
 from holdfast.errors import InvalidValue
 
 R = TypeVar("R")
-Aside = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Does a call that may block away from the loop. If the wait for it is cancelled, it has ended even so."""
+
+
+class Aside(Protocol):
+    """Does a call that may block away from the loop. If the wait for it is cancelled, it has ended even so."""
+
+    def __call__(self, call: Callable[[], Any], *, reads: bool) -> Awaitable[Any]:
+        """Do it; `reads` tells that it waits for no other writer."""
+        ...
 
 
 class Need(Protocol):
@@ -40,9 +46,10 @@ Flow = Generator[Need, Any, R]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Work of ours that may block."""
+    """Work of ours on the store, which may block. What only reads waits for no writer."""
 
     do: Callable[[], Any]
+    reads: bool = False
 
     def now(self) -> Any:  # noqa: ANN401
         """Do it."""
@@ -50,7 +57,22 @@ class Work:
 
     async def later(self, aside: Aside) -> Any:  # noqa: ANN401
         """Let it be done aside."""
-        return await aside(self.do)
+        return await aside(self.do, reads=self.reads)
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    """Work of ours that takes a processor for some time, and no store."""
+
+    do: Callable[[], Any]
+
+    def now(self) -> Any:  # noqa: ANN401
+        """Do it."""
+        return self.do()
+
+    async def later(self, aside: Aside) -> Any:  # noqa: ANN401, ARG002 - it needs no store
+        """Do it in a thread."""
+        return await asyncio.to_thread(_guarded, self.do)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +97,7 @@ class Call:
         """Await a coroutine function here; call any other in a thread."""
         if is_coroutine_function(self.function):
             return await self.function(*self.args, **self.kwargs)
-        found = await asyncio.to_thread(self.function, *self.args, **self.kwargs)
+        found = await asyncio.to_thread(_guarded, self.function, *self.args, **self.kwargs)
         return await found if inspect.isawaitable(found) else found
 
     @property
@@ -117,32 +139,46 @@ def run(flow: Flow[R]) -> R:
     """Do a flow in this thread; return what it returns."""
     step: Callable[[Any], Need] = flow.send
     given: Any = None
-    while True:
-        try:
-            need = step(given)
-        except StopIteration as end:
-            value: R = end.value
-            return value
-        try:
-            step, given = flow.send, need.now()
-        except BaseException as error:  # noqa: BLE001 - the flow decides
-            step, given = flow.throw, error
+    try:
+        while True:
+            try:
+                need = step(given)
+            except StopIteration as end:
+                value: R = end.value
+                return value
+            try:
+                step, given = flow.send, need.now()
+            except BaseException as error:  # noqa: BLE001 - the flow decides
+                step, given = flow.throw, error
+    finally:
+        flow.close()  # where an interrupt struck here, and not in the flow
 
 
 async def awaited(flow: Flow[R], aside: Aside) -> R:
     """Do a flow on the running loop; return what it returns."""
     step: Callable[[Any], Need] = flow.send
     given: Any = None
-    while True:
-        try:
-            need = step(given)
-        except StopIteration as end:
-            value: R = end.value
-            return value
-        try:
-            step, given = flow.send, await need.later(aside)
-        except BaseException as error:  # noqa: BLE001 - the flow decides, also of a cancellation
-            step, given = flow.throw, error
+    try:
+        while True:
+            try:
+                need = step(given)
+            except StopIteration as end:
+                value: R = end.value
+                return value
+            try:
+                step, given = flow.send, await need.later(aside)
+            except BaseException as error:  # noqa: BLE001 - the flow decides, also of a cancellation
+                step, given = flow.throw, error
+    finally:
+        flow.close()
+
+
+def _guarded(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    """Call a function. No StopIteration comes out of a thread or of a generator: it is what ends them."""
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as error:
+        raise RuntimeError(f"{function!r} raised StopIteration") from error
 
 
 def is_coroutine_function(function: object) -> bool:

@@ -201,13 +201,18 @@ class Store:
     @property
     def cache(self) -> Cache:
         """Answers of tools that are kept for all who use the store; `call` awaits coroutine functions."""
-        return Cache(self._plain.cache, self._beside)
-
-    async def _beside(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401
-        """Do a call that may block on a worker thread, to its end."""
         if self._closed:
             raise StoreClosed("the store is closed; connect again")
-        return await end_of(submit(self._workers.writers, call))
+        return Cache(self._plain.cache, self._beside)
+
+    async def _beside(self, call: Callable[[], Any], *, reads: bool) -> Any:  # noqa: ANN401
+        """Do a call that may block on a worker thread, to its end. What is under way goes on when this is closed."""
+        workers = self._workers
+        if asyncio.current_task() in self._transactions:
+            pool = workers.transactions  # writers may wait for it
+        else:
+            pool = workers.readers if reads else workers.writers
+        return await end_of(submit(pool, call))
 
     async def _ask_state(self, question: Callable[[Any], Any]) -> Any:  # noqa: ANN401
         transaction = self._transactions.get(asyncio.current_task())

@@ -40,15 +40,15 @@ class Cache:
 
     async def find(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Hit | None:  # noqa: ANN401
         """Return what is kept of a call, or None: as `Cache.find`."""
-        found: Hit | None = await self._aside(lambda: self._cache.find(function, *args, **kwargs))
+        found: Hit | None = await self._aside(lambda: self._cache.find(function, *args, **kwargs), reads=True)
         return found
 
     async def invalidate(self, tool: str | Callable[..., Any] | None = None, *, scope: Any = None) -> int:  # noqa: ANN401
         """Remove what is kept of a tool, of a scope, of both, or everything; return how many answers that were."""
-        removed: int = await self._aside(lambda: self._cache.invalidate(tool, scope=scope))
+        removed: int = await self._aside(lambda: self._cache.invalidate(tool, scope=scope), reads=False)
         return removed
 
     async def stats(self) -> list[ToolUse]:
         """Return how tools were used: as `Cache.stats`."""
-        found: list[ToolUse] = await self._aside(self._cache.stats)
+        found: list[ToolUse] = await self._aside(self._cache.stats, reads=False)
         return found

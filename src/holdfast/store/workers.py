@@ -54,7 +54,7 @@ async def end_of(future: Future[R]) -> R:
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
         try:
-            await asyncio.wait([asyncio.shield(asyncio.wrap_future(future))])
+            await asyncio.wait([asyncio.shield(asyncio.wrap_future(_quietly(future)))])
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:

@@ -88,6 +88,8 @@ def test_t3_a_scope_and_a_version_are_part_of_the_name() -> None:
     names = [name("q", scope=scope) for scope in scopes] + [name("q", version=version) for version in ("1", "2")]
     assert len(set(names)) == len(names)
     assert name("q", scope={"user": "x", "tenant": "acme"}) == name("q", scope={"tenant": "acme", "user": "x"})
+    one, other = [b"a" * 1500, b"b" * 1500], [b"a" * 1500 + b"b" * 100, b"b" * 1400]
+    assert name("q", scope=one) != name("q", scope=other)
     assert name("a:b", scope="c") != name("a", scope="b:c"), "nothing is joined by a mark that may be in it"
 
 
@@ -130,6 +132,50 @@ def test_t3_a_function_without_a_name_of_its_own_is_refused(function: Callable[.
         with pytest.raises(InvalidValue, match=r"options\(name="):
             asked_of(nameless, ("x",), {}, None, None, None)
         assert asked_of(nameless, ("x",), {}, "mine", None, "my-key").tool == "mine"
+
+
+def keeps(model: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return model, function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(q: str, limit: int = 3) -> Any:
+        return function(q, limit)
+
+    return call
+
+
+def test_t3_a_wrapper_is_no_tool_that_it_wraps() -> None:
+    """It has its name, and another default, or a model that it was made with."""
+    assert name("x", function=plain(search)) != name("x") != name("x", 3)
+    for model in ("one", "other"):
+        with pytest.raises(InvalidValue, match=r"options\(name="):
+            name("x", function=keeps(model)(search))
+
+
+def test_t3_objects_that_are_called_have_versions() -> None:
+    def of(body: str) -> str:
+        space: dict[str, Any] = {"__name__": "tools"}
+        exec(f"class Tool:\n    def __call__(self, q):\n        return {body}", space)
+        with pytest.raises(InvalidValue, match=r"options\(name="):
+            name("x", function=space["Tool"]())
+        return asked_of(space["Tool"](), ("x",), {}, "tool", None, None).digest
+
+    assert of("q + 1") == of("q + 1") != of("q + 2")
+
+
+def test_methods_of_built_in_types_are_refused_by_name() -> None:
+    with pytest.raises(InvalidValue, match=r"options\(name="):
+        name("x", function=str.upper)
+    assert asked_of(str.upper, ("x",), {}, "upper", None, None).tool == "upper"
 
 
 def test_functions_of_modules_have_names() -> None:

@@ -193,21 +193,32 @@ def test_two_that_watch_the_same_owner_do_not_both_get_it(owners: Owners) -> Non
     assert owners.may_write(first[0])
 
 
-def test_one_that_came_between_the_last_look_and_the_claim_keeps_it(owners: Owners) -> None:
+def test_one_that_came_between_the_last_look_and_the_claim_is_watched_too(owners: Owners) -> None:
     """Its wall clock is behind, so its lease seems to have ended before it began."""
     owners.claim(elsewhere())
     owners.clock.advance(HOUR_US)
     together = owners.session.write_together
 
     def overtaken(work: Callable[[Any], Any]) -> Any:
+        owners.session.write_together = together  # type: ignore[method-assign]
         quicker = leases.Hold(2, elsewhere("quicker"), until_us=1, length_seconds=30)
         with owners.session.write() as writer:
             writer.put_entry("lease", "run-1", msgspec.json.encode(quicker))
         return together(work)
 
     owners.session.write_together = overtaken  # type: ignore[method-assign]
-    with pytest.raises(RunBusy, match="quicker"):
+    assert owners.claim(myself()).epoch == 3
+    assert sum(owners.paused) == pytest.approx(30, abs=4)
+
+
+def test_g5_an_owner_whose_renewal_stood_in_line_is_not_stolen_from(owners: Owners) -> None:
+    """Another transaction kept it waiting for longer than its lease lasts."""
+    mine = owners.claim(myself())
+    owners.time.now += 40
+    owners.meanwhile = lambda: renew(owners.session, [mine])
+    with pytest.raises(RunBusy):
         owners.claim(myself())
+    assert owners.may_write(mine)
 
 
 def test_where_no_place_is_known_nobody_is_taken_for_dead(owners: Owners, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,13 @@ class Session(Protocol):
         """
         ...
 
+    def check_no_transaction(self) -> None:
+        """Raise TransactionOpen if this thread or task has a transaction open that writes, on whatever connection.
+
+        Whoever waits for others inside one may wait for those who wait for it. May be called by any thread.
+        """
+        ...
+
     def sweep(self) -> None:
         """Remove what the engine itself no longer needs and nobody can ask for, such as what a killed process left.
 

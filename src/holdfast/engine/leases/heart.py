@@ -14,7 +14,7 @@ from collections.abc import Callable
 from holdfast.engine.contract import Session
 from holdfast.engine.leases.leases import Lease, renew
 from holdfast.engine.leases.owners import monotonic
-from holdfast.errors import HoldfastError, StoreClosed
+from holdfast.errors import StoreClosed
 
 BEATS = 3
 """How often a lease is renewed in its length."""
@@ -59,7 +59,7 @@ class Heart:
             except StoreClosed:
                 for lease in due:
                     self.drop(lease)
-            except HoldfastError:
+            except Exception:  # noqa: BLE001 - whatever it is, others' leases are renewed
                 self._plan({lease: monotonic() + lease.length_seconds / _AGAIN for lease in due})
             else:
                 self._plan({lease: _next_beat(lease) for lease in due})

@@ -5,10 +5,11 @@ epoch; who writes looks, in the transaction that it writes in, whether the epoch
 lock service", 2006, calls this a sequencer; Kleppmann a fencing token). So the writes of an owner that was taken for
 dead land nowhere, whatever clocks say. Clocks only decide how soon a silent owner is taken for dead:
 
-- Within one place (owners.py) the monotonic clock counts, which is the same for all its processes and never jumps; and
-  a process that is gone owns nothing any more, at once.
-- Of an owner elsewhere only the wall clock is known, and either may be wrong. When the lease has ended by it, the entry
-  is watched for half the lease's length before it is taken: an owner that lives renews it in that time.
+- A process of this place (owners.py) that is gone owns nothing any more, at once.
+- The lease of any other ends when it was not renewed for its length: by the monotonic clock of the place, which is the
+  same for all its processes and never jumps; of an owner elsewhere by the wall clock, and either may be wrong.
+- Then the entry is watched for half the lease's length before it is taken. An owner that lives renews it in that time,
+  also one whose clock is wrong, or whose renewal stood in the line of writers for long.
 
 A released lease stays as an entry without an owner, so that no epoch is ever given twice.
 """
@@ -23,7 +24,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from holdfast.core.durations import Duration, seconds_of
+from holdfast.core.durations import Duration, microseconds_of
 from holdfast.engine.contract import Reader, Session, Writer
 from holdfast.engine.leases.owners import Owner, monotonic
 from holdfast.errors import Fenced, InvalidValue, RunBusy, StoreCorrupt
@@ -148,14 +149,14 @@ def renew(session: Session, leases: Sequence[Lease]) -> None:
     Raises:
         HoldfastError: what the store raises; they may have been renewed, but nobody is to count on it.
     """
-    sent, now_us = monotonic(), session.clock.now_us()
+    sent = monotonic()
 
     def work(writer: Writer) -> list[Lease]:
         kept: list[Lease] = []
         for lease in leases:
             with suppress(Fenced):
                 lease.check(writer)
-                _put(writer, lease, now_us, sent)
+                _put(writer, lease, session.clock.now_us())
                 kept.append(lease)
         return kept
 
@@ -163,11 +164,26 @@ def renew(session: Session, leases: Sequence[Lease]) -> None:
         lease.until = sent + lease.length_seconds
 
 
-def _put(writer: Writer, lease: Lease, now_us: int, beat: float) -> None:
+def _put(writer: Writer, lease: Lease, now_us: int) -> None:
+    """Write that a lease is renewed at this moment: its owner may have stood in line for long."""
     lease.beats += 1
     until_us = now_us + round(lease.length_seconds * 1_000_000)
-    hold = Hold(lease.epoch, lease.owner, lease.since_us, until_us, lease.length_seconds, beat, lease.beats)
+    hold = Hold(lease.epoch, lease.owner, lease.since_us, until_us, lease.length_seconds, monotonic(), lease.beats)
     writer.put_entry(_REGISTER, lease.key, _encode(hold))
+
+
+@dataclass
+class Watched:
+    """What somebody who wants a thing has seen of its owner: since when the entry has not changed."""
+
+    hold: Hold | None = None
+    since: float = 0.0
+
+    def is_still(self, hold: Hold) -> bool:
+        """Tell whether an entry has been the same for half the length of the lease."""
+        if hold != self.hold:
+            self.hold, self.since = hold, monotonic()
+        return monotonic() >= self.since + hold.length_seconds * _WATCHED
 
 
 def claim(
@@ -180,57 +196,70 @@ def claim(
 ) -> Lease:
     """Own a thing, durably, if nobody does who lives.
 
+    An owner that has gone silent, and is not known to be dead, is watched for half the length of its lease first.
+
     Args:
         length: how long the lease lasts unless it is renewed.
-        pause: how to wait, where an owner elsewhere has to be watched.
+        pause: how to wait meanwhile.
 
     Raises:
         RunBusy: somebody owns it.
         InvalidValue: the length is none, or shorter than half a second.
     """
-    seconds = seconds_of(length, "lease")
+    watched = Watched()
+    while True:
+        try:
+            return try_claim(session, key, owner, length, watched)
+        except RunBusy:
+            hold = watched.hold
+            if hold is None or not _is_silent(hold, session.clock.now_us()):
+                raise
+            pause(hold.length_seconds * _WATCHED / _LOOKS)
+
+
+def try_claim(
+    session: Session, key: str, owner: Owner, length: Duration, watched: Watched, *, again: bool = False
+) -> Lease:
+    """Own a thing as `claim` does, but wait for nothing: to be called again with what was seen of its owner so far.
+
+    Args:
+        again: whether the owner may own it already, since it was interrupted as it claimed it.
+
+    Raises RunBusy and InvalidValue as `claim` does; RunBusy also while the owner has to be watched.
+    """
+    seconds = microseconds_of(length, "lease") / 1_000_000
     if seconds < LEASE_SECONDS_MIN:
         raise InvalidValue(f"a lease lasts {LEASE_SECONDS_MIN:g} s at least, not {length!r}")
+    former = owner if again else None
     with session.read() as reader:
-        seen = hold_of(reader, key)
-    if _is_silent_elsewhere(seen, session.clock.now_us()):
-        _watch(session, key, seen, pause)
-    sent, now_us = monotonic(), session.clock.now_us()
+        _check_free(key, hold_of(reader, key), former, session.clock.now_us(), watched)
+    sent = monotonic()
 
     def work(writer: Writer) -> Lease:
+        now_us = session.clock.now_us()
         hold = hold_of(writer, key)
-        if not (_is_free(hold) or (hold == seen and _is_silent_elsewhere(hold, now_us))):
-            raise RunBusy(_busy(key, hold))
+        _check_free(key, hold, former, now_us, watched)
         lease = Lease(key, owner, hold.epoch + 1, seconds, now_us, sent + seconds)
-        _put(writer, lease, now_us, sent)
+        _put(writer, lease, now_us)
         return lease
 
     return session.write_together(work)
 
 
-def _is_free(hold: Hold) -> bool:
-    """Tell whether a thing can be claimed without watching it."""
-    owner = hold.owner
-    if owner is None or owner.is_dead:
-        return True
-    return owner.is_near and monotonic() > hold.beat + hold.length_seconds
+def _check_free(key: str, hold: Hold, former: Owner | None, now_us: int, watched: Watched) -> None:
+    """Raise RunBusy unless a thing can be claimed."""
+    if hold.owner is None or hold.owner == former or hold.owner.is_dead:
+        return
+    still = watched.is_still(hold)
+    if not (still and _is_silent(hold, now_us)):
+        raise RunBusy(_busy(key, hold))
 
 
-def _is_silent_elsewhere(hold: Hold, now_us: int) -> bool:
-    """Tell whether the lease of an owner at another place has ended by the wall clock."""
-    return hold.owner is not None and not hold.owner.is_near and now_us > hold.until_us
-
-
-def _watch(session: Session, key: str, seen: Hold, pause: Callable[[float], None]) -> None:
-    """Wait for half the length of a lease. Raises RunBusy if it is renewed meanwhile."""
-    for _ in range(_LOOKS):
-        pause(seen.length_seconds * _WATCHED / _LOOKS)
-        with session.read() as reader:
-            now = hold_of(reader, key)
-        if now != seen:
-            if now.owner is None:
-                return
-            raise RunBusy(_busy(key, now))
+def _is_silent(hold: Hold, now_us: int) -> bool:
+    """Tell whether a lease has ended, as far as clocks tell."""
+    if hold.owner is not None and hold.owner.is_near:
+        return monotonic() > hold.beat + hold.length_seconds
+    return hold.owner is not None and now_us > hold.until_us
 
 
 def _busy(key: str, hold: Hold) -> str:

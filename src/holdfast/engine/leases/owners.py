@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+_HIDDEN = -1
 _STARTED = 19
 """The number of the field with the start, counted from the one behind the name of the program (proc(5))."""
 
@@ -44,7 +45,7 @@ class Owner(msgspec.Struct, frozen=True):
     @property
     def is_dead(self) -> bool:
         """Whether it is known that the process is gone. False where that cannot be known."""
-        return self.is_near and started(self.pid) != self.started
+        return self.is_near and started(self.pid) not in (self.started, _HIDDEN)
 
     def __str__(self) -> str:
         """Name the process for people."""
@@ -69,12 +70,25 @@ def here() -> str:
 
 
 def started(pid: int) -> int | None:
-    """Return when a process of this place began; None if there is none, or only what is left of a dead one."""
+    """Return when a process of this place began; None if there is none, or only what is left of a dead one.
+
+    Of one that is there and hidden from this user, that is `_HIDDEN`.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
-        return None
+        return _HIDDEN if _is_there(pid) else None
     return None if fields[0] in "ZX" else int(fields[_STARTED])
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's
+        return True
+    return True
 
 
 def monotonic() -> float:

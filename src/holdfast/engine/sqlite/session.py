@@ -274,6 +274,10 @@ class SqliteSession:
             if self._closed:  # meanwhile, by another thread
                 driver.connection.close()
 
+    def check_no_transaction(self) -> None:
+        """Raise TransactionOpen if this thread or task has a transaction open that writes, on whatever connection."""
+        self._queue.check_not_mine()
+
     def sweep(self) -> None:
         """Do nothing: SQLite itself takes back what a killed process left."""
 

@@ -222,6 +222,10 @@ class TreeSession:
             draft.undo(mark)
             caller.error = error
 
+    def check_no_transaction(self) -> None:
+        """Raise TransactionOpen if this thread or task has a transaction open that writes, on whatever connection."""
+        self._shared.queue.check_not_mine()
+
     # Removal
 
     def sweep(self) -> None:

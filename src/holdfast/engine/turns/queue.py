@@ -134,10 +134,7 @@ class WriteQueue:
                 self._holder = caller
                 caller.stage = Stage.TURN
                 return
-            if self._holder.who == caller.who:
-                raise TransactionOpen(
-                    "another Store of this thread has a transaction open; write after it, or inside it"
-                )
+            self._check_not_mine(caller.who)
             self._line.append(caller)
         in_time = caller.wake.acquire(timeout=max(until - time.monotonic(), 0))
         if not in_time and self._gave_up(caller):
@@ -170,6 +167,15 @@ class WriteQueue:
         """Wait for the turn of this process among others. Raises Timeout."""
         if self._turnstile is not None and not self._turnstile.enter(until):
             raise Timeout(f"{self._holder_elsewhere()} held the store for {timeout:g} s; retry")
+
+    def check_not_mine(self) -> None:
+        """Raise TransactionOpen if this very thread or task has the turn, and would wait for itself."""
+        with self._mutex:
+            self._check_not_mine(caller_of())
+
+    def _check_not_mine(self, who: object) -> None:
+        if self._holder is not None and self._holder.who == who:
+            raise TransactionOpen("another Store of this thread has a transaction open; write after it, or inside it")
 
     def has_company(self, caller: Caller) -> bool:
         """Tell whether others stand behind, whose work may be done along with the caller's."""
