@@ -243,7 +243,7 @@ class Catalogue:
     @classmethod
     def from_json(cls, version: int, text: str) -> Catalogue:
         """Return the catalogue that `to_json` wrote."""
-        stored = msgspec.json.decode(text, type=_StoredCatalogue)
+        stored = _catalogue_decoder.decode(text)
         return cls(version, stored.tables, stored.next_table)
 
     def digest(self) -> bytes:
@@ -270,3 +270,7 @@ def _stored(table: Table) -> dict[str, Any]:
 class _StoredCatalogue:
     tables: tuple[Table, ...]
     next_table: int
+
+
+_catalogue_decoder = msgspec.json.Decoder(_StoredCatalogue)
+"""Made here once: msgspec 0.22 may crash where two threads are the first to decode a type."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+import holdfast
 from holdfast.engine.kv import Cache, Disk, Memory
 from holdfast.engine.kv.disk import MARKS
 from holdfast.engine.tree import recent
@@ -131,3 +133,76 @@ def test_a_mark_that_cannot_be_read_keeps_everything(tmp_path: Path) -> None:
             versions.commit("main", [step(1, str(number))])
         assert waiting(session) > 5
         assert notes(versions) == {1: "29"}
+
+
+def test_erasing_waits_for_readers_of_other_processes(tmp_path: Path) -> None:
+    with closing(Disk(tmp_path)) as store:
+        versions, session, _ = opened(store, timeout=0.3)
+        versions.commit("main", [step(number, "before") for number in range(20)])
+        with reading(tmp_path) as child:
+            with pytest.raises(holdfast.Timeout, match="somebody has read"):
+                session.scrub()
+            assert answer(child) == "20 before\n"
+            session.scrub()
+        assert waiting(session) == 0
+        versions.verify()
+
+
+def test_a_mark_that_is_noted_again_and_again_is_never_gone(tmp_path: Path) -> None:
+    """A number is written at once: who looks meanwhile sees the one before or the one after."""
+    with closing(Disk(tmp_path)) as store:
+        one, other = store.mark(), store.mark()
+        assert one
+        assert other
+        one.note(255)
+        ended = threading.Event()
+
+        def note() -> None:
+            while not ended.is_set():
+                one.note(256)
+                one.note(255)
+
+        thread = threading.Thread(target=note)
+        thread.start()
+        seen = {other.oldest_elsewhere() for _ in range(3_000)}
+        ended.set()
+        thread.join()
+        assert seen <= {255, 256}
+
+
+def test_a_block_that_is_open_when_its_engine_is_closed_is_still_seen(tmp_path: Path) -> None:
+    with closing(Disk(tmp_path)) as store, closing(Disk(tmp_path)) as again:
+        versions, session, _ = opened(store)
+        versions.commit("main", [step(number, "before") for number in range(50)])
+        _, other, engine = opened(again)
+        with other.read() as reader:
+            engine.close()
+            for number in range(30):
+                versions.commit("main", [step(number, "after")])
+            assert waiting(session) > 5
+            assert reader.branch("main")
+        for number in range(10):
+            versions.commit("main", [step(number, "again")])
+        assert waiting(session) <= 1
+        assert len(marks(tmp_path)) == 1
+
+
+def test_all_who_write_to_one_memory_stand_in_one_line() -> None:
+    """By itself, or behind caches: what one puts back another must not take for superseded."""
+    memory = Memory()
+    stores = [memory, Cache(memory, max_bytes=100_000), Cache(memory, max_bytes=50)]
+    versions = [opened(store)[0] for store in stores]
+
+    def work(at: int) -> None:
+        for number in range(60):
+            note = "x" * 3_000 if number % 2 else "short"
+            versions[at].commit("main", [step(7, note)])
+
+    threads = [threading.Thread(target=work, args=(at,)) for at in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one in versions:
+        one.verify()
+    assert len(notes(opened(memory)[0])) == 1

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from holdfast.engine.kv.marks import Mark
 from holdfast.engine.kv.store import IMMUTABLE, KVStore, check_count
+from holdfast.engine.turns.queue import WriteQueue
 from holdfast.errors import InvalidValue
 
 CACHE_BYTES = 64 * 1024 * 1024
@@ -121,6 +122,11 @@ class Cache(KVStore):
         """Whether the store is."""
         return self._store.is_shared
 
+    @property
+    def line(self) -> WriteQueue | None:
+        """That of the store."""
+        return self._store.line
+
     def mark(self) -> Mark | None:
         """Return a mark on the store."""
         return self._store.mark()
@@ -145,7 +151,7 @@ class Cache(KVStore):
 
     def _keep(self, key: str, value: bytes) -> None:
         size = len(value) + _ENTRY_BYTES
-        if not key.startswith(IMMUTABLE) or size > self._bytes_max:
+        if not key.startswith(IMMUTABLE) or size > self._bytes_max or not value:  # it may be there again later
             return
         with self._lock:
             self._forget(key)

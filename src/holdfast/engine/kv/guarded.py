@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from holdfast.engine.kv.marks import Mark
 from holdfast.engine.kv.store import KVStore
+from holdfast.engine.turns.queue import WriteQueue
 from holdfast.errors import HoldfastError, InvalidValue, StoreCorrupt, StoreUnavailable
 
 _T = TypeVar("_T")
@@ -100,6 +101,11 @@ class Guarded(KVStore):
     def is_shared(self) -> bool:
         """Whether the store is."""
         return self.inner.is_shared
+
+    @property
+    def line(self) -> WriteQueue | None:
+        """That of the store."""
+        return self.inner.line
 
     def mark(self) -> Mark | None:
         """Return a mark on the store."""

@@ -10,11 +10,9 @@ noting costs no call of the system, and what a process that died has noted holds
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import mmap
 import os
-import struct
 import sys
 import threading
 from pathlib import Path
@@ -22,7 +20,7 @@ from typing import Any, Protocol
 
 fcntl: Any = importlib.import_module("fcntl") if sys.platform != "win32" else None
 
-_MARK = struct.Struct("<Q")
+MARK_BYTES = 8
 
 
 class Mark(Protocol):
@@ -98,21 +96,27 @@ class _MarkInFile:
         while self._file is None:
             self._path = folder / os.urandom(8).hex()
             self._file = _made(self._path)
-        self._memory: mmap.mmap | None = mmap.mmap(self._file, _MARK.size)
+        self._pid = os.getpid()
+        self._memory: mmap.mmap | None = mmap.mmap(self._file, MARK_BYTES)
+        self._number = memoryview(self._memory).cast("Q")  # eight bytes at once: nobody reads half of a number
 
     def note(self, oldest: int | None) -> None:
-        if self._memory is not None:
-            _MARK.pack_into(self._memory, 0, oldest or 0)
+        if self._memory is not None and os.getpid() == self._pid:  # a forked child has its parent's memory here
+            self._number[0] = oldest or 0
 
     def oldest_elsewhere(self) -> int | None:
-        with contextlib.suppress(FileNotFoundError):  # a folder that somebody removed: nobody is left to be seen
+        try:
             noted = [_noted(path) for path in self._folder.iterdir() if path != self._path]
-            return min((number for number in noted if number), default=None)
-        return None
+        except FileNotFoundError:  # a folder that somebody removed: nobody is left to be seen
+            return None
+        except OSError:  # it cannot be known, so all is kept
+            return 1
+        return min((number for number in noted if number), default=None)
 
     def close(self) -> None:
-        if self._memory is None or self._file is None or self._path is None:
+        if self._memory is None or self._file is None or self._path is None or os.getpid() != self._pid:
             return
+        self._number.release()
         self._memory.close()
         self._memory = None
         self._path.unlink(missing_ok=True)
@@ -123,7 +127,7 @@ def _made(path: Path) -> int | None:
     """Return a new file, locked; None if somebody took it for that of a process that died, before it was locked."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
-        os.ftruncate(file, _MARK.size)
+        os.pwrite(file, bytes(MARK_BYTES), 0)  # a hole would want room when it is written to first, and kill who does
         if _locked(file) and path.exists():
             return file
     except BaseException:
@@ -136,7 +140,7 @@ def _made(path: Path) -> int | None:
 def _noted(path: Path) -> int:
     """Return what is noted in a mark; 0 if its process died, and then it is removed."""
     try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:  # taken back meanwhile
         return 0
     except OSError:  # somebody else's, perhaps: it may say anything
@@ -145,7 +149,7 @@ def _noted(path: Path) -> int:
         if _locked(file):
             path.unlink(missing_ok=True)
             return 0
-        return int.from_bytes(os.pread(file, _MARK.size, 0), "little")  # nothing, of one that is being made
+        return int.from_bytes(os.pread(file, MARK_BYTES, 0), sys.byteorder)  # nothing, of one that is being made
     finally:
         os.close(file)
 

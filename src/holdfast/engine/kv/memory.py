@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Mapping
 
 from holdfast.engine.kv.marks import Mark, Marks
 from holdfast.engine.kv.store import KVStore
+from holdfast.engine.turns.queue import WriteQueue
 
 
 class Memory(KVStore):
@@ -22,7 +24,13 @@ class Memory(KVStore):
     def __init__(self) -> None:
         self._entries: dict[str, bytes] = {}
         self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with nobody who reads or writes: in a forked child the threads are gone that did."""
+        self._pid = os.getpid()
         self._marks = Marks()
+        self._line = WriteQueue(None, lambda: "another thread")
 
     def get(self, key: str) -> bytes | None:
         """Return the value of a key, or None."""
@@ -73,7 +81,16 @@ class Memory(KVStore):
 
     def mark(self) -> Mark | None:
         """Return a mark in this process."""
+        if os.getpid() != self._pid:
+            self._begin()
         return self._marks.mark()
+
+    @property
+    def line(self) -> WriteQueue:
+        """The line of all who write here, however they came to this store."""
+        if os.getpid() != self._pid:
+            self._begin()
+        return self._line
 
     @property
     def is_shared(self) -> bool:

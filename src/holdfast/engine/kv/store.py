@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from holdfast.engine.kv.marks import Mark
+from holdfast.engine.turns.queue import WriteQueue
 from holdfast.errors import InvalidValue, Unsupported
 
 IMMUTABLE = ("hf/n/", "hf/b/")
@@ -113,6 +114,11 @@ class KVStore(ABC):
     @property
     def queue_file(self) -> Path | None:
         """A file beside which writers of several processes may stand in line; None where there is no such file."""
+        return None
+
+    @property
+    def line(self) -> WriteQueue | None:
+        """The line in which all who write stand, where they are all in this process; None where there is another."""
         return None
 
     @property

@@ -110,8 +110,8 @@ def unchecked(stored: bytes) -> bytes:
         return stored[1:]
     try:
         return zstandard.ZstdDecompressor().decompress(stored[1:])
-    except zstandard.ZstdError as error:
-        raise Damaged(str(error)) from error
+    except (zstandard.ZstdError, MemoryError) as error:  # also of a length that is damaged
+        raise Damaged(str(error) or "it would not fit into memory") from error
 
 
 def alone(key: bytes, value: bytes) -> bytes:

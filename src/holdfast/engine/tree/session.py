@@ -252,8 +252,8 @@ class TreeSession:
         self._check_idle("be rewritten")
         shared = self._shared
         with shared.queue.taken(self._timeout):
-            shared.readers.wait_until_gone(self._timeout)
             state = self._folded(newest(shared))
+            shared.readers.wait_until_gone(state.root.epoch, self._timeout)
             shared.cleared = sweep.work_off(shared, state, None, None)
             sweep.remove(shared, state, sweep.orphans(shared))
             shared.nodes.forget()

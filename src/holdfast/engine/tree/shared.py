@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from holdfast.engine.tree.recent import State
 from holdfast.engine.turns.queue import QUEUES, WriteQueue
 from holdfast.errors import Timeout
 
+_LOOK_SECONDS = 0.01
+
 
 class Readers:
     """The states that somebody reads, by their epochs: here, and as far as others tell, elsewhere."""
@@ -25,6 +28,8 @@ class Readers:
         self._mark = store.mark()
         self._changed = threading.Condition()
         self._epochs: Counter[int] = Counter()
+        self._noted: int | None = None
+        self._closed = False
 
     @contextmanager
     def reading(self, epoch: int) -> Generator[None]:
@@ -41,8 +46,12 @@ class Readers:
             if not self._epochs[epoch]:
                 del self._epochs[epoch]
                 self._changed.notify_all()
-            if self._mark is not None:
-                self._mark.note(min(self._epochs, default=None))
+            oldest = min(self._epochs, default=None)
+            if self._mark is not None and oldest != self._noted:
+                self._mark.note(oldest)
+                self._noted = oldest
+            if self._mark is not None and self._closed and not self._epochs:
+                self._mark.close()
 
     @property
     def are_known(self) -> bool:
@@ -57,16 +66,21 @@ class Readers:
         elsewhere = None if self._mark is None else self._mark.oldest_elsewhere()
         return min([*epochs, *([] if elsewhere is None else [elsewhere])], default=None)
 
-    def wait_until_gone(self, timeout: float) -> None:
-        """Wait until nobody reads. Raises Timeout."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: not self._epochs, timeout):
+    def wait_until_gone(self, epoch: int, timeout: float) -> None:
+        """Wait until nobody who is known reads a state before this one. Raises Timeout."""
+        until = time.monotonic() + timeout
+        while (oldest := self.oldest) is not None and oldest < epoch:
+            if time.monotonic() > until:
                 raise Timeout(f"somebody has read what was there before for {timeout:g} s; do it again later")
+            with self._changed:
+                self._changed.wait(_LOOK_SECONDS)  # others tell nobody when they have ended
 
     def close(self) -> None:
-        """Take the mark back."""
-        if self._mark is not None:
-            self._mark.close()
+        """Take the mark back, when the last who reads has ended."""
+        with self._changed:
+            self._closed = True
+            if self._mark is not None and not self._epochs:
+                self._mark.close()
 
 
 class Shared:
@@ -105,6 +119,9 @@ class Shared:
             return self._queue
 
     def _joined(self) -> tuple[WriteQueue, Callable[[], None] | None]:
+        line = self.store.line
+        if line is not None:
+            return line, None
         file = self.store.queue_file
         if file is not None:
             return QUEUES.join(file, lambda: "another process", alone=False)

@@ -71,7 +71,7 @@ def superseded(raw: bytes) -> Superseded:
     """Return a list; of one that is damaged an empty one: what it named is found as orphans."""
     try:
         return _decoder.decode(unchecked(raw))
-    except (msgspec.DecodeError, Damaged):
+    except (ValueError, Damaged):  # msgspec raises UnicodeDecodeError, too
         return Superseded(0, (), ())
 
 
@@ -82,7 +82,8 @@ def _dead(state: State, told: Superseded) -> Iterator[str]:
     for digest, key in told.values:
         if not _needs_value(state, digest, key):
             yield value_key(digest)
-    yield from _changes_keys(told.recent)
+    live = set(_changes_keys(state.root.recent))  # a list may be damaged, and name what it never had
+    yield from (key for key in _changes_keys(told.recent) if key not in live)
 
 
 def _changes_keys(runs: Runs) -> Iterator[str]:
@@ -184,6 +185,7 @@ def remove(shared: Shared, state: State, found: Iterable[str]) -> State:
         state = shared.known = State(raw, root, state.recent)
     kept = {list_key(epoch, writer) for epoch, writer in states_of(state.root.pending)}
     kept.update(_changes_keys(state.root.recent))
+    kept.update(_listed(shared, state))  # published and superseded since it was found: somebody may read it
     for at in range(0, len(keys), _BATCH):
         batch = keys[at : at + _BATCH]
         stored = store.get_many(*batch)
