@@ -72,8 +72,7 @@ class Calls:
             if outcome is not None:
                 given = yield Think(partial(self._given, outcome, asked))
                 if given is not UNREADABLE:
-                    self._shared.note(asked.tool, Use(1, 0, 0, outcome.seconds, outcome.cost))
-                    return _returned(given)
+                    return self._hit(asked, outcome, given)
                 if self._shared.read_only:
                     return (yield Call(function, args, kwargs))
                 yield Work(lambda: self._drop(asked))
@@ -90,6 +89,13 @@ class Calls:
         outcome: Outcome = flying.landed.result()
         return outcome
 
+    def _hit(self, asked: Asked, answer: Answer, given: Any) -> Any:  # noqa: ANN401
+        """Count an answer that was there, and return it. Raises what the tool raised."""
+        self._shared.note(asked.tool, Use(1, 0, 0, answer.seconds, answer.cost))
+        if isinstance(given, Raised):
+            raise given.error
+        return given
+
     def _check_no_transaction(self) -> None:
         """Raise TransactionOpen inside a transaction of this thread or task."""
         with self._session() as session:
@@ -103,9 +109,8 @@ class Calls:
             found = yield from self._claimed(asked, held)
             given = UNREADABLE if found is None else (yield Think(lambda: self._given(found, asked)))
             if found is not None and given is not UNREADABLE:
-                self._shared.note(asked.tool, Use(1, 0, 0, found.seconds, found.cost))
                 outcome = found
-                return _returned(given)
+                return self._hit(asked, found, given)
             try:
                 value = yield from self._called(asked, call)
             except Exception as error:
@@ -296,13 +301,6 @@ class Raised:
     """What a tool raised."""
 
     error: Exception
-
-
-def _returned(given: Any) -> Any:  # noqa: ANN401
-    """Return what was given. Raises what was raised."""
-    if isinstance(given, Raised):
-        raise given.error
-    return given
 
 
 def _another(error: Exception) -> Exception:

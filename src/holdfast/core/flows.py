@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
@@ -137,25 +137,25 @@ class Pause:
 
 def run(flow: Flow[R]) -> R:
     """Do a flow in this thread; return what it returns."""
-    step: Callable[[Any], Need] = flow.send
-    given: Any = None
+
+    async def now(need: Need) -> Any:  # noqa: ANN401
+        return need.now()
+
     try:
-        while True:
-            try:
-                need = step(given)
-            except StopIteration as end:
-                value: R = end.value
-                return value
-            try:
-                step, given = flow.send, need.now()
-            except BaseException as error:  # noqa: BLE001 - the flow decides
-                step, given = flow.throw, error
-    finally:
-        flow.close()  # where an interrupt struck here, and not in the flow
+        _done(flow, now).send(None)
+    except StopIteration as end:
+        value: R = end.value
+        return value
+    raise AssertionError("what is done at once waits for nothing")
 
 
 async def awaited(flow: Flow[R], aside: Aside) -> R:
     """Do a flow on the running loop; return what it returns."""
+    return await _done(flow, lambda need: need.later(aside))
+
+
+async def _done(flow: Flow[R], do: Callable[[Need], Coroutine[Any, Any, Any]]) -> R:
+    """Do what a flow asks for; what is raised meanwhile, a cancellation too, is for the flow to decide on."""
     step: Callable[[Any], Need] = flow.send
     given: Any = None
     try:
@@ -166,11 +166,11 @@ async def awaited(flow: Flow[R], aside: Aside) -> R:
                 value: R = end.value
                 return value
             try:
-                step, given = flow.send, await need.later(aside)
-            except BaseException as error:  # noqa: BLE001 - the flow decides, also of a cancellation
+                step, given = flow.send, await do(need)
+            except BaseException as error:  # noqa: BLE001 - as above
                 step, given = flow.throw, error
     finally:
-        flow.close()
+        flow.close()  # where an interrupt struck here, and not in the flow
 
 
 def _guarded(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
