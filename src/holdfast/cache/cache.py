@@ -115,13 +115,13 @@ class Cache(Calls):
             found = [digest for digest, _, _ in entries.listed(writer, name, whom)]
             return sum(entries.remove(writer, digest) for digest in found)
 
-        with self._session() as session:
+        with self._shared.desk.session() as session:
             return session.write_together(work)
 
     def flush(self) -> None:
         """Write how often tools were used, as far as that is in memory only."""
         if not self._shared.read_only and (uses := self._shared.noted()):
-            with self._session() as session:
+            with self._shared.desk.session() as session:
                 session.write_together(lambda writer: entries.count(writer, uses))
 
     def stats(self) -> list[ToolUse]:
@@ -131,7 +131,7 @@ class Cache(Calls):
         those of a process that was killed before are not counted.
         """
         self.flush()
-        with self._session() as session, session.read() as reader:
+        with self._shared.desk.session() as session, session.read() as reader:
             kept: dict[str, list[int]] = {}
             for _, tool, size in entries.listed(reader):
                 kept.setdefault(tool, []).append(size)

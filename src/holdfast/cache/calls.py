@@ -8,8 +8,8 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from holdfast.cache.flights import Flight, Outcome, Shared, Token
 from holdfast.cache.options import Options
 from holdfast.core.codec import Codec
 from holdfast.core.flows import Call, Flow, Pause, Think, Wait, Work
-from holdfast.engine.contract import Session, Writer
+from holdfast.engine.contract import Writer
 from holdfast.engine.leases.leases import Lease, Watched, try_claim
 from holdfast.errors import (
     HoldfastError,
@@ -98,7 +98,7 @@ class Calls:
 
     def _check_no_transaction(self) -> None:
         """Raise TransactionOpen inside a transaction of this thread or task."""
-        with self._session() as session:
+        with self._shared.desk.session() as session:
             session.check_no_transaction()
 
     def _fly(self, asked: Asked, call: Call) -> Flow[Any]:
@@ -121,12 +121,12 @@ class Calls:
             outcome, given = yield from self._made(asked, value, held)
         except GeneratorExit:  # it is stopped for good: the lease ends by itself
             while held:
-                self._shared.heart.drop(held.pop())
+                self._shared.desk.heart.drop(held.pop())
             raise
         finally:
             self._shared.land(asked.digest, outcome)
             if held:
-                self._shared.heart.drop(held[0])
+                self._shared.desk.heart.drop(held[0])
                 with suppress(HoldfastError):
                     yield Work(lambda: self._let_go(held))
         return given
@@ -151,10 +151,10 @@ class Calls:
         return last
 
     def _claim(self, asked: Asked, held: list[Lease], watched: Watched) -> None:
-        with self._session() as session:
+        with self._shared.desk.session() as session:
             lease = try_claim(session, f"cache/{asked.digest}", self._shared.owner, LEASE_SECONDS, watched, again=True)
         held.append(lease)  # here, since who waits for this may be cancelled
-        self._shared.heart.keep(lease)
+        self._shared.desk.heart.keep(lease)
 
     def _called(self, asked: Asked, call: Call) -> Flow[tuple[Any, float]]:
         """Call the tool; return what it returned, and how long it took. Raises what it raises."""
@@ -235,7 +235,7 @@ class Calls:
         """Keep an answer, and let the question go, in one commit."""
         uses = self._shared.noted()
         length_us = self._options.errors_us if answer.failed else self._options.ttl_us
-        with self._session() as session:
+        with self._shared.desk.session() as session:
             now_us = session.clock.now_us()
             ends_us = NEVER_US if length_us is None else now_us + length_us
             dated = msgspec.structs.replace(answer, made_us=now_us, ends_us=ends_us)
@@ -250,15 +250,15 @@ class Calls:
 
             session.write_together(work)
         while held:
-            self._shared.heart.drop(held.pop())
+            self._shared.desk.heart.drop(held.pop())
 
     def _let_go(self, held: list[Lease]) -> None:
-        with self._session() as session:
+        with self._shared.desk.session() as session:
             session.write_together(held.pop().forget)
 
     def _drop(self, asked: Asked) -> None:
         """Remove what cannot be read."""
-        with self._session() as session:
+        with self._shared.desk.session() as session:
             session.write_together(lambda writer: entries.remove(writer, asked.digest))
 
     def _asked(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Asked:
@@ -267,7 +267,7 @@ class Calls:
 
     def _found(self, asked: Asked) -> Answer | None:
         """Return what is kept of a question, and holds; what is damaged is as if it were not there."""
-        with self._session() as session, session.read() as reader, suppress(StoreCorrupt):
+        with self._shared.desk.session() as session, session.read() as reader, suppress(StoreCorrupt):
             return _same(entries.find(reader, asked.digest, *self._shared.times_us(session)), asked)
         return None
 
@@ -278,18 +278,6 @@ class Calls:
         except (StoreCorrupt, Unreadable, Untrusted):
             return UNREADABLE
         return Raised(value) if answer.failed else value
-
-    @contextmanager
-    def _session(self) -> Generator[Session]:
-        session = self._shared.session()
-        sound = True
-        try:
-            yield session
-        except BaseException as error:
-            sound = isinstance(error, Exception)
-            raise
-        finally:
-            self._shared.give_back(session, sound=sound)
 
 
 UNREADABLE: Any = object()

@@ -16,14 +16,11 @@ from concurrent.futures import Future
 
 from holdfast.cache.entries import Answer, Use
 from holdfast.engine.contract import Engine, Session
-from holdfast.engine.leases.heart import Heart
+from holdfast.engine.leases.desk import beside, desk_of
 from holdfast.engine.leases.owners import myself
 
 Outcome = Answer | Exception | None
 """What came of a call: an answer, what the tool raised, or nothing, because who called it was stopped."""
-
-_FREE_MAX = 8
-"""So many connections are kept for the next who ask."""
 
 
 class Token:
@@ -49,15 +46,13 @@ class Shared:
     """What all caches over one engine have in common. Threads may share it."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.desk = desk_of(engine)
         self._lock = threading.RLock()  # a token may end anywhere, also where it is held
         self._flights: dict[str, Flight] = {}
-        self._free: list[Session] = []
         self._uses: dict[str, Use] = {}
         self._latest_us = 0
         self.read_only = engine.read_only
         self.owner = myself()  # of all leases: that one call is made at a time in this process is seen to here
-        self.heart = Heart(engine.session)
 
     def times_us(self, session: Session) -> tuple[int, int]:
         """Return the time, and the latest that was seen here, by which nothing that has expired comes back."""
@@ -111,23 +106,6 @@ class Shared:
             for mine in set(calling) & self._flights.keys():
                 self._flights[mine].waits_for = None
 
-    # Connections
-
-    def session(self) -> Session:
-        """Return a connection that nobody else uses until it is given back."""
-        with self._lock:
-            if self._free:
-                return self._free.pop()
-        return self._engine.session()
-
-    def give_back(self, session: Session, *, sound: bool) -> None:
-        """Let others use a connection, unless there are enough, or it may have been left in the middle of something."""
-        with self._lock:
-            if sound and len(self._free) < _FREE_MAX:
-                self._free.append(session)
-                return
-        session.close()
-
     # Use
 
     def note(self, tool: str, use: Use) -> None:
@@ -142,13 +120,6 @@ class Shared:
             return uses
 
 
-_MAKING = threading.Lock()
-
-
 def shared_by(engine: Engine) -> Shared:
     """Return what the caches over an engine share."""
-    with _MAKING:
-        found: Shared | None = engine.beside.get(Shared)
-        if found is None:
-            found = engine.beside[Shared] = Shared(engine)
-        return found
+    return beside(engine, Shared, lambda: Shared(engine))

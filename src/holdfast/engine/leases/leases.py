@@ -123,15 +123,15 @@ class Lease:
 
     def release(self, session: Session) -> None:
         """Own the thing no more, so that others may claim it at once. Idempotent; nothing happens if it was lost."""
-
-        def work(writer: Writer) -> None:
-            with suppress(Fenced):
-                self.check(writer)
-                writer.put_entry(_REGISTER, self.key, _encode(Hold(self.epoch)))
-
         if not self.lost:
-            session.write_together(work)
+            session.write_together(self.give_back)
             self.lost = True
+
+    def give_back(self, writer: Writer) -> None:
+        """Own the thing no more once the transaction is done, as `release` does; `lost` stays as it is until then."""
+        with suppress(Fenced):
+            self.check(writer)
+            writer.put_entry(_REGISTER, self.key, _encode(Hold(self.epoch)))
 
     def forget(self, writer: Writer) -> None:
         """Own the thing no more, and leave nothing of it: its epochs may be given again. Nothing if it was lost.
