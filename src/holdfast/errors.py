@@ -15,6 +15,9 @@
     ├── MergeConflict         a merge that needs a decision; nothing was merged
     ├── BranchMoved           somebody else committed first; nothing was written
     ├── RunBusy               a run that somebody else works on
+    ├── RunFinished           something new for a run that has ended
+    ├── InputMismatch         a run or a step that is recorded with another input
+    ├── InDoubt               a call of which nobody knows whether it happened, and whose answer does not fit
     ├── Fenced                work for a run that somebody else has taken over; it landed nowhere
     ├── TransactionOpen       something that cannot be part of a transaction, inside one
     ├── Timeout               a wait that reached its end
@@ -158,6 +161,24 @@ class RunBusy(HoldfastError):
     """Somebody else works on the run; the message says who, since when, and until when that is trusted."""
 
     code = "run_busy"
+
+
+class RunFinished(HoldfastError):
+    """A run that has ended was asked for something that it has not recorded."""
+
+    code = "run_finished"
+
+
+class InputMismatch(HoldfastError):
+    """A run, or a step of it, is recorded with another input than it is asked for now."""
+
+    code = "input_mismatch"
+
+
+class InDoubt(HoldfastError):
+    """A call whose outcome a crash hid is settled in a way that does not fit what is known of it."""
+
+    code = "in_doubt"
 
 
 class Fenced(HoldfastError):

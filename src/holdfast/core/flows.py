@@ -9,16 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FuturesTimeout
 from concurrent.futures import wait as wait_for
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from holdfast.errors import InvalidValue
+from holdfast.errors import InvalidValue, Timeout
 
 R = TypeVar("R")
+
+_CANCELLED_SECONDS = 5.0
+"""How long a coroutine that was cancelled is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What a call raised; in a future of its own it would be taken for the wait's own failure."""
+
+    error: BaseException
 
 
 class Aside(Protocol):
@@ -77,17 +90,36 @@ class Think:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of the user's function."""
+    """A call of the user's function.
+
+    Attributes:
+        seconds: how long it may take; None for as long as it takes. A coroutine is cancelled then; a plain function
+            cannot be, and goes on in a thread while nobody waits for it any more.
+    """
 
     function: Callable[..., Any]
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    seconds: float | None = None
 
     def now(self) -> Any:  # noqa: ANN401
-        """Call it. Raises InvalidValue for a coroutine function, before it is called if that can be seen."""
+        """Call it.
+
+        Raises:
+            InvalidValue: it is a coroutine function; it is not called if that can be seen before.
+            Timeout: it took too long.
+        """
         if is_coroutine_function(self.function):
             raise InvalidValue(f"{self._name} is a coroutine function; use holdfast.aio, or a plain one")
-        found = self.function(*self.args, **self.kwargs)
+        if self.seconds is None:
+            found = self.function(*self.args, **self.kwargs)
+        else:
+            try:
+                found = self._beside(copy_context()).result(self.seconds)
+            except FuturesTimeout as error:
+                raise self._late() from error
+            if isinstance(found, _Raised):
+                raise found.error
         if inspect.iscoroutine(found):
             found.close()
             raise InvalidValue(f"{self._name} returned a coroutine, which nobody awaits here; use holdfast.aio")
@@ -95,10 +127,41 @@ class Call:
 
     async def later(self, aside: Aside) -> Any:  # noqa: ANN401, ARG002 - a user's function has a thread of its own
         """Await a coroutine function here; call any other in a thread."""
+        if self.seconds is None:
+            return await self._awaited()
+        task = asyncio.ensure_future(self._awaited())
+        try:
+            done, _ = await asyncio.wait([task], timeout=self.seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not done:
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCELLED_SECONDS)
+            raise self._late()
+        return task.result()
+
+    async def _awaited(self) -> Any:  # noqa: ANN401
         if is_coroutine_function(self.function):
             return await self.function(*self.args, **self.kwargs)
         found = await asyncio.to_thread(_guarded, self.function, *self.args, **self.kwargs)
         return await found if inspect.isawaitable(found) else found
+
+    def _beside(self, context: Context) -> Future[Any]:
+        """Call it in a thread of its own, which nothing waits for at the end of the program."""
+        found: Future[Any] = Future()
+
+        def call() -> None:
+            try:
+                found.set_result(context.run(self.function, *self.args, **self.kwargs))
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                found.set_result(_Raised(error))
+
+        threading.Thread(target=call, name=f"holdfast-{self._name}", daemon=True).start()
+        return found
+
+    def _late(self) -> Timeout:
+        return Timeout(f"{self._name} took longer than {self.seconds:g} s")
 
     @property
     def _name(self) -> str:

@@ -43,9 +43,9 @@ class Content:
         """Whether the tail needs rows of its own."""
         return len(self.tail) > CHUNK_BYTES
 
-    def cells(self, place: int) -> Cells:
-        """Return the row of the value; the tail is in it unless it is chunked."""
-        if self.is_chunked:
+    def cells(self, place: int, *, whole: bool = False) -> Cells:
+        """Return the row of the value; the tail is in it unless it is chunked, which `whole` says that it is not."""
+        if self.is_chunked and not whole:
             return Cells(place, form_of(VALUE, {**self.meta, "chunks": True}), self.value)
         data, is_packed = packed(self.tail)
         meta = {**self.meta, "packed": True} if is_packed else self.meta

@@ -9,7 +9,6 @@ from holdfast.core.points import VersionVector, meet
 from holdfast.core.rows import Row
 from holdfast.core.schema import Key, Table
 from holdfast.engine.contract import Reader, Writer
-from holdfast.errors import AlreadyExists
 from holdfast.state.rows.tables import (
     PARTS,
     ROOT,
@@ -23,6 +22,7 @@ from holdfast.state.rows.tables import (
     stored_row,
     tables_in,
 )
+from holdfast.versions.owned import make_owned
 
 SCANNED_FROM = 32
 """With so many rows of one key to change, all rows of the key are looked up at once."""
@@ -98,7 +98,7 @@ class RowWriter:
     def __init__(self, writer: Writer, seen: VersionVector) -> None:
         self._writer = writer
         self._seen = seen
-        self._tables = tables_in(writer.catalogue()) or _defined(writer)
+        self._tables = tables_in(writer.catalogue()) or _made(writer)
 
     def write(self, name: Name, changes: Sequence[RowChange]) -> None:
         """Write changes of the rows of one key."""
@@ -141,14 +141,6 @@ class RowWriter:
         return found
 
 
-def _defined(writer: Writer) -> tuple[Table, Table]:
-    """Make the tables of state."""
-    for table in (STATE, PARTS):
-        if writer.catalogue().find(table.name) is not None:
-            raise AlreadyExists(
-                f"this store has a table {table.name!r} of your own, which state needs; rename it with ALTER TABLE"
-            )
-        writer.define(writer.catalogue().with_table(table))
-    found = tables_in(writer.catalogue())
-    assert found is not None
-    return found
+def _made(writer: Writer) -> tuple[Table, Table]:
+    state, parts = make_owned(writer, (STATE, PARTS), "state")
+    return state, parts

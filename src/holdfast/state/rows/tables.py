@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from holdfast.core.schema import Catalogue, Column, Key, Table
 from holdfast.core.types import JSON, ColumnType, Kind, Stored
+from holdfast.versions.owned import owned_tables
 
 _TEXT = ColumnType(Kind.TEXT)
 _BLOB = ColumnType(Kind.BLOB)
@@ -140,5 +141,5 @@ def read_row(values: tuple[Stored, ...]) -> tuple[Address, Cells]:
 
 def tables_in(catalogue: Catalogue) -> tuple[Table, Table] | None:
     """Return both tables as a store has them; None if it has no state yet."""
-    found = catalogue.find(STATE.name), catalogue.find(PARTS.name)
-    return (found[0], found[1]) if found[0] and found[1] and found[0].owned and found[1].owned else None
+    found = owned_tables(catalogue, (STATE, PARTS))
+    return None if found is None else (found[0], found[1])

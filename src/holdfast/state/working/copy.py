@@ -12,6 +12,7 @@ everything stays pending.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
 
@@ -40,6 +41,10 @@ class _Moved(Exception):
     """The branch is not where the working copy stands."""
 
 
+Along = Callable[[Writer, VersionVector], None]
+"""Writes something else into the commit of a state, which is told what the commit sees, itself included."""
+
+
 class WorkingCopy(CatchingUp):
     """The values of a branch, or of a commit, and what is to become of their changes."""
 
@@ -64,8 +69,12 @@ class WorkingCopy(CatchingUp):
         """Whether events wait for a commit."""
         return bool(self._noted)
 
-    def commit(self, message: str = "", metadata: object = None) -> str:
+    def commit(self, message: str = "", metadata: object = None, along: Along | None = None) -> str:
         """Write what changed, in one commit, durable when this returns; return the hash of the head.
+
+        Args:
+            along: what is written in the same commit, which is made then whether or not the state changed. It may be
+                called again after all that it did was undone, and what it raises undoes the commit.
 
         Raises:
             NotStorable: a value cannot be stored. Nothing was written, and everything is still pending.
@@ -77,11 +86,12 @@ class WorkingCopy(CatchingUp):
                 with self._edits.lock:
                     self._settle_doubt()
                     attempt = self._attempt()
-                    if not attempt.written and not self._removed_there():
+                    if along is None and not attempt.written and not self._removed_there():
                         self._settle(attempt)
                         return self.head
+                    _ = self._vector  # while this has the connection
                 try:
-                    self._try(attempt, message, metadata)
+                    self._try(attempt, message, metadata, along)
                 except _Moved:
                     self.catch_up()
                 else:
@@ -99,7 +109,7 @@ class WorkingCopy(CatchingUp):
         finally:
             self._writer = None
 
-    def _try(self, attempt: Attempt, message: str, metadata: object) -> None:
+    def _try(self, attempt: Attempt, message: str, metadata: object, along: Along | None) -> None:
         """Write an attempt, and stand on what came of it.
 
         Nobody waits for the store with the lock of the values: they may be changed meanwhile, and are then looked at
@@ -117,6 +127,8 @@ class WorkingCopy(CatchingUp):
                     tried = self._attempt_within(writer)
                 tried.opened, tried.before = Point(writer.opened.uid, writer.opened.head + 1), self._vector
                 seen = self._write(tried.written, writer)
+                if along is not None:
+                    along(writer, seen)
                 self._settle(tried)
                 return seen
 
@@ -292,6 +304,16 @@ class WorkingCopy(CatchingUp):
             self._forget(self._values)
             for pending in (self._assigned, self._removed, self._dirty, self._noted):
                 pending.clear()
+
+    def move(self, point: Point) -> None:
+        """Stand on another commit of the branch, and forget all that is not committed.
+
+        What is read of it is read when it is asked for: moving on costs nothing. What is written goes on from there as
+        after any commit of others: BranchMoved if those in between changed the same.
+        """
+        with self._alone():
+            self.discard()
+            self.base, self._head, self._seen = point, None, None
 
     def elsewhere(self, ground: Ground) -> Self:
         """Return a working copy of another place, made as this one is."""

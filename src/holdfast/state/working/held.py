@@ -71,8 +71,32 @@ class HeldValues:
         self._value_lock: Lock = Past() if ground.read_only else self._edits
         with ground.reading() as reader:
             self.base = ground.at(reader).point
-            self.head = reader.commit(self.base).hash.hex()
-            self._vector: VersionVector = reader.vector(self.base)
+            self._head: str | None = reader.commit(self.base).hash.hex()
+            self._seen: VersionVector | None = reader.vector(self.base)
+
+    @property
+    def head(self) -> str:
+        """The hash of the commit that this stands on."""
+        if self._head is None:  # it was moved there, and nobody has asked
+            with self._alone(), self._reading() as reader:
+                self._head = reader.commit(self.base).hash.hex()
+        return self._head
+
+    @head.setter
+    def head(self, head: str) -> None:
+        self._head = head
+
+    @property
+    def _vector(self) -> VersionVector:
+        """What the commit that this stands on sees."""
+        if self._seen is None:
+            with self._alone(), self._reading() as reader:
+                self._seen = reader.vector(self.base)
+        return self._seen
+
+    @_vector.setter
+    def _vector(self, vector: VersionVector) -> None:
+        self._seen = vector
 
     @contextmanager
     def _alone(self) -> Generator[None]:
