@@ -10,26 +10,21 @@ scope they are hashed in whole; they are kept beside the answer, too, and compar
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import inspect
-import weakref
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from types import CodeType
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from holdfast.core.codec import Codec
 from holdfast.core.codec.encoded import Encoded
+from holdfast.core.functions import known_of, without_partial
 from holdfast.errors import InvalidValue
 
 _DIGEST_BYTES = 32
 _CODEC = Codec()  # a pickle has more than one form for equal values, so none is taken
-_KNOWN: weakref.WeakKeyDictionary[Any, tuple[object, inspect.Signature | None, str]] = weakref.WeakKeyDictionary()
-"""Of functions their code, their signature and the hash of the code."""
 _NAMELESS = "<"
 """What is in the names of lambdas and of functions within functions, of which there may be many of one name."""
 
@@ -72,14 +67,12 @@ def asked_of(
         InvalidValue: the function has no name of its own, or does not take these arguments.
         NotStorable: an argument has no stored form, so it cannot be told from another.
     """
-    while isinstance(function, functools.partial):
-        args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
-        function = function.func
+    function, args, kwargs = without_partial(function, args, kwargs)
     tool = name or tool_of(function)
-    signature, code = _known_of(function)
-    arguments = _CODEC.encode(_bound(signature, args, kwargs, tool), f"{tool}()")
+    known = known_of(function)
+    arguments = _CODEC.encode(known.bound(args, kwargs, tool), f"{tool}()")
     whom = scope_text(scope)
-    told = version if version is not None else code
+    told = version if version is not None else known.code
     parts = ["cache/1", tool, told, whom, arguments.text, *map(bytes, arguments.buffers)]
     digest = hashlib.blake2b(msgspec.msgpack.encode(parts), digest_size=_DIGEST_BYTES).hexdigest()
     kept = Encoded(arguments.text, arguments.order, tuple(map(bytes, arguments.buffers)))  # the tool may change them
@@ -114,64 +107,3 @@ def _closes_over(function: Callable[..., Any]) -> bool:
         return any(cell.cell_contents is not wrapped for cell in getattr(function, "__closure__", None) or ())
     except ValueError:  # a cell that has nothing in it yet
         return True
-
-
-def _known_of(function: Callable[..., Any]) -> tuple[inspect.Signature | None, str]:
-    """Return the signature of a function, None where it does not tell, and the hash of its code."""
-    code = getattr(function, "__code__", None)
-    with suppress(TypeError):  # nothing is remembered of what cannot be referred to weakly
-        known = _KNOWN.get(function)
-        if known is not None and known[0] is code:
-            return known[1:]
-        found = _KNOWN[function] = code, _signature_of(function), _code_of(function)
-        return found[1:]
-    return _signature_of(function), _code_of(function)
-
-
-def _signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
-    try:
-        return inspect.signature(function, follow_wrapped=False)
-    except (TypeError, ValueError):  # some that are written in C do not tell
-        return None
-
-
-def _bound(
-    signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], tool: str
-) -> dict[str, Any]:
-    if signature is None:
-        return {"args": args, "kwargs": dict(kwargs)}
-    try:
-        bound = signature.bind(*args, **kwargs)
-    except TypeError as error:
-        raise InvalidValue(f"{tool}() cannot be called so: {error}") from error
-    bound.apply_defaults()
-    return dict(bound.arguments)
-
-
-def _code_of(function: Callable[..., Any]) -> str:
-    """Return a hash of a function's code, and of those that it wraps: another function is another tool.
-
-    Of a class that is the code that makes one, of another object the code that calls it.
-    """
-    told: list[object] = []
-    here: Any = function
-    while here is not None:
-        maker: Any = vars(here).get("__init__") if isinstance(here, type) else here
-        called: Any = vars(type(maker)).get("__call__")
-        code: object = getattr(maker, "__code__", None) or getattr(called, "__code__", None)
-        told.append(_told(code) if isinstance(code, CodeType) else None)
-        here = getattr(here, "__wrapped__", None)
-    if not any(told):
-        return ""
-    return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
-
-
-def _told(code: CodeType) -> tuple[object, ...]:
-    """Return what a function does, without where it stands."""
-    constants = tuple(_told(part) if isinstance(part, CodeType) else _constant(part) for part in code.co_consts)
-    return code.co_code, constants, code.co_names, code.co_varnames[: code.co_argcount]
-
-
-def _constant(part: object) -> object:
-    """Return a constant in a form that is the same in every process."""
-    return sorted(map(repr, cast("frozenset[object]", part))) if isinstance(part, frozenset) else part

@@ -19,6 +19,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from holdfast.core.functions import name_of
 from holdfast.errors import InvalidValue, Timeout
 
 R = TypeVar("R")
@@ -165,7 +166,7 @@ class Call:
 
     @property
     def _name(self) -> str:
-        return getattr(self.function, "__qualname__", repr(self.function))
+        return name_of(self.function)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,18 +221,20 @@ async def awaited(flow: Flow[R], aside: Aside) -> R:
 async def _done(flow: Flow[R], do: Callable[[Need], Coroutine[Any, Any, Any]]) -> R:
     """Do what a flow asks for; what is raised meanwhile, a cancellation too, is for the flow to decide on."""
     step: Callable[[Any], Need] = flow.send
-    given: Any = None
+    given: list[Any] = [None]  # emptied, so that no error that comes back is kept here, in a circle, by its traceback
     try:
         while True:
             try:
-                need = step(given)
+                need = step(given.pop())
             except StopIteration as end:
                 value: R = end.value
                 return value
             try:
-                step, given = flow.send, await do(need)
+                given.append(await do(need))
+                step = flow.send
             except BaseException as error:  # noqa: BLE001 - as above
-                step, given = flow.throw, error
+                given.append(error)
+                step = flow.throw
     finally:
         flow.close()  # where an interrupt struck here, and not in the flow
 

@@ -106,16 +106,17 @@ class Versioned(State):
     @classmethod
     def on(cls, ground: Ground, *, verify: bool = False) -> Self:
         """Return a state that lies where a store is."""
-        return cls._of(WorkingCopy(ground, Codec(KeyFile()), verify=verify))
+        return cls.over(WorkingCopy(ground, Codec(KeyFile()), verify=verify))
 
     @classmethod
-    def _of(cls, copy: WorkingCopy, namespace: str = "") -> Self:
+    def over(cls, copy: WorkingCopy, namespace: str = "") -> Self:
+        """Return the state of a namespace of a working copy, which others may share."""
         state = cls.__new__(cls)
         vars(state).update(_copy=copy, _namespace=namespace, _left=[])
         return state
 
     def _elsewhere(self, ground: Ground) -> Self:
-        return self._of(self._copy.elsewhere(ground), self._namespace)
+        return self.over(self._copy.elsewhere(ground), self._namespace)
 
     def _name(self, key: object) -> Name:
         return name_of(self._namespace, key)
@@ -163,7 +164,7 @@ class Versioned(State):
         return f"<Versioned state{place} on {self._copy.ground.ref!r} at {self.head[:12]}>"
 
     def namespace(self, name: str) -> Self:  # noqa: D102 - as State says
-        return self._of(self._copy, inner(self._namespace, name))
+        return self.over(self._copy, inner(self._namespace, name))
 
     def namespaces(self) -> list[str]:
         """Return the names of the namespaces inside this one that have variables, sorted."""

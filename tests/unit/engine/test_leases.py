@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -13,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.core.flows import Pause
 from holdfast.engine.contract import Engine, Session
 from holdfast.engine.kv import Memory
 from holdfast.engine.leases import leases
-from holdfast.engine.leases.leases import Lease, claim, hold_of, renew
+from holdfast.engine.leases.leases import Lease, claiming, hold_of, renew
 from holdfast.engine.leases.owners import Owner, here, myself, started
 from holdfast.engine.sqlite import SqliteEngine
 from holdfast.engine.tree import TreeEngine
@@ -52,12 +54,23 @@ class Owners:
         self.meanwhile: Callable[[], object] = lambda: None
 
     def claim(self, owner: Owner, key: str = "run-1", length: Any = 30) -> Lease:
-        def pause(seconds: float) -> None:
-            self.paused.append(seconds)
-            self.time.now += seconds
-            self.meanwhile()
+        flow = claiming(lambda: nullcontext(self.session), key, owner, length)
+        need = next(flow)
+        while True:
+            try:
+                if isinstance(need, Pause):
+                    self.pause(need.seconds)
+                need = flow.send(None if isinstance(need, Pause) else need.now())
+            except StopIteration as end:
+                lease: Lease = end.value
+                return lease
+            except RunBusy as error:
+                flow.throw(error)
 
-        return claim(self.session, key, owner, length, pause=pause)
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+        self.time.now += seconds
+        self.meanwhile()
 
     def may_write(self, lease: Lease) -> bool:
         """Tell whether a write of an owner lands, and see that it does not if it is told so."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from holdfast.engine.contract import Engine, Session
+from holdfast.core.clock import Clock
+from holdfast.engine.contract import Engine, Reader, Session, Writer
 from holdfast.engine.leases.heart import Heart
 
 _FREE_MAX = 8
@@ -51,6 +52,74 @@ class Desk:
                 self._free.append(session)
                 return
         session.close()
+
+
+class Lent:
+    """A `Session` that borrows a connection for each call, so that many may have one. Threads may share it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._held = threading.local()
+
+    @contextmanager
+    def _session(self) -> Generator[Session]:
+        held: Session | None = getattr(self._held, "session", None)
+        if held is not None:  # inside a block of this thread
+            yield held
+            return
+        with self._desk.session() as session:
+            self._held.session = session
+            try:
+                yield session
+            finally:
+                self._held.session = None
+
+    @property
+    def has_sql(self) -> bool:
+        """Whether readers and writers are `SqlReader` and `SqlWriter`."""
+        with self._session() as session:
+            return session.has_sql
+
+    @property
+    def clock(self) -> Clock:
+        """Where commits get their time."""
+        with self._session() as session:
+            return session.clock
+
+    @contextmanager
+    def read(self) -> Generator[Reader]:
+        """Return a consistent snapshot, for the length of the block; inside another block, that one's."""
+        with self._session() as session, session.read() as reader:
+            yield reader
+
+    @contextmanager
+    def write(self) -> Generator[Writer]:
+        """Return a writer whose work lands when the block ends, or not at all if it raises."""
+        with self._session() as session, session.write() as writer:
+            yield writer
+
+    def write_together(self, work: Callable[[Any], T]) -> T:
+        """Let `work` write, perhaps along with the work of others."""
+        with self._session() as session:
+            return session.write_together(work)
+
+    def check_no_transaction(self) -> None:
+        """Raise TransactionOpen if this thread or task has a transaction open that writes."""
+        with self._session() as session:
+            session.check_no_transaction()
+
+    def sweep(self) -> None:
+        """Remove what the engine itself no longer needs."""
+        with self._session() as session:
+            session.sweep()
+
+    def scrub(self) -> None:
+        """Rewrite the store's files."""
+        with self._session() as session:
+            session.scrub()
+
+    def close(self) -> None:
+        """Do nothing: what is borrowed was given back."""
 
 
 _MAKING = threading.RLock()

@@ -16,15 +16,15 @@ A released lease stays as an entry without an owner, so that no epoch is ever gi
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 
 from holdfast.core.durations import Duration, microseconds_of
+from holdfast.core.flows import Flow, Pause, Work, run
 from holdfast.engine.contract import Reader, Session, Writer
 from holdfast.engine.leases.owners import Owner, monotonic
 from holdfast.errors import Fenced, InvalidValue, RunBusy, StoreCorrupt
@@ -186,35 +186,52 @@ class Watched:
         return monotonic() >= self.since + hold.length_seconds * _WATCHED
 
 
-def claim(
-    session: Session,
+def claiming(
+    lend: Callable[[], AbstractContextManager[Session]],
     key: str,
     owner: Owner,
     length: Duration = LEASE_SECONDS,
-    *,
-    pause: Callable[[float], None] = time.sleep,
-) -> Lease:
+    held: list[Lease] | None = None,
+) -> Flow[Lease]:
     """Own a thing, durably, if nobody does who lives.
 
     An owner that has gone silent, and is not known to be dead, is watched for half the length of its lease first.
 
     Args:
+        lend: gives a connection for a block.
         length: how long the lease lasts unless it is renewed.
-        pause: how to wait meanwhile.
+        held: is given the lease as soon as it is there, since who waits for this may be interrupted.
 
     Raises:
         RunBusy: somebody owns it.
         InvalidValue: the length is none, or shorter than half a second.
     """
     watched = Watched()
+
+    def attempt() -> Lease | float:
+        """Return the lease, or after what time to look again."""
+        with lend() as session:
+            try:
+                lease = try_claim(session, key, owner, length, watched, again=held is not None)
+            except RunBusy:
+                hold = watched.hold
+                if hold is None or not _is_silent(hold, session.clock.now_us()):
+                    raise
+                return hold.length_seconds * _WATCHED / _LOOKS
+        if held is not None:
+            held.append(lease)
+        return lease
+
     while True:
-        try:
-            return try_claim(session, key, owner, length, watched)
-        except RunBusy:
-            hold = watched.hold
-            if hold is None or not _is_silent(hold, session.clock.now_us()):
-                raise
-            pause(hold.length_seconds * _WATCHED / _LOOKS)
+        found: Lease | float = yield Work(attempt)
+        if isinstance(found, Lease):
+            return found
+        yield Pause(found)
+
+
+def claim(session: Session, key: str, owner: Owner, length: Duration = LEASE_SECONDS) -> Lease:
+    """Own a thing as `claiming` says, in this thread."""
+    return run(claiming(lambda: nullcontext(session), key, owner, length))
 
 
 def try_claim(

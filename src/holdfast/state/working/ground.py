@@ -84,14 +84,21 @@ class EngineGround:
     """A branch of a store, or a commit of it, reached through the store's engine."""
 
     def __init__(
-        self, engine: Engine, ref: str, ids: Ids | None = None, *, owns_engine: bool = False, fixed: bool = False
+        self,
+        engine: Engine,
+        ref: str,
+        ids: Ids | None = None,
+        *,
+        owns_engine: bool = False,
+        fixed: bool = False,
+        session: Session | None = None,
     ) -> None:
         self.ids = ids or RandomIds()
         self.lock: AbstractContextManager[Any] = threading.RLock()
         self.ref = ref
         self._engine = engine
         self._owns_engine = owns_engine
-        self._session: Session | None = engine.session()
+        self._session: Session | None = session or engine.session()
         with self._session.read() as reader:
             found = resolve(reader, ref)
         self._pinned = Resolved(found.point) if fixed or found.line is None else None
