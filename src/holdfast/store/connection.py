@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from holdfast.core.clock import Ids, RandomIds
+from holdfast.core.tasks import current_task
 from holdfast.engine.contract import Commit, Engine, Reader, Session, Writer
 from holdfast.errors import HoldfastError, ReadOnly, StoreClosed, Timeout, TransactionOpen
 from holdfast.versions.history import Versions
@@ -18,15 +18,6 @@ from holdfast.versions.wholes import Rules
 
 if TYPE_CHECKING:
     from holdfast.tables.runner import StatementRunner
-
-
-def current_task() -> object:
-    """Return the running asyncio task, or None."""
-    asyncio = sys.modules.get("asyncio")  # who has not imported it runs none
-    try:
-        return asyncio.current_task() if asyncio else None
-    except RuntimeError:  # no loop runs in this thread
-        return None
 
 
 class _Turn(AbstractContextManager[None]):

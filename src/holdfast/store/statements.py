@@ -8,9 +8,10 @@ from typing import Any, Self
 
 from holdfast.core.limits import PARAMETERS_MAX
 from holdfast.core.points import Point
+from holdfast.core.tasks import current_task
 from holdfast.engine.contract import Reader, SqlWriter, Writer
 from holdfast.errors import Unsupported, ValueTooLarge
-from holdfast.store.connection import Connection, current_task
+from holdfast.store.connection import Connection
 from holdfast.tables.cursor import Cursor
 from holdfast.tables.parameters import Parameters
 from holdfast.tables.plain import are_plain

@@ -15,6 +15,7 @@ from holdfast.store.branching import Branching
 from holdfast.store.caching import Caching
 from holdfast.store.questions import Questions
 from holdfast.store.removal import Removal
+from holdfast.store.running import Running
 from holdfast.store.stateful import Stateful
 from holdfast.store.statements import Statements
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from holdfast.engine.kv import KVStore
 
 
-class Store(Stateful, Caching, Statements, Branching, Removal, Questions):
+class Store(Stateful, Caching, Running, Statements, Branching, Removal, Questions):
     """A connection to one branch of a store, or to one commit of it, which can only be read.
 
     Made by `connect`, `branch` and `checkout`. Each call is atomic, and what it wrote is durable when it returns.

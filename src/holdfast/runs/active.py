@@ -1,0 +1,238 @@
+"""A run that was entered: what is recorded of it, its state, and what waits for its next commit.
+
+Entering replays: what is recorded answers, and moves the state to its commit; what was changed on the way there was
+changed then, too, and is in that commit. At the first question without an answer the run is at its head, and goes on.
+
+A commit has the state, the journal and what becomes of the record in one transaction, in which the lease is looked at:
+whoever was taken for dead writes nothing.
+"""
+
+# pyright: basic
+# (values are whatever a user keeps)
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from holdfast.core.points import VersionVector
+from holdfast.core.tasks import current_task
+from holdfast.engine.contract import Writer
+from holdfast.engine.leases.leases import Lease
+from holdfast.errors import Fenced, InvalidValue, NotStorable, RunFinished, StoreError
+from holdfast.runs.control import DOING, Cancelled
+from holdfast.runs.journal import Journal, Question
+from holdfast.runs.records import RunRecord, is_to_be_cancelled
+from holdfast.runs.tables import Entry
+from holdfast.runs.workplace import Workplace, write_entries
+from holdfast.state.working.copy import WorkingCopy
+
+Also = Callable[[Writer], None]
+"""Writes what belongs into the transaction of a commit beside it."""
+
+
+def strand() -> object:
+    """Return who is at work: the step whose function this is called by, else the task, else the thread."""
+    return DOING.get() or current_task() or threading.get_ident()
+
+
+class Active:
+    """A run that was entered. Threads and tasks may share it.
+
+    Attributes:
+        lease: that it is owned by; None for one that is finished, which is only looked at.
+        journal: what is recorded, and what was asked.
+        copy: its state.
+    """
+
+    def __init__(
+        self, place: Workplace, record: RunRecord, journal: Journal, copy: WorkingCopy, lease: Lease | None
+    ) -> None:
+        self.place = place
+        self.record = record
+        self.journal = journal
+        self.copy = copy
+        self.lease = lease
+        self._position = 0  # the entry whose commit the state stands on
+        self._live = False
+        self._pending: list[tuple[object, Entry]] = []
+        self.cancelling = False  # whether somebody wants the run to be cancelled
+        self._why_closed = ""
+        self.home = strand()  # where it was entered
+        assert journal.created is not None
+        assert journal.created.born is not None
+        copy.move(journal.created.born)
+
+    # What is asked
+
+    def ask(self, question: Question, who: object, *, lenient: bool = False) -> tuple[Question, Entry | None]:
+        """Return what is recorded in answer, and the question with its key; None if the answer is to be found.
+
+        Raises:
+            InputMismatch: it is recorded with another input.
+            RunFinished, Fenced, InvalidValue: it is not recorded, and nothing new can be.
+        """
+        with self.copy.lock:
+            self._check_open()
+            question, entry = self.journal.find(question, lenient=lenient)
+            if entry is not None:
+                self._answered(entry, who)
+            else:
+                self.check_new(f"{question.family} {question.label!r}")
+                self._arrive()
+            return question, entry
+
+    def _answered(self, entry: Entry, who: object) -> None:
+        """Let the state be what it was when this was recorded; further on it stays, without what was changed since."""
+        self._pending = [(other, log) for other, log in self._pending if other != who]
+        if entry.seq > self._position and entry.born is not None:
+            self._position = entry.seq
+            self.copy.move(entry.born)
+        else:
+            self.copy.discard()
+
+    def _arrive(self) -> None:
+        """Go on at the head. What was changed since the last answer is new, unless there are answers beyond it."""
+        if self._live:
+            return
+        if self.journal.answered_last > self._position:
+            self._pending.clear()
+            self.copy.discard()
+        self.copy.catch_up()
+        self._position, self._live = self.journal.seq, True
+
+    def skip(self) -> None:
+        """Begin at the head, and take all that is recorded for asked."""
+        with self.copy.lock:
+            self.journal.skip_all()
+            self._position = self.journal.answered_last
+            self._arrive()
+
+    def check_new(self, what: str) -> None:
+        """Raise an error if nothing new can become of the run."""
+        self._check_open()
+        if self.lease is None:
+            raise RunFinished(
+                f"run {self.record.run_id!r} is {self.record.status}, and {what} is not recorded; fork it to go on:"
+                f" run(…, fork={self.record.run_id!r})"
+            )
+        self.lease.check_sure()
+
+    def _check_open(self) -> None:
+        if self._why_closed:
+            raise InvalidValue(f"run {self.record.run_id!r} {self._why_closed}; enter it again")
+
+    # What waits for the next commit
+
+    def note(self, entry: Entry, who: object) -> None:
+        """Let an entry belong to the next commit of a strand."""
+        with self.copy.lock:
+            self._check_open()
+            self._pending.append((who, entry))
+
+    def discard(self) -> None:
+        """Forget what waits for the next commit."""
+        with self.copy.lock:
+            self._pending.clear()
+            self.copy.discard()
+
+    @contextmanager
+    def _noted(self, strands: Iterable[object] | None) -> Iterator[list[Entry]]:
+        """Return the entries that wait, of some strands or all; they wait no more if the block ends well."""
+        taken = [(who, log) for who, log in self._pending if strands is None or who in strands]
+        yield [log for _, log in taken]
+        self._pending = [one for one in self._pending if one not in taken]
+
+    # Commits
+
+    def commit(
+        self,
+        message: str,
+        entries: Iterable[Entry],
+        strands: Iterable[object] | None = None,
+        also: Also | None = None,
+    ) -> None:
+        """Write what was changed and what wants to be recorded, in one commit, durable when this returns.
+
+        Args:
+            strands: whose log belongs to it; None for all.
+
+        Raises:
+            NotStorable: a variable cannot be stored. The entries are recorded without the state, which stays pending.
+            Fenced: somebody else took the run over. Nothing was written.
+            Cancelled: it is written, and the run is to be cancelled.
+        """
+        with self.copy.lock, self._noted(strands) as logs:
+            wanted = [*logs, *entries]
+            try:
+                self._write(wanted, lambda along: self.copy.commit(message, None, along), also)
+            except NotStorable:
+                self._write(wanted, lambda along: self._alone(message, along), also)
+                raise
+        self._check_not_cancelled()
+
+    def record_only(self, message: str, entries: Iterable[Entry], also: Also | None = None) -> None:
+        """Record entries in a commit, without the state and the log, which wait on. Raises as `commit`."""
+        with self.copy.lock:
+            self._write(list(entries), lambda along: self._alone(message, along), also)
+        self._check_not_cancelled()
+
+    def _alone(self, message: str, along: Callable[[Writer, VersionVector], None]) -> None:
+        self.place.write(self.record, message, lambda writer: along(writer, {}))
+
+    def _write(
+        self,
+        entries: list[Entry],
+        commit: Callable[[Callable[[Writer, VersionVector], None]], object],
+        also: Also | None,
+    ) -> None:
+        self._check_open()
+        assert self.lease is not None
+        lease, numbered = self.lease, self.journal.numbered(entries)
+
+        def along(writer: Writer, _: VersionVector) -> None:
+            lease.check(writer)
+            write_entries(writer, numbered)
+            self.cancelling = is_to_be_cancelled(writer, self.record.run_id)
+            if also is not None:
+                also(writer)
+
+        try:
+            commit(along)
+        except Fenced:
+            self._why_closed = "was taken over by somebody else"
+            raise
+        except BaseException as error:
+            if isinstance(error, StoreError) or not isinstance(error, Exception):
+                self._why_closed = "may have been written or not: the store could not be reached in the middle"
+            raise
+        self.journal.add(numbered)
+
+    def _check_not_cancelled(self) -> None:
+        if self.cancelling and not self._why_closed:
+            raise Cancelled(self.record.run_id)
+
+    # The end
+
+    def give_back(self, writer: Writer) -> None:
+        """Let others claim the run once the transaction is done."""
+        assert self.lease is not None
+        self.lease.give_back(writer)
+
+    def left(self, why: str) -> None:
+        """Take note that the run was given back; what goes on in other threads can record nothing any more."""
+        assert self.lease is not None
+        self.lease.lost = True
+        self.close(why)
+
+    def close(self, why: str) -> None:
+        """Forget what is not recorded, and give back the run if this still owns it. Idempotent."""
+        with self.copy.lock:
+            self._why_closed = self._why_closed or why
+            self._pending.clear()
+            self.copy.discard()
+        if self.lease is not None:
+            self.place.desk.heart.drop(self.lease)
+            if not self.lease.lost:
+                self.place.let_go(self.lease)

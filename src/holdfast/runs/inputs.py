@@ -1,0 +1,109 @@
+"""What a step is given: its arguments as they are recorded, and a hash by which a change of them is noticed."""
+
+# pyright: basic
+# (arguments are whatever a user has)
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import weakref
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from holdfast.core.codec import Codec
+from holdfast.core.functions import Known, known_of, name_of, without_partial
+from holdfast.errors import HoldfastError
+from holdfast.runs.control import Context
+from holdfast.state.rows.contents import content_of
+from holdfast.state.rows.tables import Cells
+
+_PLAIN = Codec()
+"""Without pickles: they have more than one form for equal values."""
+_DIGEST_BYTES = 16
+_CONTEXT_NAMES = ("Context", "holdfast.Context")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a step is given.
+
+    Attributes:
+        digest: of the arguments; those that have no stored form take no part in it.
+        code: the version of the function's code.
+        arguments: what is recorded of them: by the names of their parameters, and of those without a stored form their
+            type.
+    """
+
+    digest: str
+    code: str
+    arguments: Cells
+
+
+def given_to(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
+    """Return what a call is given. Raises InvalidValue if the function does not take these arguments."""
+    function, args, kwargs = without_partial(function, args, kwargs)
+    known = known_of(function)
+    told = context_parameter(function)
+    kwargs = {name: value for name, value in kwargs.items() if name != told}
+    bound = _without(known, told).bound(args, kwargs, name_of(function))
+    try:
+        encoded = _PLAIN.encode(bound, "the arguments")
+    except HoldfastError:
+        bound = {name: _storable(value) for name, value in bound.items()}
+        encoded = _PLAIN.encode(bound, "the arguments")
+    digest = _digest(encoded.text, *encoded.buffers)
+    return Given(digest, known.code, content_of(encoded).cells(0, whole=True))
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401
+    try:
+        _PLAIN.encode(value, "an argument")
+    except HoldfastError:
+        kind = type(value)
+        return {"not stored": f"{kind.__module__}.{kind.__qualname__}"}
+    return value
+
+
+def digest_of_input(value: Any) -> str:  # noqa: ANN401
+    """Return a hash of the input of a run; "" for one that only a pickle can hold, which is not compared."""
+    try:
+        encoded = _PLAIN.encode(value, "the input")
+    except HoldfastError:
+        return ""
+    return _digest(encoded.text, *encoded.buffers)
+
+
+def _digest(text: str, *buffers: bytes | memoryview) -> str:
+    told = msgspec.msgpack.encode([text, *map(bytes, buffers)])
+    return hashlib.blake2b(told, digest_size=_DIGEST_BYTES).hexdigest()
+
+
+_CONTEXTS: weakref.WeakKeyDictionary[Any, str | None] = weakref.WeakKeyDictionary()
+
+
+def context_parameter(function: Callable[..., Any]) -> str | None:
+    """Return the name of the parameter that is annotated as `Context`, or None."""
+    with suppress(TypeError):
+        if function not in _CONTEXTS:
+            _CONTEXTS[function] = _context_parameter(known_of(function).signature)
+        return _CONTEXTS[function]
+    return _context_parameter(known_of(function).signature)
+
+
+def _context_parameter(signature: inspect.Signature | None) -> str | None:
+    for name, parameter in signature.parameters.items() if signature else ():
+        if parameter.annotation is Context or parameter.annotation in _CONTEXT_NAMES:
+            return name
+    return None
+
+
+def _without(known: Known, parameter: str | None) -> Known:
+    if parameter is None or known.signature is None:
+        return known
+    left = [one for name, one in known.signature.parameters.items() if name != parameter]
+    return Known(known.signature.replace(parameters=left), known.code)

@@ -1,0 +1,167 @@
+"""The journal of a run that was entered: what is recorded, what was asked of it, and what comes next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from holdfast.errors import InputMismatch
+from holdfast.runs.tables import ANSWERS, STEP_DONE, STEP_FAILED, STEP_INTENT, SUSPENDED, Entry, label_of
+
+Asked = tuple[str, str]
+"""The family of what was asked ("step", "wait", "sleep") and its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something that a run asks for.
+
+    Attributes:
+        family: "step", "wait" or "sleep".
+        name: of the step or the signal.
+        key: that of the caller, or of the how manieth of this name it is, such as "#2".
+        given: whether the caller gave the key.
+        digest: of what it is given.
+        aside: whether it is asked beside others, so that "how manieth" says little.
+    """
+
+    family: str
+    name: str
+    key: str
+    given: bool
+    digest: str
+    aside: bool = False
+
+    @property
+    def label(self) -> str:
+        """How people name it."""
+        return label_of(self.name, self.key)
+
+
+class Journal:
+    """What is recorded of a run, and what was asked so far. It is not safe to share by threads: the run has a lock.
+
+    Args:
+        entries: all of them, in order.
+    """
+
+    def __init__(self, run_id: str, entries: Iterable[Entry]) -> None:
+        self.run_id = run_id
+        self.seq = 0
+        self.number = 0
+        self.created: Entry | None = None
+        self.last: Entry | None = None
+        self._answers: dict[Asked, dict[str, Entry]] = {}
+        self._intents: dict[tuple[str, str], Entry] = {}
+        self._suspensions: dict[tuple[str, str], Entry] = {}
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._tickets: Counter[Asked] = Counter()
+        self._taken: dict[Asked, set[str]] = {}
+        self.answered_last = 0
+        self.add(entries)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Take note of entries that are recorded."""
+        for entry in entries:
+            self.seq = entry.seq
+            self.number = max(self.number, entry.number or 0)
+            self.created = self.created or entry
+            self.last = entry
+            if entry.name is None or entry.key is None:
+                continue
+            if entry.kind in ANSWERS:
+                self._answers.setdefault((entry.family, entry.name), {})[entry.key] = entry
+                self.answered_last = entry.seq
+            if entry.kind == SUSPENDED:
+                self._suspensions.setdefault((entry.name, entry.key), entry)
+            elif entry.kind == STEP_DONE:
+                self._intents.pop((entry.name, entry.key), None)
+            elif entry.kind == STEP_INTENT:
+                self._intents[entry.name, entry.key] = entry
+            elif entry.kind == STEP_FAILED:
+                self._failures[entry.name, entry.key] += 1
+                self._intents.pop((entry.name, entry.key), None)
+
+    def numbered(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return entries with the numbers that they have if they are written next."""
+        numbered: list[Entry] = []
+        number = self.number
+        for at, entry in enumerate(entries, 1):
+            number += entry.kind == STEP_DONE
+            numbered.append(replace(entry, seq=self.seq + at, number=number if entry.kind == STEP_DONE else None))
+        return numbered
+
+    def ticket(self, family: str, name: str) -> int:
+        """Return how often this was asked, this time included."""
+        self._tickets[family, name] += 1
+        return self._tickets[family, name]
+
+    def skip_all(self) -> None:
+        """Take all that is recorded for asked: what is asked next is new."""
+        for asked, answers in self._answers.items():
+            self._taken[asked] = set(answers)
+            self._tickets[asked] = len(answers)
+
+    def find(self, question: Question, *, lenient: bool = False) -> tuple[Question, Entry | None]:
+        """Return what answers a question, and the question with the key that it has from now on.
+
+        Without a key of the caller's that is the one with the same input that was asked as the how manieth, else the
+        first one with the same input that was not asked for yet.
+
+        Args:
+            lenient: whether what is recorded with another input answers, too.
+
+        Raises:
+            InputMismatch: it is recorded with another input.
+        """
+        asked = question.family, question.name
+        answers, taken = self._answers.get(asked, {}), self._taken.setdefault(asked, set())
+        entry = answers.get(question.key)
+        if not question.given:
+            if entry is None or entry.digest != question.digest or question.key in taken:
+                free = (key for key, other in answers.items() if key[0] == "#" and key not in taken)
+                same = next((key for key in free if answers[key].digest == question.digest), None)
+                if same is not None:
+                    question, entry = replace(question, key=same), answers[same]
+            if entry is not None and (question.key in taken or (question.aside and entry.digest != question.digest)):
+                entry = None
+            if entry is None:
+                question = self._fresh(question, answers, taken)
+        intent = self._intents.get((question.name, question.key)) if question.family == "step" else None
+        recorded = entry or intent
+        if recorded is not None and recorded.digest != question.digest and not lenient:
+            raise InputMismatch(
+                f"{question.family} {question.label!r} of run {self.run_id!r} is recorded with another input; what it"
+                " was given is in steps(). Give the step a key of its own, options(key=…), fork the run before it"
+                ' (on_change="fork"), or take what is recorded (on_change="warn")'
+            )
+        taken.add(question.key)
+        return question, entry
+
+    def _fresh(self, question: Question, answers: dict[str, Entry], taken: set[str]) -> Question:
+        at = int(question.key[1:])
+        while f"#{at}" in answers or f"#{at}" in taken:
+            at += 1
+        return replace(question, key=f"#{at}")
+
+    def intent(self, question: Question) -> Entry | None:
+        """Return the entry that says that a step was about to be done, if nothing says what became of it."""
+        return self._intents.get((question.name, question.key))
+
+    def suspension(self, question: Question) -> Entry | None:
+        """Return the entry that says that the run began to wait for this."""
+        return self._suspensions.get((question.name, question.key))
+
+    def failures(self, question: Question) -> int:
+        """Return how often a step failed."""
+        return self._failures[question.name, question.key]
+
+    def unused(self) -> list[str]:
+        """Return what is recorded and was not asked for, by its labels."""
+        return [
+            label_of(name, key)
+            for (family, name), answers in self._answers.items()
+            for key in answers
+            if key not in self._taken.get((family, name), ())
+        ]

@@ -1,0 +1,245 @@
+"""Doing a step: once, if it is not recorded; then what came of it is recorded with all that it changed."""
+
+# pyright: basic
+# (values are whatever a user's functions take and return)
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from holdfast.core.flows import Call, Flow, Pause, Think, Work
+from holdfast.errors import HoldfastError, InvalidValue, NotStorable, Timeout
+from holdfast.runs import waits
+from holdfast.runs.active import Active, Also, strand
+from holdfast.runs.control import DOING, Context, Doing, Happened
+from holdfast.runs.inputs import Given, context_parameter, given_to
+from holdfast.runs.journal import Question
+from holdfast.runs.options import ONCE, StepOptions
+from holdfast.runs.tables import STEP_DONE, STEP_FAILED, STEP_INTENT, Entry, cells_of, holding
+
+_NAME_LENGTH_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A step as it is asked for. Which one of its name it is was decided when it was, so that tasks keep their order.
+
+    Attributes:
+        run: what the step's function is given as `Context.run`.
+        ticket: how often a step of this name was asked for, this time included; 0 if it has a key of the caller's.
+    """
+
+    active: Active
+    run: object
+    name: str
+    ticket: int
+    options: StepOptions
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    lenient: bool = False
+
+
+def asking(
+    active: Active,
+    run: object,
+    name: str,
+    options: StepOptions,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    lenient: bool = False,
+) -> Asking:
+    """Return a step that is asked for now. Raises InvalidValue for one inside another, or that cannot be called."""
+    given_name: object = name
+    if not isinstance(given_name, str) or not name or "\0" in name or len(name) > _NAME_LENGTH_MAX:
+        raise InvalidValue(f"the name of a step is a text of 1 to {_NAME_LENGTH_MAX} characters, not {name!r}")
+    if not callable(function):
+        raise InvalidValue(
+            f"step {name!r} is given {function!r} to call, which is no function: step(name, function, …)"
+        )
+    doing = DOING.get()
+    if doing is not None and doing.of is active:
+        raise InvalidValue(
+            f"step {name!r} is asked for inside step {doing.label!r}, which is done as a whole; ask for it in the run's"
+            " own function, or give it a child run"
+        )
+    ticket = 0 if options.key is not None else active.journal.ticket("step", name)
+    return Asking(active, run, name, ticket, options, function, args, kwargs, lenient)
+
+
+def step(asked: Asking) -> Flow[Any]:
+    """Return what is recorded of a step, or do it and record it. Raises what the function raises."""
+    active, options, who = asked.active, asked.options, strand()
+    given: Given = yield Think(lambda: given_to(asked.function, asked.args, asked.kwargs))
+    question = Question(
+        "step",
+        asked.name,
+        options.key if options.key is not None else f"#{asked.ticket}",
+        options.key is not None,
+        given.digest,
+        aside=who != active.home,
+    )
+    question, entry = yield Work(lambda: active.ask(question, who, lenient=asked.lenient), reads=True)
+    if entry is not None:
+        return (yield Think(lambda: recorded(active, entry)))
+    attempts = Attempts(asked, question, given, [who])
+    if active.journal.intent(question) is not None:
+        known = yield from attempts.of_before()
+        if known is not None:
+            return known.result
+    return (yield from attempts.done())
+
+
+def recorded(active: Active, entry: Entry) -> Any:  # noqa: ANN401
+    """Return what is recorded. Raises NotStorable if what was returned could not be."""
+    if entry.error is not None:
+        raise NotStorable(entry.error)
+    return entry.value(active.place.codec)
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The attempts at a step that is not recorded.
+
+    Attributes:
+        strands: whose log belongs to it.
+    """
+
+    asked: Asking
+    question: Question
+    given: Given
+    strands: list[object]
+
+    @property
+    def active(self) -> Active:
+        """The run."""
+        return self.asked.active
+
+    @property
+    def label(self) -> str:
+        """How people name the step."""
+        return self.question.label
+
+    def of_before(self) -> Flow[Happened | None]:
+        """Find out whether the step happened, where a crash hid that; None if it did not.
+
+        Suspends the run if nobody knows.
+        """
+        settlement: waits.Settlement | None = yield Work(
+            lambda: waits.settlement(self.active, self.question), reads=True
+        )
+        if settlement is not None:
+            happened, also = settlement.happened, settlement.take
+        elif self.asked.options.verify is not None:
+            happened, also = (yield from self._verified()), None
+        else:
+            yield Work(lambda: waits.in_doubt(self.active, self.question))
+            raise AssertionError("the run is suspended")
+        if happened is None:
+            yield Work(lambda: self._failed("it did not happen", None, 0.0, also))
+            return None
+        yield from self._record(happened.result, 0.0, also)
+        return happened
+
+    def _verified(self) -> Flow[Happened | None]:
+        verify = self.asked.options.verify
+        assert verify is not None
+        answer = yield Call(verify, self.asked.args, self.asked.kwargs)
+        if answer is not None and not isinstance(answer, Happened):
+            raise InvalidValue(
+                f"verify of step {self.label!r} returned {answer!r}; it returns Happened(result) if the call happened,"
+                " and None if it did not"
+            )
+        return answer
+
+    def done(self) -> Flow[Any]:
+        """Do the step, again if it fails and may be; return what the function returned."""
+        options = self.asked.options
+        for tried in range(options.retries + 1):
+            self.active.check_new(f"step {self.label!r}")
+            if options.effect == ONCE:
+                yield Work(self._intend)
+            began = time.monotonic()
+            try:
+                value = yield from self._called()
+            except Exception as error:
+                if options.effect == ONCE and isinstance(error, Timeout):  # it may happen yet
+                    yield Work(lambda: waits.in_doubt(self.active, self.question))
+                yield Work(partial(self._failed, *_told(error), time.monotonic() - began))
+                if tried == options.retries:
+                    raise
+            else:
+                yield from self._record(value, time.monotonic() - began)
+                return value
+            yield Pause(options.pause_seconds(tried + 1))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _called(self) -> Flow[Any]:
+        """Call the function. Raises what it raises."""
+        function, kwargs = self.asked.function, self.asked.kwargs
+        told = context_parameter(getattr(function, "func", function))
+        if told is not None and told not in kwargs:
+            kwargs = {**kwargs, told: self._context()}
+        token = DOING.set(doing := Doing(self.active, self.label))
+        try:
+            return (yield Call(function, self.asked.args, kwargs, self.asked.options.timeout_seconds))
+        finally:
+            DOING.reset(token)
+            self.strands.append(doing)
+
+    def _context(self) -> Context:
+        return Context(self.asked.run, f"{self.active.record.run_id}/{self.label}", self._attempt)
+
+    @property
+    def _attempt(self) -> int:
+        return self.active.journal.failures(self.question) + 1
+
+    def _entry(self, kind: str, seconds: float | None = None, **fields: object) -> Entry:
+        arguments = self.given.arguments
+        return self.active.place.entry(
+            self.active.record.run_id,
+            kind,
+            name=self.question.name,
+            key=self.question.key,
+            attempt=self._attempt,
+            effect=self.asked.options.effect,
+            digest=self.given.digest,
+            code=self.given.code,
+            seconds=seconds,
+            args_form=arguments.form,
+            args=arguments.value,
+            args_rest=arguments.data,
+            **fields,
+        )
+
+    def _intend(self) -> None:
+        self.active.record_only(f"{self.label}: about to begin", [self._entry(STEP_INTENT)])
+
+    def _failed(self, error: str, trace: str | None, seconds: float, also: Also | None = None) -> None:
+        entry = self._entry(STEP_FAILED, seconds, error=error, traceback=trace)
+        self.active.record_only(f"{self.label}: attempt {entry.attempt} failed", [entry], also)
+
+    def _record(self, value: Any, seconds: float, also: Also | None = None) -> Flow[None]:  # noqa: ANN401
+        """Record what the function returned. Raises NotStorable, once that is recorded, if it cannot be."""
+        try:
+            cells = yield Think(lambda: cells_of(self.active.place.codec, value, f"what step {self.label!r} returned"))
+            usage = yield Think(lambda: self.asked.options.usage_of(value))
+        except HoldfastError as error:
+            refused = NotStorable(f"{error}; the step happened, and is recorded without its result")
+            yield Work(lambda: self._commit(self._entry(STEP_DONE, seconds, error=str(refused)), also))
+            raise refused from error
+        yield Work(lambda: self._commit(self._entry(STEP_DONE, seconds, usage=usage, **holding(cells)), also))
+
+    def _commit(self, entry: Entry, also: Also | None) -> None:
+        self.active.commit(f"step {self.label}", [entry], self.strands, also)
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))

@@ -1,0 +1,222 @@
+"""Looking at runs without entering them."""
+
+# pyright: basic
+# (inputs and results are whatever a user has)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from holdfast.core.points import Point
+from holdfast.engine.contract import Reader, Writer
+from holdfast.errors import InDoubt, InvalidValue, NotFound, RunFinished
+from holdfast.runs import records, waits
+from holdfast.runs.control import Happened
+from holdfast.runs.journal import Journal
+from holdfast.runs.records import RunRecord, put_record, record_of
+from holdfast.runs.results import RunInfo, Step, event_of, hashes_of, step_of, total, usage_of
+from holdfast.runs.tables import (
+    CANCELLED,
+    COMPLETE,
+    OWN_KINDS,
+    STEP_INTENT,
+    STEPS,
+    Entry,
+    entry_of,
+    journal_table,
+    label_of,
+    read_entries,
+)
+from holdfast.runs.workplace import Workplace, head_of, write_entries
+from holdfast.state.rows.log import Event
+
+PAGE = 256
+"""How many events are read in one snapshot."""
+
+
+def infos(
+    place: Workplace, status: str | Sequence[str] | None, prefix: str = "", limit: int | None = None
+) -> list[RunInfo]:
+    """Return what is known of the runs of a store, the newest first. Raises InvalidValue."""
+    wanted = [status] if isinstance(status, str) else status
+    for one in wanted or ():
+        if one not in records.STATUSES:
+            raise InvalidValue(f"the status of a run is one of {', '.join(records.STATUSES)}, not {one!r}")
+    with place.session.read() as reader:
+        found = [record for record in records.records(reader, prefix) if wanted is None or record.status in wanted]
+    found.sort(key=lambda record: (-record.created_us, record.run_id))
+    return [RunInfo.of(record) for record in found[:limit]]
+
+
+def steps(place: Workplace, run_id: str) -> list[Step]:
+    """Return the attempts at steps of a run, in order; one that was begun and of which nobody knows the end, too."""
+    record = place.known(run_id)
+    entries = place.entries(record)
+    ended = {(entry.name, entry.key, entry.attempt) for entry in entries if entry.kind in STEPS - {STEP_INTENT}}
+    with place.session.read() as reader:
+        hashes = _hashes(reader)
+        return [
+            step_of(entry, place.codec, *hashes(entry.born))
+            for entry in entries
+            if entry.kind in STEPS
+            and not (entry.kind == STEP_INTENT and (entry.name, entry.key, entry.attempt) in ended)
+        ]
+
+
+def _hashes(reader: Reader) -> Callable[[Point | None], tuple[str | None, str | None]]:
+    """Return what gives the hash of the commit before a commit, and its own; None where gc removed it."""
+
+    @cache
+    def hashes(at: Point | None) -> tuple[str | None, str | None]:
+        try:
+            return (None, None) if at is None else hashes_of(reader.commit(at))
+        except NotFound:
+            return None, None
+
+    return hashes
+
+
+def events(
+    place: Workplace, run_id: str, after: int = 0, limit: int | None = None, kind: str | None = None
+) -> Iterator[Event]:
+    """Yield the events of a run whose numbers come after one, in order, read page by page."""
+    for name, number in (("after", after), ("limit", limit)):
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
+            raise InvalidValue(f"{name} is a whole number of at least 0, not {number!r}")
+    record = place.known(run_id)
+    return _events(place, record, after, limit, kind)
+
+
+def _events(place: Workplace, record: RunRecord, after: int, limit: int | None, kind: str | None) -> Iterator[Event]:
+    given = 0
+    while True:
+        page = _page(place, record, after)
+        for event in page:
+            if limit is not None and given >= limit:
+                return
+            if kind is None or event.kind == kind:
+                given += 1
+                yield event
+        if len(page) < PAGE:
+            return
+        after = page[-1].seq
+
+
+def _page(place: Workplace, record: RunRecord, after: int) -> list[Event]:
+    """Return the next events of a run. Their numbers have no gaps, so they are looked up by them."""
+    keys = [(run_id, seq) for seq in range(after + 1, after + 1 + PAGE) for run_id in record.chain]
+    with place.session.read() as reader:
+        table = journal_table(reader)
+        if table is None:
+            return []
+        rows = reader.rows(table, reader.vector(head_of(reader, record)), keys)
+        entries = sorted(map(entry_of, rows), key=lambda entry: entry.seq)
+        hashes = _hashes(reader)
+        return [event_of(entry, record.run_id, place.codec, *hashes(entry.born)) for entry in entries]
+
+
+def last(place: Workplace, record: RunRecord, kind: str) -> Entry | None:
+    """Return the newest entry of a kind, or None."""
+    return next((entry for entry in reversed(place.entries(record)) if entry.kind == kind), None)
+
+
+def result(place: Workplace, record: RunRecord) -> Any:  # noqa: ANN401
+    """Return the result of a run; None if it has none yet."""
+    found = last(place, record, COMPLETE) if record.status == records.COMPLETE else None
+    return None if found is None else found.value(place.codec)
+
+
+def given(place: Workplace, record: RunRecord) -> Any:  # noqa: ANN401
+    """Return the input of a run."""
+    created = Journal(record.run_id, place.entries(record)).created
+    return None if created is None else created.value(place.codec)
+
+
+def usage(place: Workplace, record: RunRecord) -> dict[str, Any]:
+    """Return the sums of the numbers in what the steps of a run used; of a fork those of its own steps."""
+    found = [usage_of(entry) for entry in place.entries(record) if entry.run_id == record.run_id]
+    return total([one for one in found if one is not None])
+
+
+def check_kind(kind: object) -> str:
+    """Return the kind of an event of a user's. Raises InvalidValue if it can be none."""
+    if not isinstance(kind, str) or not kind or "\0" in kind:
+        raise InvalidValue(f"the kind of an event is a word, not {kind!r}")
+    if kind.startswith(OWN_KINDS):
+        raise InvalidValue(f"{kind!r} is a kind of Holdfast's own events: those of runs, steps, waits and sleeps")
+    return kind
+
+
+# What is asked of a run from outside
+
+
+def signal(place: Workplace, run_id: str, name: str, data: Any) -> None:  # noqa: ANN401
+    """Send a signal to a run; it is received once, in the order in which signals of its name were sent."""
+    waits.check_signal_name(name)
+    payload = waits.payload_of(place.codec, data, f"the data of signal {name!r}")
+
+    def work(writer: Writer) -> None:
+        waits.send(writer, _going(writer, run_id, f"signal {name!r}"), name, payload, place.now_us())
+
+    place.session.write_together(work)
+
+
+def settle(place: Workplace, run_id: str, label: str, happened: Happened | None) -> None:
+    """Tell a run whether a step in doubt happened. Raises InDoubt if that step is not in doubt."""
+    found = [step for step in steps(place, run_id) if step.status == "in doubt"]
+    labels = [label_of(step.name, step.key) for step in found]
+    if label not in labels:
+        raise InDoubt(
+            f"step {label!r} of run {run_id!r} is not in doubt; those that are: {', '.join(labels) or 'none'}"
+        )
+
+    def work(writer: Writer) -> None:
+        record = _going(writer, run_id, "what became of a step")
+        waits.settle(writer, place.codec, record, label, happened, place.now_us())
+
+    place.session.write_together(work)
+
+
+def _going(reader: Reader, run_id: str, what: str) -> RunRecord:
+    """Return what is known of a run that is not finished."""
+    record = record_of(reader, run_id)
+    if record is None:
+        raise NotFound(f"no run {run_id!r} in this store; runs() lists those that there are")
+    if record.is_finished:
+        raise RunFinished(f"run {run_id!r} is {record.status}, and {what} can do nothing for it any more")
+    return record
+
+
+def cancel(place: Workplace, run_id: str) -> None:
+    """Cancel a run: at once if nobody works on it, else with the end of the step that is being done. Idempotent.
+
+    Raises:
+        NotFound: there is no such run; RunFinished: it is complete.
+    """
+
+    def work(writer: Writer) -> None:
+        record = record_of(writer, run_id)
+        if record is not None and record.status == records.CANCELLED:
+            return
+        record = _going(writer, run_id, "a cancellation")
+        if record.status == records.RUNNING:
+            records.ask_to_cancel(writer, run_id)
+            return
+        line = writer.branch(record.branch)
+        if line is not None:
+            writer.open(line)
+            entries = read_entries(writer, writer.vector(Point(line.uid, line.head)), record.chain)
+            write_entries(writer, [replace(place.entry(run_id, CANCELLED), seq=entries[-1].seq + 1)])
+            writer.seal(f"run {run_id} is cancelled", None)
+        now_us = place.now_us()
+        put_record(
+            writer,
+            msgspec.structs.replace(record, status=records.CANCELLED, waiting="", due_us=0, why="", updated_us=now_us),
+        )
+
+    place.session.write_together(work)

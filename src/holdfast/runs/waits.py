@@ -1,0 +1,248 @@
+"""Waiting: for a signal, for a time, for somebody who knows. The run is suspended, and its program may end."""
+
+# pyright: basic
+# (what a signal brings is whatever a user sends)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from holdfast.core.codec import Codec
+from holdfast.core.codec.encoded import Encoded
+from holdfast.core.durations import Duration, microseconds_of
+from holdfast.core.flows import Flow, Think, Work
+from holdfast.engine.contract import Writer
+from holdfast.errors import InvalidValue, StoreCorrupt, Timeout
+from holdfast.runs.active import Active, strand
+from holdfast.runs.control import DOING, Happened, Suspend
+from holdfast.runs.journal import Question
+from holdfast.runs.records import (
+    QUEUED,
+    SUSPENDED,
+    RunRecord,
+    first_signal,
+    put_record,
+    put_signal,
+    take_signal,
+)
+from holdfast.runs.tables import SIGNAL, SLEEP, WAIT_EXPIRED, Entry, cells_of, holding
+from holdfast.runs.tables import SUSPENDED as SUSPENSION
+from holdfast.state.rows.contents import content_of
+
+_NAME_LENGTH_MAX = 200
+_DOUBT = "settle:"
+"""What the names of the signals begin with that tell what became of a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something that is waited for, as it was asked for.
+
+    Attributes:
+        ticket: how often it was asked for, this time included.
+        length_us: how long at most, or how long to sleep; None for as long as it takes.
+    """
+
+    active: Active
+    family: str
+    name: str
+    ticket: int
+    length_us: int | None
+
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        return Question(self.family, self.name, f"#{self.ticket}", given=False, digest="")
+
+
+def waiting(active: Active, name: str, timeout: Duration | None) -> Waiting:
+    """Return what waits for a signal. Raises InvalidValue."""
+    check_signal_name(name)
+    length_us = None if timeout is None else microseconds_of(timeout, "timeout")
+    return _asked(active, "wait", name, length_us)
+
+
+def sleeping(active: Active, length: Duration) -> Waiting:
+    """Return what waits for a time. Raises InvalidValue."""
+    return _asked(active, "sleep", "sleep", microseconds_of(length, "the length of a sleep"))
+
+
+def _asked(active: Active, family: str, name: str, length_us: int | None) -> Waiting:
+    doing = DOING.get()
+    if doing is not None and doing.of is active:
+        raise InvalidValue(f"a {family} is asked for inside step {doing.label!r}; a run waits between its steps")
+    return Waiting(active, family, name, active.journal.ticket(family, name), length_us)
+
+
+def check_signal_name(name: object) -> str:
+    """Return the name of a signal. Raises InvalidValue if it can be none."""
+    if not isinstance(name, str) or not name or "\0" in name or len(name) > _NAME_LENGTH_MAX:
+        raise InvalidValue(f"the name of a signal is a text of 1 to {_NAME_LENGTH_MAX} characters, not {name!r}")
+    return name
+
+
+def wait(asked: Waiting) -> Flow[Any]:
+    """Return what a signal brought, once it was received; suspend the run until it is there.
+
+    Raises:
+        Timeout: it did not come in time. That is recorded, too.
+    """
+    active, who = asked.active, strand()
+    question, entry = yield Work(lambda: active.ask(asked.question, who), reads=True)
+    if entry is None:
+        entry = yield Work(lambda: _received(active, question, asked.length_us, who))
+    if entry.kind == WAIT_EXPIRED:
+        raise Timeout(f"signal {question.name!r} did not come in time")
+    return (yield Think(lambda: entry.value(active.place.codec)))
+
+
+def _received(active: Active, question: Question, length_us: int | None, who: object) -> Entry:
+    """Receive a signal, or the end of the wait; or suspend the run."""
+    place, run_id = active.place, active.record.run_id
+    until_us = _until(active, question, length_us)
+    while True:
+        with place.session.read() as reader:
+            found = first_signal(reader, run_id, question.name)
+        if found is not None or (until_us is not None and place.now_us() >= until_us):
+            break
+        _suspend(active, question, f"signal {question.name!r}", question.name, until_us)
+    entry = place.entry(run_id, SIGNAL if found else WAIT_EXPIRED, name=question.name, key=question.key, digest="")
+    if found is not None:
+        entry = replace(entry, **_fields(found[1]))
+
+    def also(writer: Writer) -> None:
+        if found is not None:
+            take_signal(writer, found[0])
+
+    active.commit(f"{entry.kind} {question.label}", [entry], (who,), also)
+    return entry
+
+
+def _until(active: Active, question: Question, length_us: int | None) -> int | None:
+    """Return when a wait ends: counted from when it was begun, however often the run was entered since."""
+    if length_us is None:
+        return None
+    begun = active.journal.suspension(question)
+    until_us: Any = None if begun is None else begun.value(active.place.codec)
+    return active.place.now_us() + length_us if until_us is None else until_us
+
+
+def sleep(asked: Waiting) -> Flow[None]:
+    """Suspend the run until the time has come, counted from when it was asked for first."""
+    active, who = asked.active, strand()
+    question, entry = yield Work(lambda: active.ask(asked.question, who), reads=True)
+    yield Work(lambda: _slept(active, question, entry, asked.length_us or 0, who))
+
+
+def _slept(active: Active, question: Question, entry: Entry | None, length_us: int, who: object) -> None:
+    place, run_id = active.place, active.record.run_id
+    if entry is None:
+        until = _time(place.codec, place.now_us() + length_us)
+        entry = place.entry(run_id, SLEEP, name=question.name, key=question.key, digest="", **until)
+        active.commit(f"sleep {question.label}", [entry], (who,))
+    until_us: Any = entry.value(place.codec)
+    if active.lease is not None and place.now_us() < until_us:
+        _suspend(active, question, "a time", "", until_us)
+
+
+def _time(codec: Codec, at_us: int | None) -> dict[str, Any]:
+    return holding(cells_of(codec, at_us, "a time"))
+
+
+class _Came(Exception):
+    """What was to be waited for is there."""
+
+
+def _suspend(active: Active, question: Question, why: str, name: str, until_us: int | None) -> None:
+    """Record that the run waits, and end its block. Returns if what it waits for has come meanwhile."""
+    place, run_id = active.place, active.record.run_id
+    until = _time(place.codec, until_us)
+    entry = place.entry(run_id, SUSPENSION, name=question.name, key=question.key, digest="", error=why, **until)
+
+    def also(writer: Writer) -> None:
+        if active.cancelling:  # that comes first
+            return
+        if name and first_signal(writer, run_id, name) is not None:
+            raise _Came
+        record = msgspec.structs.replace(
+            active.record, status=SUSPENDED, waiting=name, due_us=until_us or 0, why=why, updated_us=place.now_us()
+        )
+        put_record(writer, record)
+        active.give_back(writer)
+
+    try:
+        active.record_only(f"waits for {why}", [entry], also)
+    except _Came:
+        return
+    active.left("is suspended")
+    raise Suspend(run_id, why)
+
+
+# Calls in doubt
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What somebody has told of a call in doubt.
+
+    Attributes:
+        happened: None if it did not.
+        take: takes note, in the commit that records it, that it was received.
+    """
+
+    happened: Happened | None
+    take: Callable[[Writer], None]
+
+
+def settlement(active: Active, question: Question) -> Settlement | None:
+    """Return what somebody has told of a call in doubt, if anybody has."""
+    place, run_id = active.place, active.record.run_id
+    with place.session.read() as reader:
+        found = first_signal(reader, run_id, f"{_DOUBT}{question.label}")
+    if found is None:
+        return None
+    key, payload = found
+    answer: Any = replace(place.entry(run_id, SIGNAL), **_fields(payload)).value(place.codec)
+    happened = Happened(answer["result"]) if answer["happened"] else None
+    return Settlement(happened, lambda writer: take_signal(writer, key))
+
+
+def in_doubt(active: Active, question: Question) -> None:
+    """Suspend the run until somebody tells whether a call happened."""
+    label = question.label
+    _suspend(active, question, f"somebody who knows whether step {label!r} happened", f"{_DOUBT}{label}", None)
+
+
+def settle(writer: Writer, codec: Codec, record: RunRecord, label: str, happened: Happened | None, now_us: int) -> None:
+    """Tell a run whether a call in doubt happened."""
+    answer = {"happened": happened is not None, "result": None if happened is None else happened.result}
+    send(writer, record, f"{_DOUBT}{label}", payload_of(codec, answer, f"the result of step {label!r}"), now_us)
+
+
+# Signals
+
+
+def payload_of(codec: Codec, data: Any, where: str) -> bytes:  # noqa: ANN401
+    """Return what a signal brings, as it is kept until it is received. Raises NotStorable."""
+    encoded = codec.encode(data, where)
+    return msgspec.msgpack.encode([encoded.text, encoded.order, [bytes(buffer) for buffer in encoded.buffers]])
+
+
+def _fields(payload: bytes) -> dict[str, Any]:
+    """Return the fields of the entry that a signal becomes. Raises StoreCorrupt."""
+    try:
+        text, order, buffers = msgspec.msgpack.decode(payload, type=tuple[str, str, list[bytes]])
+    except msgspec.DecodeError as error:
+        raise StoreCorrupt(f"what a signal brings is damaged: {error}; run verify") from error
+    return holding(content_of(Encoded(text, order, tuple(buffers))).cells(0, whole=True))
+
+
+def send(writer: Writer, record: RunRecord, name: str, payload: bytes, now_us: int) -> None:
+    """Keep a signal for a run, and let the run be worked on if it waits for that."""
+    put_signal(writer, record.run_id, name, payload)
+    if record.status == SUSPENDED and record.waiting == name:
+        put_record(writer, msgspec.structs.replace(record, status=QUEUED, due_us=now_us, updated_us=now_us))

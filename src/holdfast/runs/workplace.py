@@ -1,0 +1,112 @@
+"""Where runs are worked on: what all runs of a store in this process have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from holdfast.core.clock import Ids
+from holdfast.core.codec import Codec
+from holdfast.core.points import Point
+from holdfast.engine.contract import Commit, Engine, Line, Reader, Writer
+from holdfast.engine.leases.desk import Lent, desk_of
+from holdfast.engine.leases.leases import Lease
+from holdfast.errors import HoldfastError, NotFound
+from holdfast.runs.records import RunRecord, record_of
+from holdfast.runs.tables import JOURNAL, Entry, at_text, read_entries
+from holdfast.state.signing import KeyFile
+from holdfast.state.working.ground import EngineGround
+from holdfast.versions.history import Versions
+from holdfast.versions.owned import make_owned
+
+T = TypeVar("T")
+
+
+class Workplace:
+    """An engine, and how runs reach it. Threads may share it.
+
+    Attributes:
+        ref: where runs begin: the branch of the store, or the ref that was checked out.
+    """
+
+    def __init__(self, engine: Engine, ids: Ids, ref: str) -> None:
+        self.engine = engine
+        self.ids = ids
+        self.ref = ref
+        self.desk = desk_of(engine)
+        self.session = Lent(self.desk)
+        self.codec = Codec(KeyFile())
+
+    @property
+    def versions(self) -> Versions:
+        """Branches, commits and merges of the store."""
+        from holdfast.state.merging.rules import state_rules  # noqa: PLC0415 - loaded with the first merge
+
+        return Versions(self.session, self.ids, lambda: state_rules(self.ids))
+
+    def now_us(self) -> int:
+        """Return the time, in microseconds since 1970."""
+        return self.session.clock.now_us()
+
+    def entry(self, run_id: str, kind: str, **fields: object) -> Entry:
+        """Return an entry of a journal, to be written."""
+        return Entry(run_id, 0, kind, at_text(self.now_us()), **fields)  # type: ignore[arg-type]
+
+    def record(self, run_id: str) -> RunRecord | None:
+        """Return what is known of a run; None if there is none."""
+        with self.session.read() as reader:
+            return record_of(reader, run_id)
+
+    def known(self, run_id: str) -> RunRecord:
+        """Return what is known of a run. Raises NotFound."""
+        found = self.record(run_id)
+        if found is None:
+            raise NotFound(f"no run {run_id!r} in this store; runs() lists those that there are")
+        return found
+
+    def entries(self, record: RunRecord) -> list[Entry]:
+        """Return the journal of a run."""
+        with self.session.read() as reader:
+            return read_entries(reader, reader.vector(head_of(reader, record)), record.chain)
+
+    def ground(self, record: RunRecord, *, fixed: bool = False) -> EngineGround:
+        """Return the branch of a run as a place of state; if `fixed`, the commit where it is now."""
+        return EngineGround(self.engine, record.branch, self.ids, fixed=fixed, session=self.session)
+
+    def write(self, record: RunRecord, message: str, work: Callable[[Writer], T]) -> T:
+        """Let `work` write a commit on the branch of a run."""
+        return self.versions.write(record.branch, message, work)
+
+    def let_go(self, lease: Lease) -> None:
+        """Give back a lease, as far as the store can be reached; it ends by itself."""
+        self.desk.heart.drop(lease)
+        with suppress(HoldfastError):
+            lease.release(self.session)
+
+
+def line_of(reader: Reader, record: RunRecord) -> Line:
+    """Return the line that the branch of a run names. Raises NotFound."""
+    line = reader.branch(record.branch)
+    if line is None:
+        raise NotFound(f"the branch {record.branch!r} of run {record.run_id!r} was deleted, and its journal with it")
+    return line
+
+
+def head_of(reader: Reader, record: RunRecord) -> Point:
+    """Return the newest commit of a run. Raises NotFound."""
+    line = line_of(reader, record)
+    return Point(line.uid, line.head)
+
+
+def write_entries(writer: Writer, entries: list[Entry]) -> None:
+    """Add entries, which have their numbers, to the journal in the open commit."""
+    (table,) = make_owned(writer, (JOURNAL,), "runs")
+    for entry in entries:
+        writer.insert(table, entry.row)
+
+
+def sealed(commit: Commit | None) -> Commit:
+    """Return the commit that entries were written into: there is one, since they changed the journal."""
+    assert commit is not None
+    return commit

@@ -1,0 +1,141 @@
+"""The runs of a `Store`."""
+
+# pyright: basic
+# (inputs are whatever a user has; runs are loaded when they are asked for)
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core.clock import RandomIds
+from holdfast.core.durations import Duration
+from holdfast.store.connection import Connection
+
+if TYPE_CHECKING:
+    from holdfast.runs.results import RunInfo
+    from holdfast.runs.run import Run
+    from holdfast.runs.workplace import Workplace
+    from holdfast.state.rows.log import Event
+
+_LEASE = "30s"
+NOTHING: Any = object()
+"""Stands for an input that is not given."""
+
+
+class Running(Connection):
+    """What a `Store` does with runs."""
+
+    _made_place: Workplace | None = None
+
+    @property
+    def _place(self) -> Workplace:
+        if self._made_place is None:
+            from holdfast.runs.workplace import Workplace  # noqa: PLC0415 - whoever has no runs need not load it
+
+            _ = self._session  # a closed one has none
+            self._made_place = Workplace(self._engine, self._ids or RandomIds(), self._here)
+        return self._made_place
+
+    def run(
+        self,
+        run_id: str,
+        input: Any = NOTHING,  # noqa: A002, ANN401 - as DESIGN has it
+        *,
+        fork: str | None = None,
+        before_step: int | None = None,
+        merge: str = "",
+        lease: Duration = _LEASE,
+        replay: bool = True,
+        on_change: str = "error",
+    ) -> Run:
+        """Return a run, to be looked at, or to be worked on in a `with` block. This itself neither reads nor writes.
+
+        Entering it makes a run of this id, on a branch `runs/<id>` that begins here, or goes on with the one that is
+        there. Then its steps that are recorded answer, and its state moves along with them, up to the first one that is
+        not recorded.
+
+        Args:
+            run_id: any name that a branch may have.
+            input: what the run is about; it is recorded. For a run that is there already it has to be the same.
+            fork: the run to go on from, on a branch of its own, sharing all that it recorded. Costs a row.
+            before_step: the number of the first step that is not shared; by default all are.
+            merge: the branch to merge the run into when it is complete.
+            lease: how long a silent worker is trusted before another may take the run over.
+            replay: False begins at the head: nothing recorded is asked for again, and steps count on from there.
+            on_change: what to do if a step is recorded with other arguments: "error" raises InputMismatch, "warn"
+                takes what is recorded.
+
+        Raises:
+            InvalidValue: an option is none.
+        """
+        from holdfast.runs.entering import GIVEN_NOTHING, Wish  # noqa: PLC0415
+        from holdfast.runs.run import Run  # noqa: PLC0415
+
+        given = GIVEN_NOTHING if input is NOTHING else input
+        wish = Wish(
+            run_id, given, fork=fork, before_step=before_step, merge=merge, lease=lease, replay=replay,
+            on_change=on_change,
+        )  # fmt: skip
+        return Run(self._place, wish)
+
+    def runs(
+        self, status: str | Sequence[str] | None = None, *, prefix: str = "", limit: int | None = None
+    ) -> list[RunInfo]:
+        """Return what is known of the runs of the store, the newest first.
+
+        Args:
+            status: one of queued, running, suspended, complete, failed and cancelled, or several; None for all.
+            prefix: what their ids begin with.
+            limit: how many at most.
+
+        Raises:
+            InvalidValue: that is no status.
+        """
+        from holdfast.runs import views  # noqa: PLC0415
+
+        return views.infos(self._place, status, prefix, limit)
+
+    def events(
+        self, run_id: str, after: int = 0, *, limit: int | None = None, kind: str | None = None
+    ) -> Iterator[Event]:
+        """Yield the events of a run: what it logged, its steps, and what became of it.
+
+        Their numbers begin with 1 and have no gaps. Each has the hash of the commit before it, and of its own:
+        `run.state.checkout(event.commit_hash)` is the run's memory at that moment.
+
+        Args:
+            run_id: the run.
+            after: the number of the last event that is known already.
+            limit: how many at most.
+            kind: events of this kind only.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        from holdfast.runs import views  # noqa: PLC0415
+
+        return views.events(self._place, run_id, after, limit, kind)
+
+    def signal(self, run_id: str, name: str, data: Any = None) -> None:  # noqa: ANN401
+        """Send a signal to a run, durably. It is received once, in the order of those of its name.
+
+        It may be sent before the run waits for it. A run that waits for it is taken up by the next free worker.
+
+        Raises:
+            NotFound: there is no such run; RunFinished: it is complete or cancelled.
+            NotStorable: `data` cannot be stored.
+        """
+        from holdfast.runs import views  # noqa: PLC0415
+
+        views.signal(self._place, run_id, name, data)
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run: at once if nobody works on it, else with the end of the step that is being done. Idempotent.
+
+        Raises:
+            NotFound: there is no such run; RunFinished: it is complete.
+        """
+        from holdfast.runs import views  # noqa: PLC0415
+
+        views.cancel(self._place, run_id)
