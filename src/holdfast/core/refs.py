@@ -8,6 +8,9 @@ from holdfast.errors import InvalidValue
 
 MAIN = "main"
 NAME_LENGTH_MAX = 255
+RUNS = "runs/"
+"""What the names of the branches begin with that runs live on, each written by its run alone."""
+
 HASH_PREFIX_LENGTH_MIN = 7
 
 _PART = re.compile(r"[A-Za-z0-9_.+=:-]+")

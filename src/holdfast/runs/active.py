@@ -57,6 +57,7 @@ class Active:
         self._position = 0  # the entry whose commit the state stands on
         self._live = False
         self._pending: list[tuple[object, Entry]] = []
+        self._noting = threading.Lock()  # nobody waits for the store with it, so that a loop may note
         self.cancelling = False  # whether somebody wants the run to be cancelled
         self._why_closed = ""
         self.home = strand()  # where it was entered
@@ -85,7 +86,7 @@ class Active:
 
     def _answered(self, entry: Entry, who: object) -> None:
         """Let the state be what it was when this was recorded; further on it stays, without what was changed since."""
-        self._pending = [(other, log) for other, log in self._pending if other != who]
+        self._drop(lambda other: other is None or other != who)
         if entry.seq > self._position and entry.born is not None:
             self._position = entry.seq
             self.copy.move(entry.born)
@@ -97,7 +98,7 @@ class Active:
         if self._live:
             return
         if self.journal.answered_last > self._position:
-            self._pending.clear()
+            self._drop(lambda who: who is None)
             self.copy.discard()
         self.copy.catch_up()
         self._position, self._live = self.journal.seq, True
@@ -125,24 +126,31 @@ class Active:
 
     # What waits for the next commit
 
-    def note(self, entry: Entry, who: object) -> None:
-        """Let an entry belong to the next commit of a strand."""
-        with self.copy.lock:
-            self._check_open()
+    def note(self, entry: Entry, who: object | None) -> None:
+        """Let an entry belong to the next commit of a strand; of whichever for None, and whatever is replayed."""
+        self._check_open()
+        with self._noting:
             self._pending.append((who, entry))
+
+    def _drop(self, stays: Callable[[object], bool]) -> None:
+        """Forget what was noted, but for that of some strands."""
+        with self._noting:
+            self._pending = [(who, entry) for who, entry in self._pending if stays(who)]
 
     def discard(self) -> None:
         """Forget what waits for the next commit."""
         with self.copy.lock:
-            self._pending.clear()
+            self._drop(lambda _: False)
             self.copy.discard()
 
     @contextmanager
     def _noted(self, strands: Iterable[object] | None) -> Iterator[list[Entry]]:
         """Return the entries that wait, of some strands or all; they wait no more if the block ends well."""
-        taken = [(who, log) for who, log in self._pending if strands is None or who in strands]
+        with self._noting:
+            taken = [(who, log) for who, log in self._pending if strands is None or who is None or who in strands]
         yield [log for _, log in taken]
-        self._pending = [one for one in self._pending if one not in taken]
+        with self._noting:
+            self._pending = [one for one in self._pending if one not in taken]
 
     # Commits
 
@@ -230,8 +238,7 @@ class Active:
         """Forget what is not recorded, and give back the run if this still owns it. Idempotent."""
         with self.copy.lock:
             self._why_closed = self._why_closed or why
-            self._pending.clear()
-            self.copy.discard()
+            self.discard()
         if self.lease is not None:
             self.place.desk.heart.drop(self.lease)
             if not self.lease.lost:

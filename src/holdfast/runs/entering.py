@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ from holdfast.runs.control import Cancelled, Suspend
 from holdfast.runs.inputs import digest_of_input
 from holdfast.runs.journal import Journal
 from holdfast.runs.records import RunRecord, branch_of_run, put_record, record_of
+from holdfast.runs.steps import told
 from holdfast.runs.tables import (
     CANCELLED,
     COMPLETE,
@@ -127,7 +128,7 @@ def _claimed(place: Workplace, wish: Wish, lease: Lease) -> Active:
             put_record(writer, running)
 
         place.session.write_together(work)
-    active.note(place.entry(record.run_id, RESUMED, error=f"by {lease.owner}"), active.home)
+    active.note(place.entry(record.run_id, RESUMED, error=f"by {lease.owner}"), None)
     return active
 
 
@@ -225,8 +226,8 @@ def leaving(active: Active, error: BaseException | None, result: Any) -> Flow[bo
             yield Work(lambda: _complete(active, result))
         except Cancelled as cancelled:
             error = cancelled
-        except Exception:
-            yield Work(lambda: _failed(active, failure))
+        except Exception as failure:
+            yield Work(partial(_failed, active, failure))
             raise
         else:
             yield Work(lambda: merge_finished(active.place, active.record))
@@ -238,8 +239,7 @@ def leaving(active: Active, error: BaseException | None, result: Any) -> Flow[bo
         yield Work(lambda: _cancelled(active))
         return True
     if isinstance(error, Exception):
-        failure = error
-        yield Work(lambda: _failed(active, failure))
+        yield Work(partial(_failed, active, error))
         return False
     yield Work(lambda: _interrupted(active))
     return False
@@ -257,11 +257,9 @@ def _complete(active: Active, result: Any) -> None:  # noqa: ANN401
 def _failed(active: Active, error: Exception) -> None:
     """Record why a run failed, and what it had changed; it may be resumed. What cannot be recorded is let go."""
     place, record = active.place, active.record
-    why = f"{type(error).__name__}: {error}"
-    trace = "".join(traceback.format_exception(error))
+    why, trace = told(error)
     pending = cells_of(place.codec, {"changed": _pending(active)}, "what was changed")
-    told = {"error": why, "traceback": trace, **holding(pending)}
-    failed = place.entry(record.run_id, FAILED, **told)
+    failed = place.entry(record.run_id, FAILED, error=why, traceback=trace, **holding(pending))
     try:
         _end(active, records.FAILED, why, [failed])
     except (HoldfastError, Cancelled):  # the error that it failed with says more

@@ -120,7 +120,7 @@ class Journal:
         entry = answers.get(question.key)
         if not question.given:
             if entry is None or entry.digest != question.digest or question.key in taken:
-                free = (key for key, other in answers.items() if key[0] == "#" and key not in taken)
+                free = (key for key in answers if key[0] == "#" and key not in taken)
                 same = next((key for key in free if answers[key].digest == question.digest), None)
                 if same is not None:
                     question, entry = replace(question, key=same), answers[same]

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from holdfast.core.refs import RUNS
 from holdfast.engine.contract import Reader, Writer
 from holdfast.errors import StoreCorrupt
 
@@ -80,7 +81,7 @@ _decoder = msgspec.json.Decoder(RunRecord)
 
 def branch_of_run(run_id: str) -> str:
     """Return the branch that a run lives on."""
-    return f"runs/{run_id}"
+    return f"{RUNS}{run_id}"
 
 
 def record_of(reader: Reader, run_id: str) -> RunRecord | None:

@@ -10,58 +10,34 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from holdfast.core.durations import Duration
-from holdfast.core.flows import Flow, run
-from holdfast.errors import InvalidValue, Unsupported
+from holdfast.core.flows import run
 from holdfast.runs import views
-from holdfast.runs.active import Active, strand
 from holdfast.runs.control import Happened
-from holdfast.runs.entering import GIVEN_NOTHING, Wish, entering, leaving
+from holdfast.runs.entering import GIVEN_NOTHING
+from holdfast.runs.loop import Loop
 from holdfast.runs.options import KEPT, StepOptions
 from holdfast.runs.results import RunInfo, Step
-from holdfast.runs.steps import asking, step
-from holdfast.runs.tables import cells_of, holding
-from holdfast.runs.waits import sleep, sleeping, wait, waiting
-from holdfast.runs.workplace import Workplace
 from holdfast.state.rows.log import Event
 from holdfast.state.versioned import Versioned
-from holdfast.state.working.copy import WorkingCopy
 
 R = TypeVar("R")
-
-
-class RunState(Versioned):
-    """The variables of a run. What is changed is committed with the next step of the run, or at its end."""
-
-    def commit(self, *_: Any, **__: Any) -> str:  # noqa: ANN401
-        """Raise Unsupported: the state of a run is committed with its steps."""
-        raise Unsupported("the state of a run is committed with its next step, or at its end; there is nothing to do")
-
-    def revert_to(self, *_: Any, **__: Any) -> str:  # noqa: ANN401
-        """Raise Unsupported: a run does not go back; fork it."""
-        raise Unsupported("a run does not go back; fork it before a step: run(…, fork=…, before_step=…)")
-
-    def merge(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401
-        """Raise Unsupported: what a run knows of others it reads in a step."""
-        raise Unsupported("nothing is merged into the branch of a run; merge the run into another branch at its end")
-
-    def close(self) -> None:
-        """Do nothing: it goes with the run."""
 
 
 class Options:
     """A run with options for the steps that are asked for by it."""
 
-    def __init__(self, of: Run, options: StepOptions) -> None:
-        self._run = of
+    def __init__(self, loop: Loop, options: StepOptions) -> None:
+        self._loop = loop
         self._options = options
 
     def options(self, **options: Any) -> Options:  # noqa: ANN401 - those of `Run.options`
         """Return it with other options; what is not given stays as it is. Raises InvalidValue."""
-        return Options(self._run, self._options.but(options))
+        return Options(self._loop, self._options.but(options))
 
     def step(self, name: str, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:  # noqa: ANN401
         """Do a step as `Run.step`, with these options."""
-        return self._run._step(name, function, args, kwargs, self._options)  # noqa: SLF001 - its other half
+        found: R = run(self._loop.stepping(name, function, args, kwargs, self._options))
+        return found
 
 
 class Run:
@@ -91,23 +67,24 @@ class Run:
         >>> db.close()
     """
 
-    def __init__(self, place: Workplace, wish: Wish, store: Callable[[Run], Any] | None = None) -> None:
-        self._place = place
-        self._wish = wish
-        self._active: Active | None = None
-        self._result: Any = None
-        self._input: Any = GIVEN_NOTHING
-        self._store = store
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        loop.shown = self
+
+    @property
+    def loop(self) -> Loop:
+        """The run as threads and event loops have it in common."""
+        return self._loop
 
     @property
     def run_id(self) -> str:
         """The id of the run."""
-        return self._wish.run_id
+        return self._loop.run_id
 
     @property
     def branch(self) -> str:
         """The branch that the run lives on."""
-        return f"runs/{self.run_id}"
+        return self._loop.branch
 
     # The block
 
@@ -118,8 +95,7 @@ class Run:
             RunBusy: somebody works on it; the message says who, since when and until when.
             InputMismatch: it has another input.
         """
-        self._check_not_entered()
-        self._entered(run(self._enter()))
+        run(self._loop.enter())
         return self
 
     def __exit__(
@@ -129,28 +105,7 @@ class Run:
 
         What was changed since the last step is recorded with the end of a complete run, and discarded otherwise.
         """
-        return run(self._leave(error))
-
-    def _check_not_entered(self) -> None:
-        if self._active is not None:
-            raise InvalidValue(f"run {self.run_id!r} is entered already by this object; run() gives another")
-
-    def _enter(self) -> Flow[Active]:
-        return entering(self._place, self._wish)
-
-    def _entered(self, active: Active) -> None:
-        self._active, self._result, self._input = active, None, GIVEN_NOTHING
-
-    def _leave(self, error: BaseException | None) -> Flow[bool]:
-        active, self._active = self._on, None
-        self._state = None
-        return leaving(active, error, self._result)
-
-    @property
-    def _on(self) -> Active:
-        if self._active is None:
-            raise InvalidValue(f"run {self.run_id!r} is worked on inside a with block: with db.run(…) as run")
-        return self._active
+        return run(self._loop.leave(error))
 
     # Steps
 
@@ -190,7 +145,7 @@ class Run:
             "effect": effect, "retries": retries, "backoff": backoff, "timeout": timeout, "key": key, "usage": usage,
             "verify": verify,
         }  # fmt: skip
-        return Options(self, StepOptions().but(given))
+        return Options(self._loop, StepOptions().but(given))
 
     def step(self, name: str, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:  # noqa: ANN401
         """Return what is recorded of a step; or call the function, record what it returns, and return that.
@@ -213,31 +168,8 @@ class Run:
             InvalidValue: the name is none, the function does not take the arguments, or this is inside a step.
             Exception: what the function raises, after the last attempt. Each attempt is recorded.
         """
-        return self._step(name, function, args, kwargs, StepOptions())
-
-    def _step(
-        self,
-        name: str,
-        function: Callable[..., R],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        options: StepOptions,
-    ) -> R:
-        found: R = run(self._stepping(name, function, args, kwargs, options))
+        found: R = run(self._loop.stepping(name, function, args, kwargs, StepOptions()))
         return found
-
-    def _stepping(
-        self,
-        name: str,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        options: StepOptions,
-        shown: object = None,
-    ) -> Flow[Any]:
-        """Return a step as a flow; which one of its name it is is decided now."""
-        lenient = self._wish.on_change == "warn"
-        return step(asking(self._on, shown or self, name, options, function, args, kwargs, lenient=lenient))
 
     # Waiting
 
@@ -251,7 +183,7 @@ class Run:
             Timeout: it did not come in time, counted from when this was first asked for. That is recorded, too.
             Suspend: it is not there; the `with` block of the run takes that in.
         """
-        return run(wait(waiting(self._on, name, timeout)))
+        return run(self._loop.waiting(name, timeout))
 
     def sleep(self, length: Duration) -> None:
         """Suspend the run until some time has passed since this was first asked for.
@@ -259,22 +191,14 @@ class Run:
         Raises:
             Suspend: it has not; the `with` block of the run takes that in.
         """
-        run(sleep(sleeping(self._on, length)))
+        run(self._loop.sleeping(length))
 
     # State and log
-
-    _state: RunState | None = None
 
     @property
     def state(self) -> Versioned:
         """The run's variables. Inside the block they may be changed; outside they are what they were at its head."""
-        if self._active is None:
-            record = self._place.known(self.run_id)
-            ground = self._place.ground(record, fixed=True)
-            return Versioned.over(WorkingCopy(ground, self._place.codec), record.namespace)
-        if self._state is None:
-            self._state = RunState.over(self._active.copy, self._active.record.namespace)
-        return self._state
+        return self._loop.state()
 
     def log(self, kind: str, data: Any = None) -> None:  # noqa: ANN401
         """Note an event, which is recorded with the next step of this task or thread, or at the end of the run.
@@ -282,64 +206,49 @@ class Run:
         Raises:
             NotStorable: `data` cannot be stored; InvalidValue: `kind` is no word, or one of Holdfast's own.
         """
-        active = self._on
-        cells = cells_of(self._place.codec, data, f"the data of event {kind!r}")
-        told = {} if data is None else holding(cells)
-        active.note(self._place.entry(self.run_id, views.check_kind(kind), **told), strand())
-
-    @property
-    def db(self) -> Any:  # noqa: ANN401 - a Store, which this room does not know
-        """The store on the run's branch. What is written there is part of the next step."""
-        if self._store is None:
-            raise Unsupported("this run has no store of its own")
-        return self._store(self)
+        self._loop.log(kind, data)
 
     # What is known of it
 
     @property
     def input(self) -> Any:  # noqa: ANN401
         """What the run was made with."""
-        if self._active is None:
-            return views.given(self._place, self._place.known(self.run_id))
-        if self._input is GIVEN_NOTHING:
-            created = self._active.journal.created
-            self._input = None if created is None else created.value(self._place.codec)
-        return self._input
+        return self._loop.input()
 
     @property
     def result(self) -> Any:  # noqa: ANN401
         """The result: inside the block what was set, outside what is recorded; None if it has none yet."""
-        if self._active is not None and not self._active.record.is_finished:
-            return self._result
-        return views.result(self._place, self._place.known(self.run_id))
+        if self._loop.is_open:
+            return self._loop.result
+        return views.result(self._loop.place, self._loop.record)
 
     @result.setter
     def result(self, result: Any) -> None:  # noqa: ANN401
-        _ = self._on
-        self._result = result
+        _ = self._loop.active
+        self._loop.result = result
 
     @property
     def info(self) -> RunInfo:
         """What is known of the run. Raises NotFound."""
-        return RunInfo.of(self._place.known(self.run_id))
+        return RunInfo.of(self._loop.record)
 
     @property
     def status(self) -> str:
         """Queued | running | suspended | complete | failed | cancelled. Raises NotFound."""
-        return self._place.known(self.run_id).status
+        return self._loop.record.status
 
     @property
     def usage(self) -> dict[str, Any]:
         """The sums of what its steps used; of a fork, of those after it. Raises NotFound."""
-        return views.usage(self._place, self._place.known(self.run_id))
+        return views.usage(self._loop.place, self._loop.record)
 
     def steps(self) -> list[Step]:
         """Return the attempts at its steps, in the order in which they ended. Raises NotFound."""
-        return views.steps(self._place, self.run_id)
+        return views.steps(self._loop.place, self.run_id)
 
     def events(self, after: int = 0, *, limit: int | None = None, kind: str | None = None) -> Iterator[Event]:
         """Yield its events, whose numbers have no gaps; see `Store.events`."""
-        return views.events(self._place, self.run_id, after, limit, kind)
+        return views.events(self._loop.place, self.run_id, after, limit, kind)
 
     def settle(self, step: str, happened: Happened | None) -> None:
         """Tell whether a step that is in doubt happened, so that the run can go on.
@@ -352,11 +261,11 @@ class Run:
             InDoubt: that step is not in doubt.
             NotFound, RunFinished: there is no such run; it is finished.
         """
-        views.settle(self._place, self.run_id, step, happened)
+        views.settle(self._loop.place, self.run_id, step, happened)
 
     def cancel(self) -> None:
         """Cancel the run: see `Store.cancel`."""
-        views.cancel(self._place, self.run_id)
+        views.cancel(self._loop.place, self.run_id)
 
     # Children
 
@@ -366,8 +275,7 @@ class Run:
         It is entered like any other, lives on a branch of its own, and is worked on by whoever enters it: the same
         child at each replay. When it is finished, entering it again costs no work.
         """
-        place = Workplace(self._place.engine, self._place.ids, self.branch)
-        return type(self)(place, Wish(f"{self.run_id}/{name}", input=input, parent=self.run_id, **wish), self._store)
+        return type(self)(self._loop.child(name, input, wish))
 
     def __repr__(self) -> str:
-        return f"<Run {self.run_id!r}{' (entered)' if self._active is not None else ''}>"
+        return f"<Run {self.run_id!r}{' (entered)' if self._loop.is_entered else ''}>"

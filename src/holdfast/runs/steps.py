@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from holdfast.core.flows import Call, Flow, Pause, Think, Work
+from holdfast.core.flows import Call, Flow, Pause, Work
 from holdfast.errors import HoldfastError, InvalidValue, NotStorable, Timeout
 from holdfast.runs import waits
 from holdfast.runs.active import Active, Also, strand
@@ -23,6 +23,7 @@ from holdfast.runs.options import ONCE, StepOptions
 from holdfast.runs.tables import STEP_DONE, STEP_FAILED, STEP_INTENT, Entry, cells_of, holding
 
 _NAME_LENGTH_MAX = 200
+_OURS = ("holdfast.", "asyncio", "concurrent.futures", "threading")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,32 +77,34 @@ def asking(
 
 def step(asked: Asking) -> Flow[Any]:
     """Return what is recorded of a step, or do it and record it. Raises what the function raises."""
-    active, options, who = asked.active, asked.options, strand()
-    given: Given = yield Think(lambda: given_to(asked.function, asked.args, asked.kwargs))
+    found: Happened | Attempts = yield Work(partial(_found, asked, strand()), reads=True)
+    if isinstance(found, Happened):
+        return found.result
+    if found.active.journal.intent(found.question) is not None:
+        known = yield from found.of_before()
+        if known is not None:
+            return known.result
+    return (yield from found.done())
+
+
+def _found(asked: Asking, who: object) -> Happened | Attempts:
+    """Return what is recorded of a step, or the attempts at it. Raises NotStorable if its result could not be kept."""
+    active, key = asked.active, asked.options.key
+    given = given_to(asked.function, asked.args, asked.kwargs)
     question = Question(
         "step",
         asked.name,
-        options.key if options.key is not None else f"#{asked.ticket}",
-        options.key is not None,
+        f"#{asked.ticket}" if key is None else key,
+        key is not None,
         given.digest,
         aside=who != active.home,
     )
-    question, entry = yield Work(lambda: active.ask(question, who, lenient=asked.lenient), reads=True)
-    if entry is not None:
-        return (yield Think(lambda: recorded(active, entry)))
-    attempts = Attempts(asked, question, given, [who])
-    if active.journal.intent(question) is not None:
-        known = yield from attempts.of_before()
-        if known is not None:
-            return known.result
-    return (yield from attempts.done())
-
-
-def recorded(active: Active, entry: Entry) -> Any:  # noqa: ANN401
-    """Return what is recorded. Raises NotStorable if what was returned could not be."""
+    question, entry = active.ask(question, who, lenient=asked.lenient)
+    if entry is None:
+        return Attempts(asked, question, given, [who])
     if entry.error is not None:
         raise NotStorable(entry.error)
-    return entry.value(active.place.codec)
+    return Happened(entry.value(active.place.codec))
 
 
 @dataclass(slots=True)
@@ -145,7 +148,7 @@ class Attempts:
         if happened is None:
             yield Work(lambda: self._failed("it did not happen", None, 0.0, also))
             return None
-        yield from self._record(happened.result, 0.0, also)
+        yield Work(partial(self._record, happened.result, 0.0, also))
         return happened
 
     def _verified(self) -> Flow[Happened | None]:
@@ -172,11 +175,11 @@ class Attempts:
             except Exception as error:
                 if options.effect == ONCE and isinstance(error, Timeout):  # it may happen yet
                     yield Work(lambda: waits.in_doubt(self.active, self.question))
-                yield Work(partial(self._failed, *_told(error), time.monotonic() - began))
+                yield Work(partial(self._failed, *told(error), time.monotonic() - began))
                 if tried == options.retries:
                     raise
             else:
-                yield from self._record(value, time.monotonic() - began)
+                yield Work(partial(self._record, value, time.monotonic() - began))
                 return value
             yield Pause(options.pause_seconds(tried + 1))
         raise AssertionError("the last attempt returns or raises")
@@ -226,20 +229,25 @@ class Attempts:
         entry = self._entry(STEP_FAILED, seconds, error=error, traceback=trace)
         self.active.record_only(f"{self.label}: attempt {entry.attempt} failed", [entry], also)
 
-    def _record(self, value: Any, seconds: float, also: Also | None = None) -> Flow[None]:  # noqa: ANN401
+    def _record(self, value: Any, seconds: float, also: Also | None = None) -> None:  # noqa: ANN401
         """Record what the function returned. Raises NotStorable, once that is recorded, if it cannot be."""
         try:
-            cells = yield Think(lambda: cells_of(self.active.place.codec, value, f"what step {self.label!r} returned"))
-            usage = yield Think(lambda: self.asked.options.usage_of(value))
+            cells = cells_of(self.active.place.codec, value, f"what step {self.label!r} returned")
+            told = {"usage": self.asked.options.usage_of(value), **holding(cells)}
         except HoldfastError as error:
             refused = NotStorable(f"{error}; the step happened, and is recorded without its result")
-            yield Work(lambda: self._commit(self._entry(STEP_DONE, seconds, error=str(refused)), also))
+            self._commit(self._entry(STEP_DONE, seconds, error=str(refused)), also)
             raise refused from error
-        yield Work(lambda: self._commit(self._entry(STEP_DONE, seconds, usage=usage, **holding(cells)), also))
+        self._commit(self._entry(STEP_DONE, seconds, **told), also)
 
     def _commit(self, entry: Entry, also: Also | None) -> None:
         self.active.commit(f"step {self.label}", [entry], self.strands, also)
 
 
-def _told(error: Exception) -> tuple[str, str]:
-    return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+def told(error: Exception) -> tuple[str, str]:
+    """Return what an error says, and its traceback, which begins with the user's own code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
+        trace = trace.tb_next
+    lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
+    return f"{type(error).__name__}: {error}", "".join(lines)

@@ -85,11 +85,11 @@ def events(
     place: Workplace, run_id: str, after: int = 0, limit: int | None = None, kind: str | None = None
 ) -> Iterator[Event]:
     """Yield the events of a run whose numbers come after one, in order, read page by page."""
-    for name, number in (("after", after), ("limit", limit)):
+    numbers: dict[str, object] = {"after": after, "limit": limit}
+    for name, number in numbers.items():
         if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
             raise InvalidValue(f"{name} is a whole number of at least 0, not {number!r}")
-    record = place.known(run_id)
-    return _events(place, record, after, limit, kind)
+    return _events(place, place.known(run_id), after, limit, kind)
 
 
 def _events(place: Workplace, record: RunRecord, after: int, limit: int | None, kind: str | None) -> Iterator[Event]:

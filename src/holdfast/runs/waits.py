@@ -14,7 +14,7 @@ import msgspec
 from holdfast.core.codec import Codec
 from holdfast.core.codec.encoded import Encoded
 from holdfast.core.durations import Duration, microseconds_of
-from holdfast.core.flows import Flow, Think, Work
+from holdfast.core.flows import Flow, Work
 from holdfast.engine.contract import Writer
 from holdfast.errors import InvalidValue, StoreCorrupt, Timeout
 from holdfast.runs.active import Active, strand
@@ -92,12 +92,16 @@ def wait(asked: Waiting) -> Flow[Any]:
         Timeout: it did not come in time. That is recorded, too.
     """
     active, who = asked.active, strand()
-    question, entry = yield Work(lambda: active.ask(asked.question, who), reads=True)
-    if entry is None:
-        entry = yield Work(lambda: _received(active, question, asked.length_us, who))
-    if entry.kind == WAIT_EXPIRED:
-        raise Timeout(f"signal {question.name!r} did not come in time")
-    return (yield Think(lambda: entry.value(active.place.codec)))
+
+    def received() -> Any:  # noqa: ANN401
+        question, entry = active.ask(asked.question, who)
+        if entry is None:
+            entry = _received(active, question, asked.length_us, who)
+        if entry.kind == WAIT_EXPIRED:
+            raise Timeout(f"signal {question.name!r} did not come in time")
+        return entry.value(active.place.codec)
+
+    return (yield Work(received))
 
 
 def _received(active: Active, question: Question, length_us: int | None, who: object) -> Entry:
@@ -134,12 +138,12 @@ def _until(active: Active, question: Question, length_us: int | None) -> int | N
 def sleep(asked: Waiting) -> Flow[None]:
     """Suspend the run until the time has come, counted from when it was asked for first."""
     active, who = asked.active, strand()
-    question, entry = yield Work(lambda: active.ask(asked.question, who), reads=True)
-    yield Work(lambda: _slept(active, question, entry, asked.length_us or 0, who))
+    yield Work(lambda: _slept(active, asked, who))
 
 
-def _slept(active: Active, question: Question, entry: Entry | None, length_us: int, who: object) -> None:
-    place, run_id = active.place, active.record.run_id
+def _slept(active: Active, asked: Waiting, who: object) -> None:
+    place, run_id, length_us = active.place, active.record.run_id, asked.length_us or 0
+    question, entry = active.ask(asked.question, who)
     if entry is None:
         until = _time(place.codec, place.now_us() + length_us)
         entry = place.entry(run_id, SLEEP, name=question.name, key=question.key, digest="", **until)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from holdfast.core.clock import Ids
+from holdfast.core.clock import Clock, Ids
 from holdfast.core.codec import Codec
 from holdfast.core.points import Point
 from holdfast.engine.contract import Commit, Engine, Line, Reader, Writer
@@ -37,6 +37,7 @@ class Workplace:
         self.desk = desk_of(engine)
         self.session = Lent(self.desk)
         self.codec = Codec(KeyFile())
+        self._clock: Clock | None = None
 
     @property
     def versions(self) -> Versions:
@@ -46,8 +47,10 @@ class Workplace:
         return Versions(self.session, self.ids, lambda: state_rules(self.ids))
 
     def now_us(self) -> int:
-        """Return the time, in microseconds since 1970."""
-        return self.session.clock.now_us()
+        """Return the time, in microseconds since 1970. Asks the store for its clock once."""
+        if self._clock is None:
+            self._clock = self.session.clock
+        return self._clock.now_us()
 
     def entry(self, run_id: str, kind: str, **fields: object) -> Entry:
         """Return an entry of a journal, to be written."""

@@ -19,18 +19,23 @@ import asyncio
 import copy
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 from holdfast.errors import StoreClosed, TransactionOpen, Unsupported
 from holdfast.store import store as plain
 from holdfast.store.aio_cache import Cache
+from holdfast.store.aio_runs import Run, in_turn
 from holdfast.store.aio_state import State
+from holdfast.store.running import NOTHING
 from holdfast.store.stateful import forget_state
 from holdfast.store.workers import Transaction, Workers, end_of, submit
+
+if TYPE_CHECKING:
+    from holdfast.state.rows.log import Event
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -187,6 +192,9 @@ class Store:
     tags = _reads(plain.Store.tags)
     tables = _reads(plain.Store.tables)
     verify = _reads(plain.Store.verify)
+    runs = _reads(plain.Store.runs)
+    signal = _writes(plain.Store.signal)
+    cancel = _writes(plain.Store.cancel)
 
     @property
     def head(self) -> Coroutine[Any, Any, str]:
@@ -204,6 +212,20 @@ class Store:
         if self._closed:
             raise StoreClosed("the store is closed; connect again")
         return Cache(self._plain.cache, self._beside)
+
+    async def _beside_runs(self, call: Callable[[], Any], *, reads: bool) -> Any:  # noqa: ANN401, ARG002
+        """Do what a run needs of the store on a thread for runs, to its end."""
+        return await end_of(submit(self._workers.runs, call))
+
+    def run(self, run_id: str, input: Any = NOTHING, **wish: Any) -> Run:  # noqa: A002, ANN401
+        """Return a run, to be looked at, or to be worked on in an `async with` block: as `Store.run`."""
+        return Run(self._plain.run(run_id, input, **wish).loop, self._beside_runs)
+
+    def events(
+        self, run_id: str, after: int = 0, *, limit: int | None = None, kind: str | None = None
+    ) -> AsyncIterator[Event]:
+        """Yield the events of a run: `async for event in db.events(run_id)`; as `Store.events`."""
+        return in_turn(lambda: self._plain.events(run_id, after, limit=limit, kind=kind), self._beside_runs)
 
     async def _beside(self, call: Callable[[], Any], *, reads: bool) -> Any:  # noqa: ANN401
         """Do a call that may block on a worker thread, to its end. What is under way goes on when this is closed."""

@@ -21,7 +21,9 @@ class Branching(Connection):
             AlreadyExists: the name is taken, by a branch (use `checkout`) or a tag.
             NotFound: there is no such ref.
             InvalidValue: the name cannot name a branch.
+            ReadOnly: it begins with "runs/", as those of runs do.
         """
+        self._check_not_of_a_run(name)
         with self._lock:
             self._versions.branch(name, self._here if at is None else at)
         return type(self)(self._engine, name, ids=self._ids)
@@ -52,7 +54,12 @@ class Branching(Connection):
             return store
 
     def delete_branch(self, name: str) -> None:
-        """Forget a branch; its commits stay where others have merged or tagged them. Raises NotFound."""
+        """Forget a branch; its commits stay where others have merged or tagged them.
+
+        Raises:
+            NotFound: there is no such branch; ReadOnly: it is that of a run.
+        """
+        self._check_not_of_a_run(name)
         with self._lock:
             self._versions.delete_branch(name)
 
@@ -102,6 +109,7 @@ class Branching(Connection):
             MergeConflict: conflicts that the policy left, or a constraint that would not hold; nothing was merged.
             NotFound, ReadOnly, InvalidValue: see the message.
         """
+        self._check_not_of_a_run(into)
         with self._lock:
             if into is None:
                 self._check_writable()

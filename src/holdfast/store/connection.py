@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from holdfast.core.clock import Ids, RandomIds
+from holdfast.core.refs import RUNS
 from holdfast.core.tasks import current_task
 from holdfast.engine.contract import Commit, Engine, Reader, Session, Writer
 from holdfast.errors import HoldfastError, ReadOnly, StoreClosed, Timeout, TransactionOpen
@@ -112,8 +113,8 @@ class Connection:
 
     @property
     def read_only(self) -> bool:
-        """Whether nothing can be written here: at a tag or a commit, or in a store opened with `read_only`."""
-        return self._pinned is not None or self._engine.read_only
+        """Whether nothing can be written here: at a tag or a commit, on a run's branch, or in a store that is so."""
+        return self._pinned is not None or self._engine.read_only or self._is_of_a_run
 
     @property
     def url(self) -> str:
@@ -123,9 +124,23 @@ class Connection:
     def _at(self, reader: Reader) -> Resolved:
         return still(reader, self._pinned, self.ref) if self._pinned else resolve(reader, self.ref)
 
+    @property
+    def _is_of_a_run(self) -> bool:
+        """Whether this is on the branch of a run, which the run alone writes."""
+        return self.ref.startswith(RUNS)
+
+    def _check_not_of_a_run(self, branch: object) -> None:
+        if isinstance(branch, str) and branch.startswith(RUNS):
+            raise ReadOnly(
+                f"{branch!r} is the branch of a run, which the run alone writes, by run.db and run.state; to go on from"
+                " there fork the run, or make a branch of another name"
+            )
+
     def _check_writable(self) -> None:
         if self._reader is not None:
             raise ReadOnly("the open transaction is read-only; write after it")
+        if self._is_of_a_run:
+            self._check_not_of_a_run(self.ref)
         if self._pinned:
             raise ReadOnly(
                 f"the checkout of {self.ref!r} can only be read; make a branch there: branch(name, at={self.ref!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.core.refs import RUNS
 from holdfast.store.connection import Connection
 from holdfast.versions.diff import schema_at
 from holdfast.versions.results import Branch, CommitInfo, RowChange, Tag, Verification
@@ -31,10 +32,11 @@ class Questions(Connection):
         with self._lock:
             return self._versions.show(self._here if ref is None else ref)
 
-    def branches(self) -> list[Branch]:
-        """Return all branches, by name."""
+    def branches(self, *, runs: bool = False) -> list[Branch]:
+        """Return the branches, by name; those of runs, which `runs()` lists, only if they are asked for."""
         with self._lock:
-            return self._versions.branches()
+            found = self._versions.branches()
+        return [branch for branch in found if runs or not branch.name.startswith(RUNS)]
 
     def tags(self) -> list[Tag]:
         """Return all tags, by name."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.core.clock import RandomIds
 from holdfast.core.durations import Duration
+from holdfast.errors import StoreClosed
 from holdfast.store.connection import Connection
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ class Running(Connection):
 
     @property
     def _place(self) -> Workplace:
+        if self._closed:
+            raise StoreClosed("the store is closed; connect again")
         if self._made_place is None:
             from holdfast.runs.workplace import Workplace  # noqa: PLC0415 - whoever has no runs need not load it
 
-            _ = self._session  # a closed one has none
             self._made_place = Workplace(self._engine, self._ids or RandomIds(), self._here)
         return self._made_place
 
@@ -70,6 +72,7 @@ class Running(Connection):
             InvalidValue: an option is none.
         """
         from holdfast.runs.entering import GIVEN_NOTHING, Wish  # noqa: PLC0415
+        from holdfast.runs.loop import Loop  # noqa: PLC0415
         from holdfast.runs.run import Run  # noqa: PLC0415
 
         given = GIVEN_NOTHING if input is NOTHING else input
@@ -77,7 +80,7 @@ class Running(Connection):
             run_id, given, fork=fork, before_step=before_step, merge=merge, lease=lease, replay=replay,
             on_change=on_change,
         )  # fmt: skip
-        return Run(self._place, wish)
+        return Run(Loop(self._place, wish))
 
     def runs(
         self, status: str | Sequence[str] | None = None, *, prefix: str = "", limit: int | None = None

@@ -19,6 +19,9 @@ READERS_MAX = 4
 WRITERS_MAX = 16
 """Threads for calls that write: as many may share an fsync."""
 
+RUNS_MAX = 6
+"""Threads for runs, of which hundreds may go on at the same time: each needs one only while it reads or commits."""
+
 TRANSACTIONS_MAX = 4
 """Threads for calls of open transactions, of which there may be more."""
 
@@ -31,11 +34,12 @@ class Workers:
     def __init__(self) -> None:
         self.readers = ThreadPoolExecutor(READERS_MAX, "holdfast-read")
         self.writers = ThreadPoolExecutor(WRITERS_MAX, "holdfast-write")
+        self.runs = ThreadPoolExecutor(RUNS_MAX, "holdfast-run")
         self.transactions = ThreadPoolExecutor(TRANSACTIONS_MAX, "holdfast-transaction")
 
     def close(self) -> None:
         """Let the threads end when they are done."""
-        for pool in (self.readers, self.writers, self.transactions):
+        for pool in (self.readers, self.writers, self.runs, self.transactions):
             pool.shutdown(wait=False)
 
 

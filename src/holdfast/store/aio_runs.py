@@ -1,0 +1,191 @@
+"""The runs of an async `Store`: `holdfast.runs.run.Run`, to be awaited."""
+
+# pyright: basic
+# (values are whatever a user has)
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from holdfast.core.flows import Aside, awaited
+from holdfast.store.aio_state import State
+
+if TYPE_CHECKING:
+    from holdfast.core.durations import Duration
+    from holdfast.runs.control import Happened
+    from holdfast.runs.loop import Loop
+    from holdfast.runs.options import StepOptions
+    from holdfast.runs.results import RunInfo, Step
+    from holdfast.state.rows.log import Event
+
+
+class Options:
+    """A run with options for the steps that are asked for by it."""
+
+    def __init__(self, loop: Loop, aside: Aside, options: StepOptions) -> None:
+        self._loop = loop
+        self._aside = aside
+        self._options = options
+
+    def options(self, **options: Any) -> Options:  # noqa: ANN401 - those of `Run.options`
+        """Return it with other options; what is not given stays as it is. Raises InvalidValue."""
+        return Options(self._loop, self._aside, self._options.but(options))
+
+    def step(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:  # noqa: ANN401
+        """Do a step as `Run.step`, with these options."""
+        return awaited(self._loop.stepping(name, function, args, kwargs, self._options), self._aside)
+
+
+class Run:
+    """One loop of an agent, whose steps are recorded: `holdfast.Run`, to be awaited.
+
+    Coroutine functions are awaited on the caller's loop, others run in threads. Which one of its name a step is is
+    decided when it is asked for, not when it is awaited: `gather(run.step(…), run.step(…))` means the same each time.
+    """
+
+    def __init__(self, loop: Loop, aside: Aside) -> None:
+        self._loop = loop
+        self._aside = aside
+        loop.shown = self
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self._loop.run_id
+
+    @property
+    def branch(self) -> str:
+        """The branch that the run lives on."""
+        return self._loop.branch
+
+    async def __aenter__(self) -> Self:
+        """Claim the run, and make it if there is none of this id: as `Run.__enter__`."""
+        await awaited(self._loop.enter(), self._aside)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Record that the run is complete, failed, or suspended, and give it back: as `Run.__exit__`."""
+        return await awaited(self._loop.leave(error), self._aside)
+
+    def options(self, **options: Any) -> Options:  # noqa: ANN401 - those of `Run.options`
+        """Return the run with options for its steps: as `Run.options`. Raises InvalidValue."""
+        from holdfast.runs.options import StepOptions  # noqa: PLC0415
+
+        return Options(self._loop, self._aside, StepOptions().but(options))
+
+    def step(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:  # noqa: ANN401
+        """Return what is recorded of a step; or call the function, record what it returns, and return that.
+
+        As `Run.step`. A step that is cancelled is not recorded; what a plain function does in its thread goes on.
+        """
+        return self.options().step(name, function, *args, **kwargs)
+
+    def wait(self, name: str, timeout: Duration | None = None) -> Coroutine[Any, Any, Any]:
+        """Return what a signal brought; if it is not there yet, suspend the run: as `Run.wait`."""
+        return awaited(self._loop.waiting(name, timeout), self._aside)
+
+    def sleep(self, length: Duration) -> Coroutine[Any, Any, None]:
+        """Suspend the run until some time has passed since this was first asked for: as `Run.sleep`."""
+        return awaited(self._loop.sleeping(length), self._aside)
+
+    @property
+    def state(self) -> State:
+        """The run's variables, to be awaited: `await run.state.get(key)`."""
+
+        async def ask(question: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+            return await self._aside(lambda: question(self._loop.state()), reads=True)
+
+        return State(ask)
+
+    def log(self, kind: str, data: Any = None) -> None:  # noqa: ANN401
+        """Note an event, which is recorded with the next step of this task, or at the end of the run: as `Run.log`."""
+        self._loop.log(kind, data)
+
+    @property
+    def input(self) -> Any:  # noqa: ANN401
+        """What the run was made with; outside the block to be awaited."""
+        return self._loop.input() if self._loop.is_entered else self._asked(self._loop.input)
+
+    @property
+    def result(self) -> Any:  # noqa: ANN401
+        """The result: inside the block what was set; outside what is recorded, to be awaited."""
+        from holdfast.runs import views  # noqa: PLC0415
+
+        if self._loop.is_open:
+            return self._loop.result
+        return self._asked(lambda: views.result(self._loop.place, self._loop.record))
+
+    @result.setter
+    def result(self, result: Any) -> None:  # noqa: ANN401
+        _ = self._loop.active
+        self._loop.result = result
+
+    async def _asked(self, question: Callable[[], Any]) -> Any:  # noqa: ANN401
+        return await self._aside(question, reads=True)
+
+    @property
+    def status(self) -> Awaitable[str]:
+        """Queued | running | suspended | complete | failed | cancelled: `await run.status`."""
+        return self._asked(lambda: self._loop.record.status)
+
+    @property
+    def info(self) -> Awaitable[RunInfo]:
+        """What is known of the run: `await run.info`."""
+        from holdfast.runs.results import RunInfo  # noqa: PLC0415
+
+        return self._asked(lambda: RunInfo.of(self._loop.record))
+
+    @property
+    def usage(self) -> Awaitable[dict[str, Any]]:
+        """The sums of what its steps used: `await run.usage`."""
+        from holdfast.runs import views  # noqa: PLC0415
+
+        return self._asked(lambda: views.usage(self._loop.place, self._loop.record))
+
+    async def steps(self) -> list[Step]:
+        """Return the attempts at its steps, in the order in which they ended."""
+        from holdfast.runs import views  # noqa: PLC0415
+
+        return list(await self._asked(lambda: views.steps(self._loop.place, self.run_id)))
+
+    def events(self, after: int = 0, *, limit: int | None = None, kind: str | None = None) -> AsyncIterator[Event]:
+        """Yield its events, whose numbers have no gaps: `async for event in run.events()`."""
+        from holdfast.runs import views  # noqa: PLC0415
+
+        return in_turn(lambda: views.events(self._loop.place, self.run_id, after, limit, kind), self._aside)
+
+    async def settle(self, step: str, happened: Happened | None) -> None:
+        """Tell whether a step that is in doubt happened: as `Run.settle`."""
+        from holdfast.runs import views  # noqa: PLC0415
+
+        await self._aside(lambda: views.settle(self._loop.place, self.run_id, step, happened), reads=False)
+
+    async def cancel(self) -> None:
+        """Cancel the run: as `Store.cancel`."""
+        from holdfast.runs import views  # noqa: PLC0415
+
+        await self._aside(lambda: views.cancel(self._loop.place, self.run_id), reads=False)
+
+    def child(self, name: str, **wish: Any) -> Run:  # noqa: ANN401 - its input, and options as of `Store.run`
+        """Return a run inside this one: as `Run.child`."""
+        from holdfast.runs.entering import GIVEN_NOTHING  # noqa: PLC0415
+
+        return Run(self._loop.child(name, wish.pop("input", GIVEN_NOTHING), wish), self._aside)
+
+    def __repr__(self) -> str:
+        return f"<aio.Run {self.run_id!r}{' (entered)' if self._loop.is_entered else ''}>"
+
+
+async def in_turn(begin: Callable[[], Any], aside: Aside) -> AsyncIterator[Any]:
+    """Yield what an iterator yields that may block, each found away from the loop."""
+    found = await aside(begin, reads=True)
+    missing = object()
+    while True:
+        item = await aside(lambda: next(found, missing), reads=True)
+        if item is missing:
+            return
+        yield item
