@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol, TypeVar
 
 from holdfast.core.points import VersionVector
 from holdfast.core.tasks import current_task
@@ -28,8 +29,40 @@ from holdfast.runs.tables import Entry
 from holdfast.runs.workplace import Workplace, write_entries
 from holdfast.state.working.copy import WorkingCopy
 
+T = TypeVar("T")
+
 Also = Callable[[Writer], None]
 """Writes what belongs into the transaction of a commit beside it."""
+
+
+class Rows(Protocol):
+    """What the run has written into tables, and not committed (overlay.py)."""
+
+    def apply(self, writer: Writer) -> None:
+        """Write it into the open commit."""
+        ...
+
+    def clear(self) -> None:
+        """Forget it."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Forget what the block writes if it raises."""
+        ...
+
+
+class NoRows:
+    """What a run that writes no tables has written."""
+
+    def apply(self, writer: Writer) -> None:
+        """Write nothing."""
+
+    def clear(self) -> None:
+        """Forget nothing."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Return a block."""
+        return nullcontext()
 
 
 def strand() -> object:
@@ -54,6 +87,7 @@ class Active:
         self.journal = journal
         self.copy = copy
         self.lease = lease
+        self.rows: Rows = NoRows()
         self._position = 0  # the entry whose commit the state stands on
         self._live = False
         self._pending: list[tuple[object, Entry]] = []
@@ -87,6 +121,7 @@ class Active:
     def _answered(self, entry: Entry, who: object) -> None:
         """Let the state be what it was when this was recorded; further on it stays, without what was changed since."""
         self._drop(lambda other: other is None or other != who)
+        self.rows.clear()
         if entry.seq > self._position and entry.born is not None:
             self._position = entry.seq
             self.copy.move(entry.born)
@@ -99,6 +134,7 @@ class Active:
             return
         if self.journal.answered_last > self._position:
             self._drop(lambda who: who is None)
+            self.rows.clear()
             self.copy.discard()
         self.copy.catch_up()
         self._position, self._live = self.journal.seq, True
@@ -141,7 +177,12 @@ class Active:
         """Forget what waits for the next commit."""
         with self.copy.lock:
             self._drop(lambda _: False)
+            self.rows.clear()
             self.copy.discard()
+
+    def drop(self, who: object) -> None:
+        """Forget what a strand noted."""
+        self._drop(lambda other: other != who)
 
     @contextmanager
     def _noted(self, strands: Iterable[object] | None) -> Iterator[list[Entry]]:
@@ -173,11 +214,19 @@ class Active:
         """
         with self.copy.lock, self._noted(strands) as logs:
             wanted = [*logs, *entries]
+
+            def with_rows(writer: Writer) -> None:
+                self.rows.apply(writer)
+                if also is not None:
+                    also(writer)
+
             try:
-                self._write(wanted, lambda along: self.copy.commit(message, None, along), also)
+                self._write(wanted, lambda along: self.copy.commit(message, None, along), with_rows)
             except NotStorable:
-                self._write(wanted, lambda along: self._alone(message, along), also)
+                self._write(wanted, lambda along: self._alone(message, along), with_rows)
+                self.rows.clear()
                 raise
+            self.rows.clear()
         self._check_not_cancelled()
 
     def record_only(self, message: str, entries: Iterable[Entry], also: Also | None = None) -> None:
@@ -185,6 +234,27 @@ class Active:
         with self.copy.lock:
             self._write(list(entries), lambda along: self._alone(message, along), also)
         self._check_not_cancelled()
+
+    def define(self, message: str, work: Callable[[Writer], T]) -> T:
+        """Let `work` change the schema in a commit of its own; return what it returns. Raises Fenced."""
+        assert self.lease is not None
+        lease = self.lease
+
+        def fenced(writer: Writer) -> T:
+            lease.check(writer)
+            return work(writer)
+
+        with self.copy.lock:
+            self._check_open()
+            found = self.place.write(self.record, message, fenced)
+            if self._live:
+                self.copy.catch_up()
+            return found
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the run is at its head."""
+        return self._live
 
     def _alone(self, message: str, along: Callable[[Writer, VersionVector], None]) -> None:
         self.place.write(self.record, message, lambda writer: along(writer, {}))

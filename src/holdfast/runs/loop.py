@@ -15,6 +15,7 @@ from holdfast.runs import views
 from holdfast.runs.active import Active, strand
 from holdfast.runs.entering import GIVEN_NOTHING, Wish, entering, leaving
 from holdfast.runs.options import StepOptions
+from holdfast.runs.overlay import Overlay
 from holdfast.runs.records import RunRecord, branch_of_run
 from holdfast.runs.steps import asking, step
 from holdfast.runs.tables import cells_of, holding
@@ -48,12 +49,14 @@ class Loop:
 
     Attributes:
         shown: the object that users have of it.
+        store: what they have of the store on its branch, once they asked for it.
     """
 
     def __init__(self, place: Workplace, wish: Wish) -> None:
         self.place = place
         self.wish = wish
         self.shown: object = None
+        self.store: object = None
         self.result: Any = None
         self._active: Active | None = None
         self._input: Any = GIVEN_NOTHING
@@ -95,7 +98,7 @@ class Loop:
 
     def leave(self, error: BaseException | None) -> Flow[bool]:
         """Record how it ended, and give it back; return whether the error is taken in."""
-        active, self._active, self._state = self.active, None, None
+        active, self._active, self._state, self.store = self.active, None, None, None
         return leaving(active, error, self.result)
 
     def stepping(
@@ -133,6 +136,27 @@ class Loop:
         if self._state is None:
             self._state = RunState.over(self._active.copy, self._active.record.namespace)
         return self._state
+
+    def root_state(self) -> Versioned:
+        """Return the variables that the run shares with those that it is merged with."""
+        return RunState.over(self.active.copy)
+
+    def define(self, message: str, work: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+        """Let `work` change the schema in a commit of its own, which nothing takes back; return what it returns.
+
+        In a run that is finished nothing comes of it.
+        """
+        active = self.active
+        if active.lease is None:
+            return self.overlay().tried(lambda writer, _: work(writer))
+        return active.define(message, work)
+
+    def overlay(self) -> Overlay:
+        """Return what the run writes into tables."""
+        active = self.active
+        if not isinstance(active.rows, Overlay):
+            active.rows = Overlay(active)
+        return active.rows
 
     def input(self) -> Any:  # noqa: ANN401
         """Return what the run was made with; inside the block it is read once."""

@@ -47,6 +47,9 @@ class Run:
     looked at. The block is to do the same each time it is entered: then what is recorded answers at once, until the
     first step that is not.
 
+    Attributes:
+        store_of: returns the store on the branch of a run.
+
     Example:
         >>> import holdfast
         >>> db = holdfast.connect(":memory:")
@@ -67,8 +70,9 @@ class Run:
         >>> db.close()
     """
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, store_of: Callable[[Loop], Any]) -> None:
         self._loop = loop
+        self.store_of = store_of
         loop.shown = self
 
     @property
@@ -208,6 +212,17 @@ class Run:
         """
         self._loop.log(kind, data)
 
+    @property
+    def db(self) -> Any:  # noqa: ANN401 - a Store, which this room does not know
+        """The store on the run's branch. Inside the block what is written there waits for the next step.
+
+        It is read with what waits. A statement that defines tables is a commit of its own, at once. `db.state` are the
+        variables that the run shares with the branch that it is merged into. Outside the block it is only read.
+        """
+        if self._loop.store is None or not self._loop.is_entered:
+            self._loop.store = self.store_of(self._loop)
+        return self._loop.store
+
     # What is known of it
 
     @property
@@ -254,7 +269,7 @@ class Run:
         """Tell whether a step that is in doubt happened, so that the run can go on.
 
         Args:
-            step: the step as messages name it: its name, with "#2" or "[key]" behind it if it is not the first.
+            step: the step as messages name it: its name, with "#2" or "#[key]" behind it if it is not the first.
             happened: `Happened(result)`, or None if it did not happen; then it is done again.
 
         Raises:
@@ -275,7 +290,7 @@ class Run:
         It is entered like any other, lives on a branch of its own, and is worked on by whoever enters it: the same
         child at each replay. When it is finished, entering it again costs no work.
         """
-        return type(self)(self._loop.child(name, input, wish))
+        return type(self)(self._loop.child(name, input, wish), self.store_of)
 
     def __repr__(self) -> str:
         return f"<Run {self.run_id!r}{' (entered)' if self._loop.is_entered else ''}>"

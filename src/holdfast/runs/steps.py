@@ -59,8 +59,10 @@ def asking(
 ) -> Asking:
     """Return a step that is asked for now. Raises InvalidValue for one inside another, or that cannot be called."""
     given_name: object = name
-    if not isinstance(given_name, str) or not name or "\0" in name or len(name) > _NAME_LENGTH_MAX:
-        raise InvalidValue(f"the name of a step is a text of 1 to {_NAME_LENGTH_MAX} characters, not {name!r}")
+    if not isinstance(given_name, str) or not 0 < len(name) <= _NAME_LENGTH_MAX or set(name) & {"\0", "#"}:
+        raise InvalidValue(
+            f"the name of a step is a text of 1 to {_NAME_LENGTH_MAX} characters without #, not {name!r}"
+        )
     if not callable(function):
         raise InvalidValue(
             f"step {name!r} is given {function!r} to call, which is no function: step(name, function, …)"
@@ -192,10 +194,15 @@ class Attempts:
             kwargs = {**kwargs, told: self._context()}
         token = DOING.set(doing := Doing(self.active, self.label))
         try:
-            return (yield Call(function, self.asked.args, kwargs, self.asked.options.timeout_seconds))
+            with self.active.rows.savepoint():
+                value = yield Call(function, self.asked.args, kwargs, self.asked.options.timeout_seconds)
+        except BaseException:
+            self.active.drop(doing)
+            raise
         finally:
             DOING.reset(token)
-            self.strands.append(doing)
+        self.strands.append(doing)
+        return value
 
     def _context(self) -> Context:
         return Context(self.asked.run, f"{self.active.record.run_id}/{self.label}", self._attempt)

@@ -139,8 +139,11 @@ class Entry:
 
 
 def label_of(name: str, key: str) -> str:
-    """Return how people name a step: by its name, and by its key unless it is the first of that name."""
-    return name if key == "#1" else f"{name}{key if key.startswith('#') else f'[{key}]'}"
+    """Return how people name a step: by its name, and by its key unless it is the first of that name.
+
+    No two have the same, since names have no "#" in them.
+    """
+    return name if key == "#1" else f"{name}{key}" if key.startswith("#") else f"{name}#[{key}]"
 
 
 def cells_of(codec: Codec, value: object, where: str) -> Cells:

@@ -219,7 +219,8 @@ class Store:
 
     def run(self, run_id: str, input: Any = NOTHING, **wish: Any) -> Run:  # noqa: A002, ANN401
         """Return a run, to be looked at, or to be worked on in an `async with` block: as `Store.run`."""
-        return Run(self._plain.run(run_id, input, **wish).loop, self._beside_runs)
+        run = self._plain.run(run_id, input, **wish)
+        return Run(run.loop, run.store_of, self._beside_runs)
 
     def events(
         self, run_id: str, after: int = 0, *, limit: int | None = None, kind: str | None = None

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +20,42 @@ if TYPE_CHECKING:
     from holdfast.runs.options import StepOptions
     from holdfast.runs.results import RunInfo, Step
     from holdfast.state.rows.log import Event
+
+
+class RunDb:
+    """The store on the branch of a run that is worked on, to be awaited: `Run.db`."""
+
+    def __init__(self, loop: Loop, store_of: Callable[[Loop], Any], aside: Aside) -> None:
+        self._loop = loop
+        self._store_of = store_of
+        self._aside = aside
+
+    async def ask(self, question: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+        """Let a function do something with the plain store on a thread for runs; return what it returns."""
+        return await self._aside(lambda: question(self._store_of(self._loop)), reads=True)
+
+    async def execute(self, sql: str, parameters: Any = None) -> Any:  # noqa: ANN401
+        """Run one statement, and return its rows; what it writes waits for the run's next step."""
+        return await self.ask(lambda store: store.execute(sql, parameters))
+
+    async def executemany(self, sql: str, parameters: Any) -> Any:  # noqa: ANN401
+        """Run a statement that writes once for each of `parameters`, or not at all."""
+        return await self.ask(lambda store: store.executemany(sql, parameters))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Self]:
+        """Take back what the block wrote if it raises."""
+        with self._loop.overlay().savepoint():
+            yield self
+
+    @property
+    def state(self) -> State:
+        """The variables that the run shares with the branch that it is merged into."""
+
+        async def ask(question: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+            return await self.ask(lambda store: question(store.state))
+
+        return State(ask)
 
 
 class Options:
@@ -45,8 +82,9 @@ class Run:
     decided when it is asked for, not when it is awaited: `gather(run.step(…), run.step(…))` means the same each time.
     """
 
-    def __init__(self, loop: Loop, aside: Aside) -> None:
+    def __init__(self, loop: Loop, store_of: Callable[[Loop], Any], aside: Aside) -> None:
         self._loop = loop
+        self._store_of = store_of
         self._aside = aside
         loop.shown = self
 
@@ -100,6 +138,11 @@ class Run:
             return await self._aside(lambda: question(self._loop.state()), reads=True)
 
         return State(ask)
+
+    @property
+    def db(self) -> RunDb:
+        """The store on the run's branch, to be awaited: as `Run.db`."""
+        return RunDb(self._loop, self._store_of, self._aside)
 
     def log(self, kind: str, data: Any = None) -> None:  # noqa: ANN401
         """Note an event, which is recorded with the next step of this task, or at the end of the run: as `Run.log`."""
@@ -174,7 +217,8 @@ class Run:
         """Return a run inside this one: as `Run.child`."""
         from holdfast.runs.entering import GIVEN_NOTHING  # noqa: PLC0415
 
-        return Run(self._loop.child(name, wish.pop("input", GIVEN_NOTHING), wish), self._aside)
+        child = self._loop.child(name, wish.pop("input", GIVEN_NOTHING), wish)
+        return Run(child, self._store_of, self._aside)
 
     def __repr__(self) -> str:
         return f"<aio.Run {self.run_id!r}{' (entered)' if self._loop.is_entered else ''}>"

@@ -14,6 +14,7 @@ from holdfast.errors import StoreClosed
 from holdfast.store.connection import Connection
 
 if TYPE_CHECKING:
+    from holdfast.runs.loop import Loop
     from holdfast.runs.results import RunInfo
     from holdfast.runs.run import Run
     from holdfast.runs.workplace import Workplace
@@ -80,7 +81,16 @@ class Running(Connection):
             run_id, given, fork=fork, before_step=before_step, merge=merge, lease=lease, replay=replay,
             on_change=on_change,
         )  # fmt: skip
-        return Run(Loop(self._place, wish))
+        return Run(Loop(self._place, wish), self._store_of)
+
+    def _store_of(self, loop: Loop) -> Any:  # noqa: ANN401 - a Store
+        """Return the store on the branch of a run: of one that is worked on its inside."""
+        from holdfast.store.run_store import RunStore  # noqa: PLC0415 - it is a Store itself
+
+        if loop.is_entered:
+            return RunStore.of(self._engine, loop, self._ids)
+        loop.place.known(loop.run_id)
+        return type(self).at(self._engine, loop.branch, ids=self._ids)
 
     def runs(
         self, status: str | Sequence[str] | None = None, *, prefix: str = "", limit: int | None = None
