@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, TypeVar
 
-from holdfast.core.points import VersionVector
 from holdfast.core.tasks import current_task
 from holdfast.engine.contract import Writer
 from holdfast.engine.leases.leases import Lease
@@ -256,20 +255,20 @@ class Active:
         """Whether the run is at its head."""
         return self._live
 
-    def _alone(self, message: str, along: Callable[[Writer, VersionVector], None]) -> None:
-        self.place.write(self.record, message, lambda writer: along(writer, {}))
+    def _alone(self, message: str, along: Also) -> None:
+        self.place.write(self.record, message, along)
 
     def _write(
         self,
         entries: list[Entry],
-        commit: Callable[[Callable[[Writer, VersionVector], None]], object],
+        commit: Callable[[Also], object],
         also: Also | None,
     ) -> None:
         self._check_open()
         assert self.lease is not None
         lease, numbered = self.lease, self.journal.numbered(entries)
 
-        def along(writer: Writer, _: VersionVector) -> None:
+        def along(writer: Writer) -> None:
             lease.check(writer)
             write_entries(writer, numbered)
             self.cancelling = is_to_be_cancelled(writer, self.record.run_id)

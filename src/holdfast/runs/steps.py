@@ -60,9 +60,7 @@ def asking(
     """Return a step that is asked for now. Raises InvalidValue for one inside another, or that cannot be called."""
     given_name: object = name
     if not isinstance(given_name, str) or not 0 < len(name) <= _NAME_LENGTH_MAX or set(name) & {"\0", "#"}:
-        raise InvalidValue(
-            f"the name of a step is a text of 1 to {_NAME_LENGTH_MAX} characters without #, not {name!r}"
-        )
+        raise InvalidValue(f"the name of a step is text of 1 to {_NAME_LENGTH_MAX} characters without #, not {name!r}")
     if not callable(function):
         raise InvalidValue(
             f"step {name!r} is given {function!r} to call, which is no function: step(name, function, …)"

@@ -41,8 +41,8 @@ class _Moved(Exception):
     """The branch is not where the working copy stands."""
 
 
-Along = Callable[[Writer, VersionVector], None]
-"""Writes something else into the commit of a state, which is told what the commit sees, itself included."""
+Along = Callable[[Writer], None]
+"""Writes something else into the commit of a state, before the state, or refuses the commit."""
 
 
 class WorkingCopy(CatchingUp):
@@ -126,9 +126,9 @@ class WorkingCopy(CatchingUp):
                 if tried.edits != self._edits.count:  # taking back counts, too
                     tried = self._attempt_within(writer)
                 tried.opened, tried.before = Point(writer.opened.uid, writer.opened.head + 1), self._vector
-                seen = self._write(tried.written, writer)
                 if along is not None:
-                    along(writer, seen)
+                    along(writer)
+                seen = self._write(tried.written, writer)
                 self._settle(tried)
                 return seen
 
