@@ -411,7 +411,7 @@ def test_s2_a_result_without_a_stored_form_is_recorded_as_such_and_not_made_agai
 
     def odd() -> Any:
         calls.append(1)
-        return iter(calls)
+        return (call for call in calls)
 
     def body(run: holdfast.Run) -> None:
         run.step("odd", odd)

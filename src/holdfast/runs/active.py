@@ -25,6 +25,7 @@ from holdfast.runs.control import DOING, Cancelled
 from holdfast.runs.journal import Journal, Question
 from holdfast.runs.records import RunRecord, is_to_be_cancelled
 from holdfast.runs.tables import Entry
+from holdfast.runs.wish import Wish
 from holdfast.runs.workplace import Workplace, write_entries
 from holdfast.state.working.copy import WorkingCopy
 
@@ -76,16 +77,18 @@ class Active:
         lease: that it is owned by; None for one that is finished, which is only looked at.
         journal: what is recorded, and what was asked.
         copy: its state.
+        wish: how it was to be entered.
     """
 
     def __init__(
-        self, place: Workplace, record: RunRecord, journal: Journal, copy: WorkingCopy, lease: Lease | None
+        self, place: Workplace, record: RunRecord, journal: Journal, copy: WorkingCopy, lease: Lease | None, wish: Wish
     ) -> None:
         self.place = place
         self.record = record
         self.journal = journal
         self.copy = copy
         self.lease = lease
+        self.wish = wish
         self.rows: Rows = NoRows()
         self._position = 0  # the entry whose commit the state stands on
         self._live = False
@@ -119,7 +122,7 @@ class Active:
 
     def _answered(self, entry: Entry, who: object) -> None:
         """Let the state be what it was when this was recorded; further on it stays, without what was changed since."""
-        self._drop(lambda other: other is None or other != who)
+        self._drop(lambda other: other not in (who, self.home))
         self.rows.clear()
         if entry.seq > self._position and entry.born is not None:
             self._position = entry.seq
@@ -132,7 +135,7 @@ class Active:
         if self._live:
             return
         if self.journal.answered_last > self._position:
-            self._drop(lambda who: who is None)
+            self._drop(lambda who: who != self.home)
             self.rows.clear()
             self.copy.discard()
         self.copy.catch_up()
@@ -187,7 +190,7 @@ class Active:
     def _noted(self, strands: Iterable[object] | None) -> Iterator[list[Entry]]:
         """Return the entries that wait, of some strands or all; they wait no more if the block ends well."""
         with self._noting:
-            taken = [(who, log) for who, log in self._pending if strands is None or who is None or who in strands]
+            taken = [(who, log) for who, log in self._pending if strands is None or who in (None, self.home, *strands)]
         yield [log for _, log in taken]
         with self._noting:
             self._pending = [one for one in self._pending if one not in taken]
@@ -204,7 +207,8 @@ class Active:
         """Write what was changed and what wants to be recorded, in one commit, durable when this returns.
 
         Args:
-            strands: whose log belongs to it; None for all.
+            strands: whose log belongs to it, beside that of the strand in which the run was entered: as the state of
+                the run, that goes with whichever comes next. None for all.
 
         Raises:
             NotStorable: a variable cannot be stored. The entries are recorded without the state, which stays pending.

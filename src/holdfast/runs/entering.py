@@ -5,26 +5,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from holdfast.core.durations import Duration
 from holdfast.core.flows import Flow, Work
 from holdfast.core.points import Point
-from holdfast.core.refs import check_name
 from holdfast.engine.contract import Reader, Writer
-from holdfast.engine.leases.leases import LEASE_SECONDS, Lease, claiming
+from holdfast.engine.leases.leases import Lease, claiming
 from holdfast.engine.leases.owners import myself
-from holdfast.errors import AlreadyExists, HoldfastError, InputMismatch, InvalidValue, NotFound, NotStorable
+from holdfast.errors import AlreadyExists, HoldfastError, InputMismatch, NotFound, NotStorable
 from holdfast.runs import records
 from holdfast.runs.active import Active
 from holdfast.runs.control import Cancelled, Suspend
 from holdfast.runs.inputs import digest_of_input
 from holdfast.runs.journal import Journal
-from holdfast.runs.records import RunRecord, branch_of_run, put_record, record_of
+from holdfast.runs.records import RunRecord, put_record, record_of
 from holdfast.runs.steps import told
 from holdfast.runs.tables import (
     CANCELLED,
@@ -38,49 +36,10 @@ from holdfast.runs.tables import (
     holding,
     read_entries,
 )
+from holdfast.runs.wish import GIVEN_NOTHING, Wish
 from holdfast.runs.workplace import Workplace, head_of, write_entries
 from holdfast.state.working.copy import WorkingCopy
 from holdfast.versions.resolve import resolve
-
-GIVEN_NOTHING: Any = object()
-"""Stands for an input that is not given."""
-
-ON_CHANGE = ("error", "warn", "fork")
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """How a run is to be entered; see `Store.run`."""
-
-    run_id: str
-    input: Any = GIVEN_NOTHING
-    name: str = ""
-    fork: str | None = None
-    before_step: int | None = None
-    merge: str = ""
-    parent: str = ""
-    lease: Duration = LEASE_SECONDS
-    replay: bool = True
-    on_change: str = "error"
-
-    def __post_init__(self) -> None:
-        """Raise InvalidValue if a part of it can be none."""
-        check_run_id(self.run_id)
-        if self.on_change not in ON_CHANGE:
-            raise InvalidValue(f"on_change is one of {', '.join(ON_CHANGE)}, not {self.on_change!r}")
-        if self.before_step is not None and self.fork is None:
-            raise InvalidValue("before_step says where a fork begins; say of which run: fork=…")
-        given: object = self.before_step
-        if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 1):
-            raise InvalidValue(f"before_step is the number of a step, from 1, not {given!r}")
-
-
-def check_run_id(run_id: object) -> str:
-    """Return the id of a run. Raises InvalidValue if it can be none."""
-    check_name(run_id, "run")
-    assert isinstance(run_id, str)
-    check_name(branch_of_run(run_id), "branch")
-    return run_id
 
 
 def entering(place: Workplace, wish: Wish) -> Flow[Active]:
@@ -128,7 +87,8 @@ def _claimed(place: Workplace, wish: Wish, lease: Lease) -> Active:
             put_record(writer, running)
 
         place.session.write_together(work)
-    active.note(place.entry(record.run_id, RESUMED, error=f"by {lease.owner}"), None)
+    if active.journal.last is not active.journal.created:  # else it only waited to be begun
+        active.note(place.entry(record.run_id, RESUMED, error=f"by {lease.owner}"), None)
     return active
 
 
@@ -136,10 +96,17 @@ def _opened(place: Workplace, wish: Wish, record: RunRecord, lease: Lease | None
     journal = Journal(record.run_id, place.entries(record))
     assert journal.created is not None
     _check_wish(wish, record, journal.created)
-    active = Active(place, record, journal, WorkingCopy(place.ground(record), place.codec), lease)
+    active = Active(place, record, journal, WorkingCopy(place.ground(record), place.codec), lease, wish)
     if not wish.replay:
         active.skip()
     return active
+
+
+def check_input(place: Workplace, wish: Wish, record: RunRecord) -> None:
+    """Raise InputMismatch if a run has another input than is wished for."""
+    created = Journal(record.run_id, place.entries(record)).created
+    if created is not None:
+        _check_wish(wish, record, created)
 
 
 def _check_wish(wish: Wish, record: RunRecord, created: Entry) -> None:
@@ -304,10 +271,13 @@ def _interrupted(active: Active) -> None:
 def _end(active: Active, status: str, why: str, entries: list[Entry], *, with_state: bool = False) -> None:
     """Record the end of the work on a run, and give it back, in one commit."""
     place, before = active.place, active.record
+    now_us, attempts = place.now_us(), before.attempts + (status == records.FAILED)
     record = msgspec.structs.replace(
-        before, status=status, why=why, waiting="", due_us=0, updated_us=place.now_us(),
-        attempts=before.attempts + (status == records.FAILED),
-    )  # fmt: skip
+        before, status=status, why=why, waiting="", due_us=0, updated_us=now_us, attempts=attempts
+    )
+    if status == records.FAILED and attempts < active.wish.attempts_max:
+        pause_us = round(active.wish.backoff_seconds * 2.0 ** min(attempts - 1, 20) * 1_000_000)
+        record = msgspec.structs.replace(record, status=records.QUEUED, due_us=now_us + pause_us)
 
     def also(writer: Writer) -> None:
         if active.cancelling and status != records.CANCELLED:

@@ -102,6 +102,24 @@ def _context_parameter(signature: inspect.Signature | None) -> str | None:
     return None
 
 
+def with_context(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    context: Callable[[], Context],
+) -> tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]:
+    """Return a call in which the parameter that is annotated as `Context` has one, wherever it stands."""
+    inner, inner_args, inner_kwargs = without_partial(function, args, kwargs)
+    told = context_parameter(inner)
+    signature = known_of(inner).signature
+    if told is None or signature is None or told in inner_kwargs:
+        return function, args, kwargs
+    at = list(signature.parameters).index(told)
+    if signature.parameters[told].kind is inspect.Parameter.KEYWORD_ONLY or len(inner_args) < at:
+        return inner, inner_args, {**inner_kwargs, told: context()}
+    return inner, (*inner_args[:at], context(), *inner_args[at:]), inner_kwargs
+
+
 def _without(known: Known, parameter: str | None) -> Known:
     if parameter is None or known.signature is None:
         return known

@@ -58,6 +58,7 @@ class Journal:
         self._failures: Counter[tuple[str, str]] = Counter()
         self._tickets: Counter[Asked] = Counter()
         self._taken: dict[Asked, set[str]] = {}
+        self._lowest: dict[Asked, int] = {}
         self.answered_last = 0
         self.add(entries)
 
@@ -140,9 +141,12 @@ class Journal:
         return question, entry
 
     def _fresh(self, question: Question, answers: dict[str, Entry], taken: set[str]) -> Question:
-        at = int(question.key[1:])
+        """Return a question with the lowest number that none of its name has."""
+        asked = question.family, question.name
+        at = self._lowest.get(asked, 1)
         while f"#{at}" in answers or f"#{at}" in taken:
             at += 1
+        self._lowest[asked] = at
         return replace(question, key=f"#{at}")
 
     def intent(self, question: Question) -> Entry | None:

@@ -13,13 +13,14 @@ from holdfast.core.flows import Flow
 from holdfast.errors import InvalidValue, Unsupported
 from holdfast.runs import views
 from holdfast.runs.active import Active, strand
-from holdfast.runs.entering import GIVEN_NOTHING, Wish, entering, leaving
+from holdfast.runs.entering import entering, leaving
 from holdfast.runs.options import StepOptions
 from holdfast.runs.overlay import Overlay
 from holdfast.runs.records import RunRecord, branch_of_run
 from holdfast.runs.steps import asking, step
 from holdfast.runs.tables import cells_of, holding
 from holdfast.runs.waits import sleep, sleeping, wait, waiting
+from holdfast.runs.wish import GIVEN_NOTHING, Wish
 from holdfast.runs.workplace import Workplace
 from holdfast.state.versioned import Versioned
 from holdfast.state.working.copy import WorkingCopy

@@ -13,10 +13,10 @@ from holdfast.core.durations import Duration
 from holdfast.core.flows import run
 from holdfast.runs import views
 from holdfast.runs.control import Happened
-from holdfast.runs.entering import GIVEN_NOTHING
 from holdfast.runs.loop import Loop
 from holdfast.runs.options import KEPT, StepOptions
 from holdfast.runs.results import RunInfo, Step
+from holdfast.runs.wish import GIVEN_NOTHING
 from holdfast.state.rows.log import Event
 from holdfast.state.versioned import Versioned
 
@@ -261,9 +261,11 @@ class Run:
         """Return the attempts at its steps, in the order in which they ended. Raises NotFound."""
         return views.steps(self._loop.place, self.run_id)
 
-    def events(self, after: int = 0, *, limit: int | None = None, kind: str | None = None) -> Iterator[Event]:
+    def events(
+        self, after: int = 0, *, limit: int | None = None, kind: str | None = None, follow: bool = False
+    ) -> Iterator[Event]:
         """Yield its events, whose numbers have no gaps; see `Store.events`."""
-        return views.events(self._loop.place, self.run_id, after, limit, kind)
+        return views.events(self._loop.place, self.run_id, after, limit, kind, follow=follow)
 
     def settle(self, step: str, happened: Happened | None) -> None:
         """Tell whether a step that is in doubt happened, so that the run can go on.

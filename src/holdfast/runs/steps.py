@@ -17,7 +17,7 @@ from holdfast.errors import HoldfastError, InvalidValue, NotStorable, Timeout
 from holdfast.runs import waits
 from holdfast.runs.active import Active, Also, strand
 from holdfast.runs.control import DOING, Context, Doing, Happened
-from holdfast.runs.inputs import Given, context_parameter, given_to
+from holdfast.runs.inputs import Given, given_to, with_context
 from holdfast.runs.journal import Question
 from holdfast.runs.options import ONCE, StepOptions
 from holdfast.runs.tables import STEP_DONE, STEP_FAILED, STEP_INTENT, Entry, cells_of, holding
@@ -186,14 +186,11 @@ class Attempts:
 
     def _called(self) -> Flow[Any]:
         """Call the function. Raises what it raises."""
-        function, kwargs = self.asked.function, self.asked.kwargs
-        told = context_parameter(getattr(function, "func", function))
-        if told is not None and told not in kwargs:
-            kwargs = {**kwargs, told: self._context()}
+        call = with_context(self.asked.function, self.asked.args, self.asked.kwargs, self._context)
         token = DOING.set(doing := Doing(self.active, self.label))
         try:
             with self.active.rows.savepoint():
-                value = yield Call(function, self.asked.args, kwargs, self.asked.options.timeout_seconds)
+                value = yield Call(*call, self.asked.options.timeout_seconds)
         except BaseException:
             self.active.drop(doing)
             raise

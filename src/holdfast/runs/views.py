@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -32,8 +33,12 @@ from holdfast.runs.tables import (
     label_of,
     read_entries,
 )
+from holdfast.runs.watch import Watch
 from holdfast.runs.workplace import Workplace, head_of, write_entries
 from holdfast.state.rows.log import Event
+
+FOLLOW_SECONDS = 1.0
+"""How often a run that is followed is looked at where nobody seems to have committed."""
 
 PAGE = 256
 """How many events are read in one snapshot."""
@@ -82,29 +87,56 @@ def _hashes(reader: Reader) -> Callable[[Point | None], tuple[str | None, str | 
 
 
 def events(
-    place: Workplace, run_id: str, after: int = 0, limit: int | None = None, kind: str | None = None
+    place: Workplace,
+    run_id: str,
+    after: int = 0,
+    limit: int | None = None,
+    kind: str | None = None,
+    *,
+    follow: bool = False,
 ) -> Iterator[Event]:
     """Yield the events of a run whose numbers come after one, in order, read page by page."""
-    numbers: dict[str, object] = {"after": after, "limit": limit}
-    for name, number in numbers.items():
+    check_range(after, limit)
+    record = place.known(run_id)
+    pages = _followed(place, record, after) if follow else _pages(place, record, after)
+    found = (event for page in pages for event in page if kind is None or event.kind == kind)
+    return islice(found, limit)
+
+
+def check_range(after: object, limit: object) -> None:
+    """Raise InvalidValue unless events can be asked for so."""
+    for name, number in {"after": after, "limit": limit}.items():
         if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
             raise InvalidValue(f"{name} is a whole number of at least 0, not {number!r}")
-    return _events(place, place.known(run_id), after, limit, kind)
 
 
-def _events(place: Workplace, record: RunRecord, after: int, limit: int | None, kind: str | None) -> Iterator[Event]:
-    given = 0
-    while True:
-        page = _page(place, record, after)
-        for event in page:
-            if limit is not None and given >= limit:
-                return
-            if kind is None or event.kind == kind:
-                given += 1
-                yield event
+def page_of(place: Workplace, run_id: str, after: int) -> tuple[list[Event], bool]:
+    """Return the next events of a run, and whether it was finished before they were read."""
+    record = place.known(run_id)
+    return _page(place, record, after), record.is_finished
+
+
+def _pages(place: Workplace, record: RunRecord, after: int) -> Iterator[list[Event]]:
+    """Yield the events of a run, page by page, as far as there are any."""
+    while page := _page(place, record, after):
+        yield page
         if len(page) < PAGE:
             return
         after = page[-1].seq
+
+
+def _followed(place: Workplace, record: RunRecord, after: int) -> Iterator[list[Event]]:
+    """Yield the events of a run, and those that come, until it is finished."""
+    watch = Watch(place.engine)
+    while True:
+        page, ended = page_of(place, record.run_id, after)
+        if page:
+            after = page[-1].seq
+            yield page
+        if len(page) < PAGE:
+            if ended:
+                return
+            watch.wait(FOLLOW_SECONDS)
 
 
 def _page(place: Workplace, record: RunRecord, after: int) -> list[Event]:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 from holdfast.errors import StoreClosed, TransactionOpen, Unsupported
 from holdfast.store import store as plain
 from holdfast.store.aio_cache import Cache
-from holdfast.store.aio_runs import Run, in_turn
+from holdfast.store.aio_runs import Run, events
 from holdfast.store.aio_state import State
 from holdfast.store.running import NOTHING
 from holdfast.store.stateful import forget_state
@@ -195,6 +195,7 @@ class Store:
     runs = _reads(plain.Store.runs)
     signal = _writes(plain.Store.signal)
     cancel = _writes(plain.Store.cancel)
+    start = _writes(plain.Store.start)
 
     @property
     def head(self) -> Coroutine[Any, Any, str]:
@@ -223,10 +224,16 @@ class Store:
         return Run(run.loop, run.store_of, self._beside_runs)
 
     def events(
-        self, run_id: str, after: int = 0, *, limit: int | None = None, kind: str | None = None
+        self,
+        run_id: str,
+        after: int = 0,
+        *,
+        limit: int | None = None,
+        kind: str | None = None,
+        follow: bool = False,
     ) -> AsyncIterator[Event]:
         """Yield the events of a run: `async for event in db.events(run_id)`; as `Store.events`."""
-        return in_turn(lambda: self._plain.events(run_id, after, limit=limit, kind=kind), self._beside_runs)
+        return events(lambda: self._plain.place, run_id, after, limit, kind, self._beside_runs, follow=follow)
 
     async def _beside(self, call: Callable[[], Any], *, reads: bool) -> Any:  # noqa: ANN401
         """Do a call that may block on a worker thread, to its end. What is under way goes on when this is closed."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.runs.loop import Loop
     from holdfast.runs.options import StepOptions
     from holdfast.runs.results import RunInfo, Step
+    from holdfast.runs.workplace import Workplace
     from holdfast.state.rows.log import Event
 
 
@@ -195,11 +197,11 @@ class Run:
 
         return list(await self._asked(lambda: views.steps(self._loop.place, self.run_id)))
 
-    def events(self, after: int = 0, *, limit: int | None = None, kind: str | None = None) -> AsyncIterator[Event]:
+    def events(
+        self, after: int = 0, *, limit: int | None = None, kind: str | None = None, follow: bool = False
+    ) -> AsyncIterator[Event]:
         """Yield its events, whose numbers have no gaps: `async for event in run.events()`."""
-        from holdfast.runs import views  # noqa: PLC0415
-
-        return in_turn(lambda: views.events(self._loop.place, self.run_id, after, limit, kind), self._aside)
+        return events(lambda: self._loop.place, self.run_id, after, limit, kind, self._aside, follow=follow)
 
     async def settle(self, step: str, happened: Happened | None) -> None:
         """Tell whether a step that is in doubt happened: as `Run.settle`."""
@@ -215,7 +217,7 @@ class Run:
 
     def child(self, name: str, **wish: Any) -> Run:  # noqa: ANN401 - its input, and options as of `Store.run`
         """Return a run inside this one: as `Run.child`."""
-        from holdfast.runs.entering import GIVEN_NOTHING  # noqa: PLC0415
+        from holdfast.runs.wish import GIVEN_NOTHING  # noqa: PLC0415
 
         child = self._loop.child(name, wish.pop("input", GIVEN_NOTHING), wish)
         return Run(child, self._store_of, self._aside)
@@ -224,12 +226,33 @@ class Run:
         return f"<aio.Run {self.run_id!r}{' (entered)' if self._loop.is_entered else ''}>"
 
 
-async def in_turn(begin: Callable[[], Any], aside: Aside) -> AsyncIterator[Any]:
-    """Yield what an iterator yields that may block, each found away from the loop."""
-    found = await aside(begin, reads=True)
-    missing = object()
-    while True:
-        item = await aside(lambda: next(found, missing), reads=True)
-        if item is missing:
-            return
-        yield item
+async def events(
+    place_of: Callable[[], Workplace],
+    run_id: str,
+    after: int,
+    limit: int | None,
+    kind: str | None,
+    aside: Aside,
+    *,
+    follow: bool,
+) -> AsyncIterator[Event]:
+    """Yield the events of a run, read page by page away from the loop; those that come, too, if they are followed."""
+    from holdfast.runs import views  # noqa: PLC0415
+    from holdfast.runs.watch import Watch  # noqa: PLC0415
+
+    place = place_of()
+    views.check_range(after, limit)
+    watch, left = Watch(place.engine), limit
+    while left is None or left > 0:
+        page, ended = await aside(partial(views.page_of, place, run_id, after), reads=True)
+        for event in page:
+            if kind is None or event.kind == kind:
+                yield event
+                left = None if left is None else left - 1
+                if left == 0:
+                    return
+        after = page[-1].seq if page else after
+        if len(page) < views.PAGE:
+            if ended or not follow:
+                return
+            await watch.wait_async(views.FOLLOW_SECONDS)

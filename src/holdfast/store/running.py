@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core.clock import RandomIds
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from holdfast.runs.loop import Loop
     from holdfast.runs.results import RunInfo
     from holdfast.runs.run import Run
+    from holdfast.runs.worker import Worker
     from holdfast.runs.workplace import Workplace
     from holdfast.state.rows.log import Event
 
@@ -31,7 +32,8 @@ class Running(Connection):
     _made_place: Workplace | None = None
 
     @property
-    def _place(self) -> Workplace:
+    def place(self) -> Workplace:
+        """Where runs are worked on, for the rooms of Holdfast."""
         if self._closed:
             raise StoreClosed("the store is closed; connect again")
         if self._made_place is None:
@@ -72,16 +74,16 @@ class Running(Connection):
         Raises:
             InvalidValue: an option is none.
         """
-        from holdfast.runs.entering import GIVEN_NOTHING, Wish  # noqa: PLC0415
         from holdfast.runs.loop import Loop  # noqa: PLC0415
         from holdfast.runs.run import Run  # noqa: PLC0415
+        from holdfast.runs.wish import GIVEN_NOTHING, Wish  # noqa: PLC0415
 
         given = GIVEN_NOTHING if input is NOTHING else input
         wish = Wish(
             run_id, given, fork=fork, before_step=before_step, merge=merge, lease=lease, replay=replay,
             on_change=on_change,
         )  # fmt: skip
-        return Run(Loop(self._place, wish), self._store_of)
+        return Run(Loop(self.place, wish), self._store_of)
 
     def _store_of(self, loop: Loop) -> Any:  # noqa: ANN401 - a Store
         """Return the store on the branch of a run: of one that is worked on its inside."""
@@ -107,10 +109,16 @@ class Running(Connection):
         """
         from holdfast.runs import views  # noqa: PLC0415
 
-        return views.infos(self._place, status, prefix, limit)
+        return views.infos(self.place, status, prefix, limit)
 
     def events(
-        self, run_id: str, after: int = 0, *, limit: int | None = None, kind: str | None = None
+        self,
+        run_id: str,
+        after: int = 0,
+        *,
+        limit: int | None = None,
+        kind: str | None = None,
+        follow: bool = False,
     ) -> Iterator[Event]:
         """Yield the events of a run: what it logged, its steps, and what became of it.
 
@@ -122,13 +130,71 @@ class Running(Connection):
             after: the number of the last event that is known already.
             limit: how many at most.
             kind: events of this kind only.
+            follow: whether to wait for those that come, in whatever process, until the run is complete or cancelled.
 
         Raises:
             NotFound: there is no such run.
         """
         from holdfast.runs import views  # noqa: PLC0415
 
-        return views.events(self._place, run_id, after, limit, kind)
+        return views.events(self.place, run_id, after, limit, kind, follow=follow)
+
+    def start(
+        self,
+        function: str | Callable[[Any], Any],
+        run_id: str,
+        input: Any = None,  # noqa: A002, ANN401
+        *,
+        merge: str = "",
+    ) -> RunInfo:
+        """Let a run be worked on by a worker, durably. Idempotent: a run that is there stays what it is.
+
+        Args:
+            function: that is to work on it, or its name: one that a worker is given.
+            run_id, input, merge: as for `run`.
+
+        Raises:
+            InputMismatch: there is a run of this id with another input.
+            InvalidValue: the function has no name.
+        """
+        from holdfast.runs.results import RunInfo  # noqa: PLC0415
+        from holdfast.runs.wish import Wish  # noqa: PLC0415
+        from holdfast.runs.worker import name_of_function, start  # noqa: PLC0415
+
+        wish = Wish(run_id, input, name=name_of_function(function), merge=merge)
+        return RunInfo.of(start(self.place, wish))
+
+    def worker(
+        self,
+        functions: Iterable[Callable[[Any], Any]] | Mapping[str, Callable[[Any], Any]],
+        *,
+        concurrency: int = 4,
+        attempts: int = 3,
+        backoff: Duration = 5.0,
+        lease: Duration = _LEASE,
+    ) -> Worker:
+        """Return a worker: its `run()` takes up the runs that were started for these functions, until it is stopped.
+
+        It takes up new runs, those that were signalled or have slept enough, those whose worker died, and those that
+        failed. Any number of workers, in whatever processes, share the work; each run is worked on by one at a time.
+
+        Args:
+            functions: by their names, or in a dict by others. Each is called with the run; what it returns is the
+                run's result, unless that is None.
+            concurrency: how many runs at the same time, each in a thread.
+            attempts: how often a run is tried that fails.
+            backoff: how long to wait before that; twice as long each time.
+            lease: how long a silent worker is trusted before another may take its run over.
+
+        Raises:
+            InvalidValue: an option is none, or two functions have the same name.
+        """
+        from holdfast.runs.worker import Worker, named  # noqa: PLC0415
+
+        return Worker(
+            self.place, named(functions), self._store_of, concurrency=concurrency, attempts=attempts, backoff=backoff,
+            lease=lease,
+        )  # fmt: skip
 
     def signal(self, run_id: str, name: str, data: Any = None) -> None:  # noqa: ANN401
         """Send a signal to a run, durably. It is received once, in the order of those of its name.
@@ -141,7 +207,7 @@ class Running(Connection):
         """
         from holdfast.runs import views  # noqa: PLC0415
 
-        views.signal(self._place, run_id, name, data)
+        views.signal(self.place, run_id, name, data)
 
     def cancel(self, run_id: str) -> None:
         """Cancel a run: at once if nobody works on it, else with the end of the step that is being done. Idempotent.
@@ -151,4 +217,4 @@ class Running(Connection):
         """
         from holdfast.runs import views  # noqa: PLC0415
 
-        views.cancel(self._place, run_id)
+        views.cancel(self.place, run_id)

@@ -96,6 +96,13 @@ class Engine(Protocol):
         """What the rooms above keep for all who use this engine, by its type. It goes with the engine."""
         ...
 
+    def pulse(self) -> object:
+        """Return what is another thing, as a rule, after a commit of anybody, and costs no transaction.
+
+        It may miss one that comes right behind another, so who waits for something looks at the store now and then.
+        """
+        ...
+
     def session(self) -> Session:
         """Open another connection."""
         ...

@@ -19,6 +19,7 @@ from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Durability
+from holdfast.engine.pulse import pulse_of
 from holdfast.engine.sql.layout import APPLICATION_ID, FEATURES, FORMAT, SYSTEM_TABLES, UPGRADES
 from holdfast.engine.sql.searches import Memory
 from holdfast.engine.sql.writer import Counter, SqlChanges
@@ -108,6 +109,10 @@ class SqliteEngine:
     def timeout(self) -> float:
         """Seconds that a caller waits for others."""
         return self._options.timeout
+
+    def pulse(self) -> object:
+        """Return what changes with the file's log."""
+        return pulse_of(self._path)
 
     def session(self) -> SqliteSession:
         """Open another connection. Raises StoreClosed."""

@@ -9,8 +9,10 @@ from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.core.refs import MAIN
 from holdfast.engine.kv.store import KVStore
+from holdfast.engine.pulse import pulse_of
 from holdfast.engine.tree.draft import Draft
 from holdfast.engine.tree.publish import publish, read_state
+from holdfast.engine.tree.root import ROOT_KEY
 from holdfast.engine.tree.session import TreeSession
 from holdfast.engine.tree.shared import STORES, Shared
 from holdfast.engine.tree.tree import Tree
@@ -86,6 +88,11 @@ class TreeEngine:
         """Say which key-value store it is. `connect` takes the store itself."""
         file = self._shared.store.queue_file
         return f"{self._shared.store.name}({str(file.parent)!r})" if file else f"{self._shared.store.name}()"
+
+    def pulse(self) -> object:
+        """Return what changes with the root."""
+        file = self._shared.store.queue_file
+        return self._shared.store.get(ROOT_KEY) if file is None else pulse_of(file)
 
     def session(self) -> TreeSession:
         """Open another connection. Raises StoreClosed."""
