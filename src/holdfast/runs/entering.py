@@ -118,7 +118,7 @@ def _check_wish(wish: Wish, record: RunRecord, created: Entry) -> None:
                 f"run {record.run_id!r} was made with another input; leave the input away to go on with it, take"
                 " another id, or fork it"
             )
-    if wish.fork is not None and (len(record.chain) < 2 or record.chain[-2] != wish.fork):
+    if wish.fork is not None and record.forked_from != wish.fork:
         raise AlreadyExists(f"run {record.run_id!r} is there already, and is no fork of {wish.fork!r}; take another id")
 
 
@@ -136,9 +136,17 @@ def create(place: Workplace, wish: Wish, status: str, lease: Lease | None = None
             lease.check(writer)
         chain, point, entries = _origin(writer, place, wish)
         record = RunRecord(
-            run_id=wish.run_id, status=status, name=wish.name, created_us=now_us, updated_us=now_us,
-            chain=(*chain, wish.run_id), parent=wish.parent, merge=wish.merge, due_us=due_us,
-        )  # fmt: skip
+            run_id=wish.run_id,
+            status=status,
+            name=wish.name,
+            created_us=now_us,
+            updated_us=now_us,
+            chain=(*chain, wish.run_id),
+            forked_from=wish.fork or "",
+            parent=wish.parent,
+            merge=wish.merge,
+            due_us=due_us,
+        )
         if record_of(writer, wish.run_id) is not None or writer.branch(record.branch) is not None:
             raise AlreadyExists(f"run {wish.run_id!r} is there already; enter it, or take another id")
         line = writer.create_line(uid, point)

@@ -39,6 +39,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         name: the function or agent that works on it, if that is known.
         created_us, updated_us: when it was made, and when its status changed last.
         chain: the runs that it was forked from, the oldest first, and itself.
+        forked_from: the last of these before itself.
         parent: the run that it is a child of.
         merge: the branch that it is to be merged into at its end, until it is.
         attempts: how often it failed.
@@ -53,6 +54,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_us: int = 0
     updated_us: int = 0
     chain: tuple[str, ...] = ()
+    forked_from: str = ""
     parent: str = ""
     merge: str = ""
     attempts: int = 0

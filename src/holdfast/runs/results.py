@@ -62,7 +62,7 @@ class RunInfo:
             record.name,
             moment(record.created_us),
             moment(record.updated_us),
-            record.chain[-2] if len(record.chain) > 1 else None,
+            record.forked_from or None,
             record.parent or None,
             record.attempts,
             record.waiting or None,

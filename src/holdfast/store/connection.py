@@ -18,6 +18,7 @@ from holdfast.versions.resolve import Resolved, resolve, still
 from holdfast.versions.wholes import Rules
 
 if TYPE_CHECKING:
+    from holdfast.engine.contract.system import SystemView
     from holdfast.tables.runner import StatementRunner
 
 
@@ -85,7 +86,7 @@ class Connection:
         if self._made_runner is None:
             from holdfast.tables.runner import StatementRunner  # noqa: PLC0415
 
-            self._made_runner = StatementRunner()
+            self._made_runner = StatementRunner(_system_view)
         return self._made_runner
 
     @property
@@ -201,3 +202,12 @@ class Connection:
     def __repr__(self) -> str:
         """Show where this Store is."""
         return f"<Store {self.url!r} at {self.ref!r}{' (read-only)' if self.read_only else ''}>"
+
+
+def _system_view(name: str) -> SystemView | None:
+    """Return the view of the whole store of a name. What defines them is loaded with the first that may be one."""
+    if not name.startswith("hf_"):
+        return None
+    from holdfast.runs.system import VIEWS  # noqa: PLC0415
+
+    return VIEWS.get(name)

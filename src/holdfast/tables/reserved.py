@@ -8,7 +8,7 @@ from holdfast.core.schema import Table
 from holdfast.errors import Unsupported
 
 _OURS = re.compile(
-    r"hf_(?:meta|line|ref|commit|merge|schema|leaf|vector|found|[a-z]\d+\w*|(?:rows|insert|update|delete|upsert)_\w+)"
+    r"hf_(?:runs|steps|calls|events|state|entry|meta|line|ref|commit|merge|schema|leaf|vector|found|[a-z]\d+\w*|(?:rows|insert|update|delete|upsert)_\w+)"
     r"|hf:.*|sqlite_\w+|pragma_\w+|dbstat",
     re.DOTALL,
 )
@@ -23,5 +23,7 @@ def check_table_name(name: str) -> None:
 def check_unowned(table: Table, done: str) -> Table:
     """Return the table, if it is a user's. Raises Unsupported if Holdfast's own code keeps its rows in order."""
     if table.owned:
-        raise Unsupported(f"{table.name!r} holds state and can only be read in SQL; it cannot be {done}: use db.state")
+        raise Unsupported(
+            f"{table.name!r} is kept by Holdfast and can only be read in SQL; it cannot be {done}: use db.state, or a run"
+        )
     return table

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from holdfast.core.canonical import json_text
 from holdfast.core.schema import Catalogue, Table
 from holdfast.core.types import Stored
 from holdfast.engine.contract import SqlReader, SqlWriter
+from holdfast.engine.contract.system import SYSTEM_ID, SystemView
 from holdfast.engine.sql.translate.scope import Shown
 from holdfast.engine.sql.views import delete_view
 from holdfast.errors import HoldfastError, InvalidValue, NotFound, SqlError, Unsupported
@@ -24,11 +25,18 @@ from holdfast.versions.resolve import Resolved, resolve
 
 REWRITES_CACHED = 512
 
+FindView = Callable[[str], SystemView | None]
+
 
 class StatementRunner:
-    """Rewrites statements, remembers the rewriting by text and schema version, and runs them."""
+    """Rewrites statements, remembers the rewriting by text and schema version, and runs them.
 
-    def __init__(self) -> None:
+    Args:
+        system_view: returns the view of the whole store of a name, or None.
+    """
+
+    def __init__(self, system_view: FindView = lambda _: None) -> None:
+        self._system_view = system_view
         self._rewrites: dict[tuple[str, int], tuple[Catalogue, Rewritten]] = {}
 
     def _rewritten(self, reader: SqlReader, statement: Statement, catalogue: Catalogue) -> Rewritten:
@@ -37,7 +45,7 @@ class StatementRunner:
         # A version that was rolled back comes again, with other tables; and a ref moves to another version.
         same = known is catalogue or known == catalogue
         if run is None or not same or not all(_is_still(reader, shown) for shown in run.shown):
-            run = _rewrite(reader, statement, catalogue)
+            run = self._rewrite(reader, statement, catalogue)
             if len(statement.sql) <= CACHED_LENGTH_MAX:
                 if len(self._rewrites) >= REWRITES_CACHED:
                     self._rewrites.clear()
@@ -52,9 +60,9 @@ class StatementRunner:
         assert run.shape is not None
         try:
             if not run.searches:
-                _show(reader, at, run.shown)
+                self._show(reader, at, run.shown)
                 return Cursor(run.shape, reader.query(run.sql, values))
-            return _found(reader, at, statement, run, values, catalogue)
+            return self._found(reader, at, statement, run, values, catalogue)
         except SqlError as error:
             raise _explained(error, catalogue) from error
 
@@ -67,7 +75,7 @@ class StatementRunner:
             return _change_schema(writer, catalogue, statement)
         run = self._rewritten(writer, statement, catalogue)
         assert run.write is not None
-        _show(writer, at, run.shown)
+        self._show(writer, at, run.shown)
         values = (bound(statement.names, run.places, given) for given in parameters)
         try:
             if run.write.returning is None and not run.searches:
@@ -76,32 +84,45 @@ class StatementRunner:
         except SqlError as error:
             raise _explained(error, catalogue) from error
 
+    def _rewrite(
+        self, reader: SqlReader, statement: Statement, catalogue: Catalogue, *, searches_nearest: bool = True
+    ) -> Rewritten:
+        tables = _Tables(reader, catalogue, self._system_view)
+        with depth_refused():
+            return rewrite(statement, tables.find, tables.target, searches_nearest=searches_nearest)
 
-def _rewrite(
-    reader: SqlReader, statement: Statement, catalogue: Catalogue, *, searches_nearest: bool = True
-) -> Rewritten:
-    tables = _Tables(reader, catalogue)
-    with depth_refused():
-        return rewrite(statement, tables.find, tables.target, searches_nearest=searches_nearest)
+    def _found(
+        self,
+        reader: SqlReader,
+        at: Resolved,
+        statement: Statement,
+        run: Rewritten,
+        values: list[Stored],
+        catalogue: Catalogue,
+    ) -> Cursor:
+        """Run a statement over rows that are found first; or without that, where some have no vector to be found by."""
+        filled: list[object] = [*values, *(None for _ in run.places[len(values) :])]
+        self._show(reader, at, run.shown)
+        try:
+            find(reader, at, run, filled)
+        except TooFew:
+            if run.plain is None:
+                run.plain = self._rewrite(reader, statement, catalogue, searches_nearest=False)
+            run = run.plain
+            self._show(reader, at, run.shown)
+            filled = [*values, *(None for _ in run.places[len(values) :])]
+            find(reader, at, run, filled)
+        assert run.shape is not None
+        return Cursor(run.shape, reader.query(run.sql, used(run.sql, filled)))
 
-
-def _found(
-    reader: SqlReader, at: Resolved, statement: Statement, run: Rewritten, values: list[Stored], catalogue: Catalogue
-) -> Cursor:
-    """Run a statement over rows that are found first; or without that, where some have no vector to be found by."""
-    filled: list[object] = [*values, *(None for _ in run.places[len(values) :])]
-    _show(reader, at, run.shown)
-    try:
-        find(reader, at, run, filled)
-    except TooFew:
-        if run.plain is None:
-            run.plain = _rewrite(reader, statement, catalogue, searches_nearest=False)
-        run = run.plain
-        _show(reader, at, run.shown)
-        filled = [*values, *(None for _ in run.places[len(values) :])]
-        find(reader, at, run, filled)
-    assert run.shape is not None
-    return Cursor(run.shape, reader.query(run.sql, used(run.sql, filled)))
+    def _show(self, reader: SqlReader, at: Resolved, shown: list[Shown]) -> None:
+        for name in shown:
+            view = self._system_view(name.alias) if name.table.id == SYSTEM_ID else None
+            if view is not None:
+                reader.show_whole(view)
+                continue
+            there = at if name.ref is None else resolve(reader, name.ref)
+            reader.show(name.table, name.alias, there.seen_from, versioned=name.versioned)
 
 
 def _change_schema(writer: SqlWriter, catalogue: Catalogue, statement: Statement) -> Cursor:
@@ -119,12 +140,16 @@ def _change_schema(writer: SqlWriter, catalogue: Catalogue, statement: Statement
 class _Tables:
     """The tables that a statement can name, as the reader's moment has them."""
 
-    def __init__(self, reader: SqlReader, catalogue: Catalogue) -> None:
+    def __init__(self, reader: SqlReader, catalogue: Catalogue, system_view: FindView) -> None:
         self._reader = reader
         self._catalogue = catalogue
+        self._system_view = system_view
 
     def find(self, name: str) -> Shown:
         """Return the table of a name, `name@ref` included. Raises NotFound, and Unsupported for the engine's own."""
+        view = self._system_view(name.lower())
+        if view is not None:
+            return Shown(view.name, view.table, None)
         check_table_name(name)
         table, at, ref = name.partition("@")
         if not at:
@@ -152,12 +177,6 @@ def _is_still(reader: SqlReader, shown: Shown) -> bool:
     if shown.ref is None:
         return True
     return schema_at(reader, resolve(reader, shown.ref)).find(shown.table.name) == shown.table
-
-
-def _show(reader: SqlReader, at: Resolved, shown: list[Shown]) -> None:
-    for name in shown:
-        there = at if name.ref is None else resolve(reader, name.ref)
-        reader.show(name.table, name.alias, there.seen_from, versioned=name.versioned)
 
 
 def _written_once(writer: SqlWriter, at: Resolved, run: Rewritten, write: Write, runs: list[list[Stored]]) -> Cursor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from holdfast.core.points import Point
 from holdfast.core.schema import Column, Table
 from holdfast.engine.contract.reading import Reader
+from holdfast.engine.contract.system import SystemView
 from holdfast.engine.contract.values import Line, Metric, WordSyntax
 from holdfast.engine.contract.writing import Writer
 
@@ -24,6 +25,10 @@ class SqlReader(Reader, Protocol):
         Args:
             versioned: whether it has the column "hf:vid" too, by which it is joined with what a search found.
         """
+        ...
+
+    def show_whole(self, view: SystemView) -> None:
+        """Let the name of a view of the whole store be known to the statements that follow."""
         ...
 
     def nearest(

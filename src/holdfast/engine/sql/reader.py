@@ -12,10 +12,12 @@ from holdfast.core.retention import Pruned
 from holdfast.core.rows import Row, Touch
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract import Commit, Erasure, Line
+from holdfast.engine.contract.system import SystemView
 from holdfast.engine.net import NetChanges
 from holdfast.engine.sql.layout import key_cells, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.refs import damage_of_refs
+from holdfast.engine.sql.system import system_select
 from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, rows_query, select_view, version_columns
 from holdfast.errors import NotFound, StoreCorrupt
 
@@ -300,6 +302,13 @@ class SqlSnapshot(NetChanges):
         stored, sealed = self._stored(vector), self._any_sealed
         self._replace_view(alias, [select_view(alias, table, vector, stored, versioned=versioned, sealed=sealed)])
         self._names.keep(self._names.views, alias, signature)
+
+    def show_whole(self, view: SystemView) -> None:
+        """Let the name of a view of the whole store be known to the statements that follow."""
+        select = system_select(view, self.catalogue())
+        if self._names.views.get(view.name) != (select,):
+            self._replace_view(view.name, [f"CREATE TEMP VIEW {quoted(view.name)} AS {select}"])
+            self._names.keep(self._names.views, view.name, (select,))
 
     def _replace_view(self, name: str, statements: list[str]) -> None:
         self._db.rows(f"DROP VIEW IF EXISTS temp.{quoted(name)}")
