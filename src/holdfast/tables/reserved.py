@@ -24,6 +24,6 @@ def check_unowned(table: Table, done: str) -> Table:
     """Return the table, if it is a user's. Raises Unsupported if Holdfast's own code keeps its rows in order."""
     if table.owned:
         raise Unsupported(
-            f"{table.name!r} is kept by Holdfast and can only be read in SQL; it cannot be {done}: use db.state or run()"
+            f"{table.name!r} is kept by Holdfast and only read in SQL; it cannot be {done}: use db.state or run()"
         )
     return table
