@@ -42,6 +42,7 @@ if typing.TYPE_CHECKING:
     from holdfast.runs.control import Cancelled, Context, Happened, Suspend
     from holdfast.runs.results import RunInfo, Step
     from holdfast.runs.run import Run
+    from holdfast.runs.tools import Tool, tool
     from holdfast.state.differences import StateDiff
     from holdfast.state.live import Live
     from holdfast.state.merging.policies import StatePolicy
@@ -100,6 +101,7 @@ __all__ = [
     "Suspend",
     "Tag",
     "Timeout",
+    "Tool",
     "TransactionOpen",
     "Unreadable",
     "Unsupported",
@@ -111,6 +113,7 @@ __all__ = [
     "connect",
     "events",
     "storable",
+    "tool",
     "view",
 ]
 
@@ -133,9 +136,11 @@ _LAZY = {
     "StatePolicy": "state.merging.policies",
     "Step": "runs.results",
     "Suspend": "runs.control",
+    "Tool": "runs.tools",
     "Versioned": "state.versioned",
     "events": "state.variables",
     "storable": "core.codec",
+    "tool": "runs.tools",
     "view": "state.view",
 }
 """What is imported when it is first asked for: a program that does not keep state need not wait for it."""

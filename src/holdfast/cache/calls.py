@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -55,8 +55,14 @@ class Calls:
         self._codec = codec
         self._options = options or Options()
 
-    def flow(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Flow[Any]:
-        """Return `call` as a flow."""
+    def flow(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        seconds: float | None = None,
+    ) -> Flow[Any]:
+        """Return `call` as a flow, in which the tool's own call may take so many seconds."""
         asked: Asked = yield Think(lambda: self._asked(function, args, kwargs))
         while True:
             outcome: Outcome = yield Work(lambda: self._found(asked), reads=True)
@@ -65,7 +71,7 @@ class Calls:
                 token = Token()
                 flying = self._shared.join(asked.digest, token)
                 if flying is None:
-                    return (yield from self._fly(asked, Call(function, args, kwargs)))
+                    return (yield from self._fly(asked, Call(function, args, kwargs, seconds)))
                 outcome = yield from self._waited(asked, flying)
             if isinstance(outcome, Exception):
                 raise _another(outcome)
@@ -74,7 +80,7 @@ class Calls:
                 if given is not UNREADABLE:
                     return self._hit(asked, outcome, given)
                 if self._shared.read_only:
-                    return (yield Call(function, args, kwargs))
+                    return (yield Call(function, args, kwargs, seconds))
                 yield Work(lambda: self._drop(asked))
 
     def _waited(self, asked: Asked, flying: Flight) -> Flow[Outcome]:
@@ -261,7 +267,7 @@ class Calls:
         with self._shared.desk.session() as session:
             session.write_together(lambda writer: entries.remove(writer, asked.digest))
 
-    def _asked(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Asked:
+    def _asked(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Asked:
         options = self._options
         return asked_of(function, args, kwargs, options.name, options.version, options.scope)
 

@@ -14,7 +14,6 @@ from holdfast.errors import InvalidValue, Unsupported
 from holdfast.runs import views
 from holdfast.runs.active import Active, strand
 from holdfast.runs.entering import entering, leaving
-from holdfast.runs.options import StepOptions
 from holdfast.runs.overlay import Overlay
 from holdfast.runs.records import RunRecord, branch_of_run
 from holdfast.runs.steps import asking, step
@@ -108,11 +107,11 @@ class Loop:
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        options: StepOptions,
+        given: Mapping[str, Any],
     ) -> Flow[Any]:
-        """Return a step as a flow; which one of its name it is is decided now."""
+        """Return a step as a flow, with options as they are given; which one of its name it is is decided now."""
         lenient = self.wish.on_change == "warn"
-        return step(asking(self.active, self.shown, name, options, function, args, kwargs, lenient=lenient))
+        return step(asking(self.active, self.shown, name, given, function, args, kwargs, lenient=lenient))
 
     def waiting(self, name: str, timeout: Duration | None) -> Flow[Any]:
         """Return the wait for a signal as a flow; which one of its name it is is decided now."""

@@ -41,6 +41,8 @@ class StepOptions:
         """Return the options with others, as a caller gives them. Raises InvalidValue if one is none."""
         changed: dict[str, Any] = {}
         for name, value in given.items():
+            if name not in _CHECKS:
+                raise InvalidValue(f"a step has no option {name!r}; it has {', '.join(_CHECKS)}")
             if value is not KEPT:
                 changed.update(_CHECKS[name](value))
         return replace(self, **changed)

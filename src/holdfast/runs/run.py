@@ -26,17 +26,18 @@ R = TypeVar("R")
 class Options:
     """A run with options for the steps that are asked for by it."""
 
-    def __init__(self, loop: Loop, options: StepOptions) -> None:
+    def __init__(self, loop: Loop, given: Mapping[str, Any]) -> None:
+        StepOptions().but(given)  # to see that all of them are some
         self._loop = loop
-        self._options = options
+        self._given = given
 
     def options(self, **options: Any) -> Options:  # noqa: ANN401 - those of `Run.options`
         """Return it with other options; what is not given stays as it is. Raises InvalidValue."""
-        return Options(self._loop, self._options.but(options))
+        return Options(self._loop, {**self._given, **options})
 
     def step(self, name: str, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:  # noqa: ANN401
         """Do a step as `Run.step`, with these options."""
-        found: R = run(self._loop.stepping(name, function, args, kwargs, self._options))
+        found: R = run(self._loop.stepping(name, function, args, kwargs, self._given))
         return found
 
 
@@ -149,7 +150,7 @@ class Run:
             "effect": effect, "retries": retries, "backoff": backoff, "timeout": timeout, "key": key, "usage": usage,
             "verify": verify,
         }  # fmt: skip
-        return Options(self._loop, StepOptions().but(given))
+        return Options(self._loop, given)
 
     def step(self, name: str, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:  # noqa: ANN401
         """Return what is recorded of a step; or call the function, record what it returns, and return that.
@@ -172,7 +173,7 @@ class Run:
             InvalidValue: the name is none, the function does not take the arguments, or this is inside a step.
             Exception: what the function raises, after the last attempt. Each attempt is recorded.
         """
-        found: R = run(self._loop.stepping(name, function, args, kwargs, StepOptions()))
+        found: R = run(self._loop.stepping(name, function, args, kwargs, {}))
         return found
 
     # Waiting

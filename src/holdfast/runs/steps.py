@@ -21,6 +21,7 @@ from holdfast.runs.inputs import Given, given_to, with_context
 from holdfast.runs.journal import Question
 from holdfast.runs.options import ONCE, StepOptions
 from holdfast.runs.tables import STEP_DONE, STEP_FAILED, STEP_INTENT, Entry, cells_of, holding
+from holdfast.runs.tools import Tool
 
 _NAME_LENGTH_MAX = 200
 _OURS = ("holdfast.", "asyncio", "concurrent.futures", "threading")
@@ -33,6 +34,7 @@ class Asking:
     Attributes:
         run: what the step's function is given as `Context.run`.
         ticket: how often a step of this name was asked for, this time included; 0 if it has a key of the caller's.
+        cache_seconds: how long an answer of the function holds for all who ask the same; None if it is not kept.
     """
 
     active: Active
@@ -44,20 +46,21 @@ class Asking:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     lenient: bool = False
+    cache_seconds: float | None = None
 
 
 def asking(
     active: Active,
     run: object,
     name: str,
-    options: StepOptions,
+    given: Mapping[str, Any],
     function: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     *,
     lenient: bool = False,
 ) -> Asking:
-    """Return a step that is asked for now. Raises InvalidValue for one inside another, or that cannot be called."""
+    """Return a step that is asked for now, with options as they are given, and else those of a tool. Raises InvalidValue for one inside another, or that cannot be called."""
     given_name: object = name
     if not isinstance(given_name, str) or not 0 < len(name) <= _NAME_LENGTH_MAX or set(name) & {"\0", "#"}:
         raise InvalidValue(f"the name of a step is text of 1 to {_NAME_LENGTH_MAX} characters without #, not {name!r}")
@@ -71,8 +74,12 @@ def asking(
             f"step {name!r} is asked for inside step {doing.label!r}, which is done as a whole; ask for it in the run's"
             " own function, or give it a child run"
         )
+    options, cache_seconds = StepOptions(), None
+    if isinstance(function, Tool):
+        options, cache_seconds, function = function.options, function.cache, function.function
+    options = options.but(given)
     ticket = 0 if options.key is not None else active.journal.ticket("step", name)
-    return Asking(active, run, name, ticket, options, function, args, kwargs, lenient)
+    return Asking(active, run, name, ticket, options, function, args, kwargs, lenient, cache_seconds)
 
 
 def step(asked: Asking) -> Flow[Any]:
@@ -186,11 +193,16 @@ class Attempts:
 
     def _called(self) -> Flow[Any]:
         """Call the function. Raises what it raises."""
-        call = with_context(self.asked.function, self.asked.args, self.asked.kwargs, self._context)
+        asked, seconds = self.asked, self.asked.options.timeout_seconds
+        call = with_context(asked.function, asked.args, asked.kwargs, self._context)
         token = DOING.set(doing := Doing(self.active, self.label))
         try:
             with self.active.rows.savepoint():
-                value = yield Call(*call, self.asked.options.timeout_seconds)
+                if asked.cache_seconds is None:
+                    value = yield Call(*call, seconds)
+                else:
+                    cache = self.active.place.cache.options(ttl=asked.cache_seconds)
+                    value = yield from cache.flow(*call, seconds)
         except BaseException:
             self.active.drop(doing)
             raise

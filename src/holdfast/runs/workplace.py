@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+from holdfast.cache.cache import Cache
+from holdfast.cache.flights import shared_by
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.codec import Codec
 from holdfast.core.points import Point
@@ -45,6 +47,11 @@ class Workplace:
         from holdfast.state.merging.rules import state_rules  # noqa: PLC0415 - loaded with the first merge
 
         return Versions(self.session, self.ids, lambda: state_rules(self.ids))
+
+    @property
+    def cache(self) -> Cache:
+        """Answers of tools, for all who use the store."""
+        return Cache(shared_by(self.engine), self.codec)
 
     def now_us(self) -> int:
         """Return the time, in microseconds since 1970. Asks the store for its clock once."""

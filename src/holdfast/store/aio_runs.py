@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from holdfast.core.durations import Duration
     from holdfast.runs.control import Happened
     from holdfast.runs.loop import Loop
-    from holdfast.runs.options import StepOptions
     from holdfast.runs.results import RunInfo, Step
     from holdfast.runs.workplace import Workplace
     from holdfast.state.rows.log import Event
@@ -63,18 +62,21 @@ class RunDb:
 class Options:
     """A run with options for the steps that are asked for by it."""
 
-    def __init__(self, loop: Loop, aside: Aside, options: StepOptions) -> None:
+    def __init__(self, loop: Loop, aside: Aside, given: Mapping[str, Any]) -> None:
+        from holdfast.runs.options import StepOptions  # noqa: PLC0415
+
+        StepOptions().but(given)  # to see that all of them are some
         self._loop = loop
         self._aside = aside
-        self._options = options
+        self._given = given
 
     def options(self, **options: Any) -> Options:  # noqa: ANN401 - those of `Run.options`
         """Return it with other options; what is not given stays as it is. Raises InvalidValue."""
-        return Options(self._loop, self._aside, self._options.but(options))
+        return Options(self._loop, self._aside, {**self._given, **options})
 
     def step(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:  # noqa: ANN401
         """Do a step as `Run.step`, with these options."""
-        return awaited(self._loop.stepping(name, function, args, kwargs, self._options), self._aside)
+        return awaited(self._loop.stepping(name, function, args, kwargs, self._given), self._aside)
 
 
 class Run:
@@ -113,9 +115,7 @@ class Run:
 
     def options(self, **options: Any) -> Options:  # noqa: ANN401 - those of `Run.options`
         """Return the run with options for its steps: as `Run.options`. Raises InvalidValue."""
-        from holdfast.runs.options import StepOptions  # noqa: PLC0415
-
-        return Options(self._loop, self._aside, StepOptions().but(options))
+        return Options(self._loop, self._aside, options)
 
     def step(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:  # noqa: ANN401
         """Return what is recorded of a step; or call the function, record what it returns, and return that.
