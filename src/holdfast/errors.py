@@ -170,9 +170,17 @@ class RunFinished(HoldfastError):
 
 
 class InputMismatch(HoldfastError):
-    """A run, or a step of it, is recorded with another input than it is asked for now."""
+    """A run, or a step of it, is recorded with another input than it is asked for now.
+
+    Attributes:
+        step: the number of the step, which `before_step` takes; None if it is the run, or a step in doubt.
+    """
 
     code = "input_mismatch"
+
+    def __init__(self, message: str, step: int | None = None) -> None:
+        super().__init__(message)
+        self.step = step
 
 
 class InDoubt(HoldfastError):

@@ -235,6 +235,29 @@ def test_d2_d17_a_step_with_other_arguments_is_noticed_or_taken_as_it_is(db: hol
     assert tool.calls == ["a", "b", "c"]
 
 
+def test_d17_a_step_with_other_arguments_goes_on_as_a_fork(db: holdfast.Store) -> None:
+    """The same each time; what was changed since the step before goes with it."""
+    tool = Tool()
+    recorded(db, tool)
+
+    def body(run: holdfast.Run) -> None:
+        for name in "abc":
+            run.state.setdefault("messages", []).append(name)
+            run.log("did", name)
+            run.step(name, tool, name.upper() if name == "b" else name)
+        run.result = list(run.state["messages"])
+
+    run = db.run("r")
+    for _ in range(2):
+        run = begin(db, body, on_change="fork")
+        assert (run.run_id, run.status, run.result) == ("r+2", "complete", ["a", "b", "c"])
+        assert tool.calls == ["a", "b", "c", "B", "c"]
+        assert (db.run("r").status, db.run("r").info.why) == ("failed", "it goes on as run 'r+2'")
+    assert [event.data for event in run.events(kind="did")] == ["a", "b", "c"]
+    assert [step.args["argument"] for step in run.steps()] == ["a", "B", "c"]
+    assert db.run("r").state["messages"] == ["a", "b", "c"]
+
+
 def test_a_changed_function_is_recorded_as_another_version(db: holdfast.Store) -> None:
     begin(db, lambda run: (run.step("a", lambda: 1), run.step("b", lambda: 2)))
     codes = [step.code for step in db.run("r").steps()]
@@ -738,3 +761,46 @@ def test_an_interrupted_run_is_taken_up_again(db: holdfast.Store) -> None:
     began = time.monotonic()
     begin(db, lambda run: None)
     assert time.monotonic() - began < 20, "nobody waits for its lease"
+
+
+# Retention
+
+
+def test_k1_k3_k7_ended_runs_are_forgotten_and_others_stay(db: holdfast.Store, clock: FakeClock) -> None:
+    def body(run: holdfast.Run) -> None:
+        run.state["big"] = "x" * 1000
+        run.step("s", Tool())
+        with run.child("part") as part:
+            part.step("s", Tool())
+        if run.run_id.startswith("waits"):
+            run.wait("go")
+        if run.run_id.startswith("fails"):
+            raise BoomError
+
+    for number in range(3):
+        begin(db, body, f"done{number}")
+        clock.advance(SECOND_US)
+    begin(db, body, "waits")
+    with pytest.raises(BoomError):
+        begin(db, body, "fails")
+    fork = begin(db, body, "fork", fork="done0", before_step=1)
+    begin(db, body, "merged", merge="main")
+    clock.advance(100 * SECOND_US)
+    begin(db, body, "new")
+    assert db.gc(keep={"complete": "1m"}, dry_run=True).runs_removed == 10
+    assert len(db.runs()) == 16
+    assert db.gc(keep={"complete": "1m"}).runs_removed == 10
+    left = ["fails", "fails/part", "new", "new/part", "waits", "waits/part"]
+    assert sorted(info.run_id for info in db.runs()) == left, "a failed run may be resumed, and asks for its part then"
+    assert [db.gc(keep="1m").runs_removed for _ in range(3)] == [1, 1, 0]
+    assert {info.run_id for info in db.runs()} == {"new", "new/part", "waits", "waits/part"}
+    assert db.gc(keep=1).runs_removed == 1
+    with pytest.raises(holdfast.NotFound):
+        _ = fork.status
+    db.signal("waits", "go")
+    assert begin(db, body, "waits").status == "complete"
+    begin(db, body, "done0")
+    assert db.verify().commits
+    for wrong in (-1, "soon", {"running": "1d"}, {"complete": -1}):
+        with pytest.raises(holdfast.InvalidValue, match="keep"):
+            db.gc(keep=cast("Any", wrong))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from holdfast.core.tasks import current_task
@@ -140,6 +141,15 @@ class Active:
             self.copy.discard()
         self.copy.catch_up()
         self._position, self._live = self.journal.seq, True
+
+    def go_on_from(self, other: Active) -> None:
+        """Stand at the head, with all asked that another run was asked, and with what it noted and not committed."""
+        self.journal.follow(other.journal)
+        self._position = self.journal.answered_last
+        self._arrive()
+        self.home = other.home
+        run_id = self.record.run_id
+        self._pending += [(who, replace(entry, run_id=run_id)) for who, entry in other._pending if who is not None]
 
     def skip(self) -> None:
         """Begin at the head, and take all that is recorded for asked."""

@@ -241,6 +241,15 @@ def _failed(active: Active, error: Exception) -> None:
         active.close("failed")
 
 
+def end_as_forked(active: Active, fork: str) -> None:
+    """End the work on a run that goes on as a fork."""
+    if active.lease is None:
+        active.close("was left")
+        return
+    why = f"it goes on as run {fork!r}"
+    _end(active, records.FAILED, why, [active.place.entry(active.record.run_id, FAILED, error=why)])
+
+
 def _pending(active: Active) -> list[str]:
     """Return the names of the variables that were changed and are not recorded."""
     try:

@@ -98,6 +98,11 @@ class Journal:
         self._tickets[family, name] += 1
         return self._tickets[family, name]
 
+    def follow(self, other: Journal) -> None:
+        """Take all for asked that was asked of another run."""
+        self._tickets = Counter(other._tickets)
+        self._taken = {asked: set(keys) for asked, keys in other._taken.items()}
+
     def skip_all(self) -> None:
         """Take all that is recorded for asked: what is asked next is new."""
         for asked, answers in self._answers.items():
@@ -135,7 +140,8 @@ class Journal:
             raise InputMismatch(
                 f"{question.family} {question.label!r} of run {self.run_id!r} is recorded with another input; what it"
                 " was given is in steps(). Give the step a key of its own, options(key=…), fork the run before it"
-                ' (on_change="fork"), or take what is recorded (on_change="warn")'
+                ' (on_change="fork"), or take what is recorded (on_change="warn")',
+                recorded.number,
             )
         taken.add(question.key)
         return question, entry

@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from holdfast.core.durations import Duration
 from holdfast.core.flows import Flow
-from holdfast.errors import InvalidValue, Unsupported
+from holdfast.errors import InputMismatch, InvalidValue, Unsupported
 from holdfast.runs import views
 from holdfast.runs.active import Active, strand
 from holdfast.runs.entering import entering, leaving
+from holdfast.runs.forking import forked
 from holdfast.runs.overlay import Overlay
 from holdfast.runs.records import RunRecord, branch_of_run
-from holdfast.runs.steps import asking, step
+from holdfast.runs.steps import Asking, asking, step
 from holdfast.runs.tables import cells_of, holding
 from holdfast.runs.waits import sleep, sleeping, wait, waiting
 from holdfast.runs.wish import GIVEN_NOTHING, Wish
@@ -111,7 +113,20 @@ class Loop:
     ) -> Flow[Any]:
         """Return a step as a flow, with options as they are given; which one of its name it is is decided now."""
         lenient = self.wish.on_change == "warn"
-        return step(asking(self.active, self.shown, name, given, function, args, kwargs, lenient=lenient))
+        asked = asking(self.active, self.shown, name, given, function, args, kwargs, lenient=lenient)
+        return self._forking(asked) if self.wish.on_change == "fork" else step(asked)
+
+    def _forking(self, asked: Asking) -> Flow[Any]:
+        """Do a step; if it is recorded with another input, do it in a fork, with which this goes on."""
+        while True:
+            try:
+                return (yield from step(asked))
+            except InputMismatch as error:
+                if error.step is None:
+                    raise
+                self._active = fork = yield from forked(asked.active, error.step)
+                self.wish, self._state, self.store = fork.wish, None, None
+                asked = replace(asked, active=fork)
 
     def waiting(self, name: str, timeout: Duration | None) -> Flow[Any]:
         """Return the wait for a signal as a flow; which one of its name it is is decided now."""

@@ -33,6 +33,12 @@ class Overlay:
         self._uid = active.place.ids.line_uid()
         self._changes: list[Change] = []
 
+    def of(self, active: Active) -> Overlay:
+        """Return what waits as that of another run, which stands where this one does."""
+        other = Overlay(active)
+        other._changes = list(self._changes)
+        return other
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""

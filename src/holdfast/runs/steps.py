@@ -60,7 +60,11 @@ def asking(
     *,
     lenient: bool = False,
 ) -> Asking:
-    """Return a step that is asked for now, with options as they are given, and else those of a tool. Raises InvalidValue for one inside another, or that cannot be called."""
+    """Return a step that is asked for now, with options as they are given, and else those of a tool.
+
+    Raises:
+        InvalidValue: it is asked for inside another, or cannot be called so.
+    """
     given_name: object = name
     if not isinstance(given_name, str) or not 0 < len(name) <= _NAME_LENGTH_MAX or set(name) & {"\0", "#"}:
         raise InvalidValue(f"the name of a step is text of 1 to {_NAME_LENGTH_MAX} characters without #, not {name!r}")

@@ -19,6 +19,7 @@ from holdfast.versions.wholes import Rules
 
 if TYPE_CHECKING:
     from holdfast.engine.contract.system import SystemView
+    from holdfast.runs.retention import Keep
     from holdfast.tables.runner import StatementRunner
 
 
@@ -171,6 +172,10 @@ class Connection:
 
     def _after_transaction(self, *, done: bool, since: int = 0) -> None:
         """Do what follows from a transaction, whether it was committed or taken back."""
+
+    def _remove_runs(self, keep: Keep, *, dry_run: bool) -> int:
+        """Forget runs that have ended and are not to be kept; return how many."""
+        raise NotImplementedError
 
     def _after_merge(self) -> None:
         """Do what follows from a change of this branch by another."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from holdfast.core.durations import Duration, microseconds_of
 from holdfast.errors import InvalidValue, TransactionOpen
 from holdfast.store.connection import Connection
 from holdfast.versions.erase import Subject
 from holdfast.versions.gc import BUDGET_ROWS, Progress
 from holdfast.versions.results import Collected, Erased
+
+if TYPE_CHECKING:
+    from holdfast.runs.retention import Keep
 
 
 def _check_count(name: str, number: object) -> None:
@@ -24,6 +30,7 @@ class Removal(Connection):
         *,
         older_than: Duration | None = None,
         keep_last: int | None = None,
+        keep: Keep | None = None,
         dry_run: bool = False,
         budget: int = BUDGET_ROWS,
         batches: int | None = None,
@@ -45,6 +52,9 @@ class Removal(Connection):
         Args:
             older_than: keep commits that are younger, such as "30d".
             keep_last: keep this many of the newest commits of each branch.
+            keep: how long runs are kept that are complete, failed or cancelled: a duration such as "30d", a number of
+                the newest, or either by status, as in `{"complete": "30d", "failed": 100}`. Others go first, with all
+                that they recorded but what was merged. None keeps all. Runs that wait, or are worked on, always stay.
             dry_run: only tell what would be removed; of commits that nobody sees without their rows, and no `bytes`.
             budget: rows that one transaction removes.
             batches: stop after so many transactions; the result's `more` tells whether something was left.
@@ -60,9 +70,11 @@ class Removal(Connection):
         with self._lock:
             if self._writer is not None:
                 raise TransactionOpen("gc is made of transactions of its own; run it after this one")
-            return self._versions.gc(
+            removed = 0 if keep is None else self._remove_runs(keep, dry_run=dry_run)
+            collected = self._versions.gc(
                 age_us, keep_last, dry_run=dry_run, budget=budget, batches=batches, progress=progress
             )
+        return replace(collected, runs_removed=removed)
 
     def erase(self, subject: Subject, *, texts: bool = False) -> Erased:
         """Remove rows for good: from every branch, from every commit of the past, and from the file.

@@ -16,6 +16,7 @@ from holdfast.store.connection import Connection
 if TYPE_CHECKING:
     from holdfast.runs.loop import Loop
     from holdfast.runs.results import RunInfo
+    from holdfast.runs.retention import Keep
     from holdfast.runs.run import Run
     from holdfast.runs.worker import Worker
     from holdfast.runs.workplace import Workplace
@@ -69,7 +70,7 @@ class Running(Connection):
             lease: how long a silent worker is trusted before another may take the run over.
             replay: False begins at the head: nothing recorded is asked for again, and steps count on from there.
             on_change: what to do if a step is recorded with other arguments: "error" raises InputMismatch, "warn"
-                takes what is recorded.
+                takes what is recorded, "fork" goes on as a fork before that step, with the id "<run>+<step's number>".
 
         Raises:
             InvalidValue: an option is none.
@@ -84,6 +85,11 @@ class Running(Connection):
             on_change=on_change,
         )  # fmt: skip
         return Run(Loop(self.place, wish), self._store_of)
+
+    def _remove_runs(self, keep: Keep, *, dry_run: bool) -> int:
+        from holdfast.runs.retention import remove_runs  # noqa: PLC0415
+
+        return remove_runs(self.place, keep, dry_run=dry_run)
 
     def _store_of(self, loop: Loop) -> Any:  # noqa: ANN401 - a Store
         """Return the store on the branch of a run: of one that is worked on its inside."""

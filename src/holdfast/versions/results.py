@@ -131,6 +131,8 @@ class Collected:
     """Commits that nobody could see."""
     lines_folded: int = 0
     """Lines of deleted branches that were removed, or that readers need not look at any more."""
+    runs_removed: int = 0
+    """Runs that ended long ago."""
     more: bool = False
     """Whether it was stopped before it was through."""
 

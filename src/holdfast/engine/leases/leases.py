@@ -143,6 +143,11 @@ class Lease:
             writer.remove_entry(_REGISTER, self.key)
 
 
+def forget_lease(writer: Writer, key: str) -> None:
+    """Remove what is known of the owners of a thing that is no more."""
+    writer.remove_entry(_REGISTER, key)
+
+
 def renew(session: Session, leases: Sequence[Lease]) -> None:
     """Let leases last for their lengths from now, in one commit; one that somebody took over becomes lost.
 
