@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from holdfast.core.flows import Flow, Work
 from holdfast.core.points import Point
@@ -77,10 +76,10 @@ def _claimed(place: Workplace, wish: Wish, lease: Lease) -> Active:
         place.let_go(lease)
         return _opened(place, wish, record, None)
     active = _opened(place, wish, record, lease)
-    active.record = running = msgspec.structs.replace(
+    active.record = running = replace(
         record, status=records.RUNNING, waiting="", due_us=0, why="", updated_us=place.now_us()
     )
-    if running != msgspec.structs.replace(record, updated_us=running.updated_us):
+    if running != replace(record, updated_us=running.updated_us):
 
         def work(writer: Writer) -> None:
             lease.check(writer)
@@ -268,7 +267,7 @@ def _cancelled(active: Active) -> None:
 def _interrupted(active: Active) -> None:
     """Let somebody else go on with a run whose program was stopped."""
     try:
-        record = msgspec.structs.replace(
+        record = replace(
             active.record, status=records.QUEUED, due_us=active.place.now_us(), updated_us=active.place.now_us()
         )
 
@@ -289,12 +288,10 @@ def _end(active: Active, status: str, why: str, entries: list[Entry], *, with_st
     """Record the end of the work on a run, and give it back, in one commit."""
     place, before = active.place, active.record
     now_us, attempts = place.now_us(), before.attempts + (status == records.FAILED)
-    record = msgspec.structs.replace(
-        before, status=status, why=why, waiting="", due_us=0, updated_us=now_us, attempts=attempts
-    )
+    record = replace(before, status=status, why=why, waiting="", due_us=0, updated_us=now_us, attempts=attempts)
     if status == records.FAILED and attempts < active.wish.attempts_max:
         pause_us = round(active.wish.backoff_seconds * 2.0 ** min(attempts - 1, 20) * 1_000_000)
-        record = msgspec.structs.replace(record, status=records.QUEUED, due_us=now_us + pause_us)
+        record = replace(record, status=records.QUEUED, due_us=now_us + pause_us)
 
     def also(writer: Writer) -> None:
         if active.cancelling and status != records.CANCELLED:
@@ -330,6 +327,6 @@ def merge_finished(place: Workplace, record: RunRecord) -> None:
     def work(writer: Writer) -> None:
         now = record_of(writer, record.run_id)
         if now is not None:
-            put_record(writer, msgspec.structs.replace(now, merge=""))
+            put_record(writer, replace(now, merge=""))
 
     place.session.write_together(work)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from holdfast.errors import InputMismatch
 from holdfast.runs.tables import ANSWERS, STEP_DONE, STEP_FAILED, STEP_INTENT, SUSPENDED, Entry, label_of
@@ -13,8 +15,7 @@ Asked = tuple[str, str]
 """The family of what was asked ("step", "wait", "sleep") and its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """Something that a run asks for.
 
     Attributes:
@@ -61,6 +62,12 @@ class Journal:
         self._lowest: dict[Asked, int] = {}
         self.answered_last = 0
         self.add(entries)
+        self._unasked: dict[tuple[Asked, str], deque[str]] = {}
+        """Of what is recorded without a key of the caller's the keys, by the input: those first that were first."""
+        for asked, answers in self._answers.items():
+            for key, entry in answers.items():
+                if key[0] == "#":
+                    self._unasked.setdefault((asked, entry.digest or ""), deque()).append(key)
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Take note of entries that are recorded."""
@@ -126,8 +133,7 @@ class Journal:
         entry = answers.get(question.key)
         if not question.given:
             if entry is None or entry.digest != question.digest or question.key in taken:
-                free = (key for key in answers if key[0] == "#" and key not in taken)
-                same = next((key for key in free if answers[key].digest == question.digest), None)
+                same = self._same(asked, question.digest, taken)
                 if same is not None:
                     question, entry = replace(question, key=same), answers[same]
             if entry is not None and (question.key in taken or (question.aside and entry.digest != question.digest)):
@@ -145,6 +151,13 @@ class Journal:
             )
         taken.add(question.key)
         return question, entry
+
+    def _same(self, asked: Asked, digest: str, taken: set[str]) -> str | None:
+        """Return the key of the first one with the same input that was not asked for yet."""
+        keys = self._unasked.get((asked, digest))
+        while keys and keys[0] in taken:
+            keys.popleft()
+        return keys[0] if keys else None
 
     def _fresh(self, question: Question, answers: dict[str, Entry], taken: set[str]) -> Question:
         """Return a question with the lowest number that none of its name has."""

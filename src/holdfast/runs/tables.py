@@ -7,8 +7,9 @@ so the journal of a run that was forked is that of its parent up to there, which
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from holdfast.core.codec import Codec
 from holdfast.core.points import Point, VersionVector
@@ -60,6 +61,8 @@ JOURNAL = Table(
     owned=True,
 )
 
+_COLUMNS = len(JOURNAL.columns)
+
 CREATED, COMPLETE, FAILED, CANCELLED = "run.created", "run.complete", "run.failed", "run.cancelled"
 SUSPENDED, RESUMED, REPORTED = "run.suspended", "run.resumed", "run.unused"
 STEP_DONE, STEP_FAILED, STEP_INTENT = "step.done", "step.failed", "step.intent"
@@ -72,8 +75,7 @@ OWN_KINDS = ("run.", "step.", "wait.", "sleep.")
 """What the kinds begin with that are not a user's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """An entry, with its fields in the order of the columns.
 
     Attributes:
@@ -115,7 +117,7 @@ class Entry:
     @property
     def row(self) -> tuple[object, ...]:
         """The values of its row."""
-        return tuple(getattr(self, column.name) for column in JOURNAL.columns)
+        return msgspec.structs.astuple(self)[:_COLUMNS]
 
     @property
     def family(self) -> str:
@@ -170,7 +172,7 @@ def at_text(now_us: int) -> str:
 
 def entry_of(row: Row) -> Entry:
     """Return the entry that a row is."""
-    return replace(Entry(*row.values), born=Point(row.rid.line, row.rid.n))  # type: ignore[arg-type]
+    return Entry(*row.values, Point(row.rid.line, row.rid.n))  # type: ignore[call-arg,arg-type]
 
 
 def journal_table(reader: Reader) -> Table | None:

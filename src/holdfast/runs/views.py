@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from holdfast.core.points import Point
 from holdfast.engine.contract import Reader, Writer
@@ -248,7 +247,7 @@ def cancel(place: Workplace, run_id: str) -> None:
         now_us = place.now_us()
         put_record(
             writer,
-            msgspec.structs.replace(record, status=records.CANCELLED, waiting="", due_us=0, why="", updated_us=now_us),
+            replace(record, status=records.CANCELLED, waiting="", due_us=0, why="", updated_us=now_us),
         )
 
     place.session.write_together(work)

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from holdfast.core.codec import Codec
 from holdfast.core.codec.encoded import Encoded
@@ -172,7 +173,7 @@ def _suspend(active: Active, question: Question, why: str, name: str, until_us: 
             return
         if name and first_signal(writer, run_id, name) is not None:
             raise _Came
-        record = msgspec.structs.replace(
+        record = replace(
             active.record, status=SUSPENDED, waiting=name, due_us=until_us or 0, why=why, updated_us=place.now_us()
         )
         put_record(writer, record)
@@ -249,4 +250,4 @@ def send(writer: Writer, record: RunRecord, name: str, payload: bytes, now_us: i
     """Keep a signal for a run, and let the run be worked on if it waits for that."""
     put_signal(writer, record.run_id, name, payload)
     if record.status == SUSPENDED and record.waiting == name:
-        put_record(writer, msgspec.structs.replace(record, status=QUEUED, due_us=now_us, updated_us=now_us))
+        put_record(writer, replace(record, status=QUEUED, due_us=now_us, updated_us=now_us))
