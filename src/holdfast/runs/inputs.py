@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.codec import Codec
+from holdfast.core.codec import Codec, Encoded
 from holdfast.core.functions import Known, known_of, name_of, without_partial
 from holdfast.errors import HoldfastError
 from holdfast.runs.control import Context
@@ -35,13 +35,18 @@ class Given:
     Attributes:
         digest: of the arguments; those that have no stored form take no part in it.
         code: the version of the function's code.
-        arguments: what is recorded of them: by the names of their parameters, and of those without a stored form their
+        encoded: what is recorded of them: by the names of their parameters, and of those without a stored form their
             type.
     """
 
     digest: str
     code: str
-    arguments: Cells
+    encoded: Encoded
+
+    @property
+    def arguments(self) -> Cells:
+        """What is recorded of the arguments."""
+        return content_of(self.encoded).cells(0, whole=True)
 
 
 def given_to(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Given:
@@ -57,7 +62,7 @@ def given_to(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mappin
         bound = {name: _storable(value) for name, value in bound.items()}
         encoded = _PLAIN.encode(bound, "the arguments")
     digest = _digest(encoded.text, *encoded.buffers)
-    return Given(digest, known.code, content_of(encoded).cells(0, whole=True))
+    return Given(digest, known.code, Encoded(encoded.text, encoded.order, tuple(map(bytes, encoded.buffers))))
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401

@@ -45,7 +45,7 @@ class StepOptions:
                 raise InvalidValue(f"a step has no option {name!r}; it has {', '.join(_CHECKS)}")
             if value is not KEPT:
                 changed.update(_CHECKS[name](value))
-        return replace(self, **changed)
+        return replace(self, **changed) if changed else self
 
     def usage_of(self, result: Any) -> str | None:  # noqa: ANN401
         """Return what a step used, as JSON text. Raises InvalidValue if it is no mapping of names to JSON values."""
