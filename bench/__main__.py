@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import budget, cache, collect, decisions, search, state, tree, writers
+from bench import budget, cache, collect, decisions, runs, search, state, tree, writers
 
 DETAILS = {
     "writers": writers.main,
     "search": search.main,
     "state": state.main,
     "cache": cache.main,
+    "runs": runs.main,
     "collect": collect.main,
     "decisions": decisions.main,
     "tree": tree.main,

@@ -1,0 +1,42 @@
+"""DBOS: workflows whose steps are recorded in SQLite. One workflow does all steps that are asked for."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS
+
+from bench.peers import serve
+from bench.runs import answer
+
+folder = Path(sys.argv[1])
+asked: queue.Queue[int] = queue.Queue()
+done: queue.Queue[object] = queue.Queue()
+
+DBOS(config={"name": "bench", "system_database_url": f"sqlite:///{folder}/dbos.sqlite", "log_level": "ERROR"})
+
+
+@DBOS.step()
+def turn(number: int) -> dict[str, Any]:
+    return answer(number)
+
+
+@DBOS.workflow()
+def loop() -> None:
+    while True:
+        done.put(turn(asked.get()))
+
+
+def step(number: int) -> None:
+    asked.put(number)
+    done.get()
+
+
+DBOS.launch()
+DBOS.start_workflow(loop)
+serve({"step": step})
+os._exit(0)  # its threads wait for the next step
