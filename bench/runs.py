@@ -60,8 +60,7 @@ class Loop:
     def step(self, _: int) -> None:
         """Do a step: two messages, an event, a variable, and what a tool returned."""
         number = next(self.numbers)
-        messages = self.run.state["messages"]
-        messages.extend(exchange(number))
+        self.run.state["messages"].extend(exchange(number))
         self.run.state["at"] = number
         self.run.log("turn", {"number": number})
         self.run.step("turn", answer, number)
