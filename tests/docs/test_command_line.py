@@ -25,6 +25,9 @@ _VARIES = [
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
     (re.compile(r"\b(?=[0-9]*[a-f])[0-9a-f]{10}(?:[0-9a-f]{2})?\b|\b[0-9]{10}(?:[0-9]{2})?\b"), "HASH"),
     (re.compile(r"\b[0-9a-f]{64}…|\b[0-9a-f]{20,63}…"), "HASH…"),
+    (re.compile(r"by process \d+ on \S+ \(\w+\)"), "OWNER"),
+    (re.compile(r"'seconds': [0-9.e-]+"), "SECONDS"),
+    (re.compile(r"\b\d\.\d{3}\b"), "SECONDS"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+\+00:00)?"), "TIME"),
 ]
 

@@ -17,6 +17,7 @@ from holdfast.cli.import_command import import_traces
 from holdfast.cli.jsontext import plain, print_json, print_json_list
 from holdfast.cli.merging import cherry_pick, merge, revert
 from holdfast.cli.removal_commands import erase, gc
+from holdfast.cli.run_commands import cancel, runs, signal, start, worker
 from holdfast.cli.state_command import state
 from holdfast.cli.surface import Group, branch_option, reports, store_option
 from holdfast.core.refs import MAIN
@@ -256,6 +257,8 @@ def _count(db: holdfast.Store, table: str) -> int:
 
 
 commands.add_command(state)
+for of_runs in (runs, start, signal, cancel, worker):
+    commands.add_command(of_runs)
 commands.add_command(merge)
 commands.add_command(cherry_pick)
 commands.add_command(revert)
