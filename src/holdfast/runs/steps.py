@@ -34,7 +34,7 @@ class Asking:
     Attributes:
         run: what the step's function is given as `Context.run`.
         ticket: how often a step of this name was asked for, this time included; 0 if it has a key of the caller's.
-        cache_seconds: how long an answer of the function holds for all who ask the same; None if it is not kept.
+        cached: the tool whose function it is, if its answers are kept.
     """
 
     active: Active
@@ -46,7 +46,7 @@ class Asking:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     lenient: bool = False
-    cache_seconds: float | None = None
+    cached: Tool | None = None
 
 
 def asking(
@@ -78,12 +78,13 @@ def asking(
             f"step {name!r} is asked for inside step {doing.label!r}, which is done as a whole; ask for it in the run's"
             " own function, or give it a child run"
         )
-    options, cache_seconds = StepOptions(), None
+    options, cached = StepOptions(), None
     if isinstance(function, Tool):
-        options, cache_seconds, function = function.options, function.cache, function.function
+        options, cached = function.options, function if function.cache is not None else None
+        function = function.function
     options = options.but(given)
     ticket = 0 if options.key is not None else active.journal.ticket("step", name)
-    return Asking(active, run, name, ticket, options, function, args, kwargs, lenient, cache_seconds)
+    return Asking(active, run, name, ticket, options, function, args, kwargs, lenient, cached)
 
 
 def step(asked: Asking) -> Flow[Any]:
@@ -202,10 +203,10 @@ class Attempts:
         token = DOING.set(doing := Doing(self.active, self.label))
         try:
             with self.active.rows.savepoint():
-                if asked.cache_seconds is None:
+                if asked.cached is None:
                     value = yield Call(*call, seconds)
                 else:
-                    cache = self.active.place.cache.options(ttl=asked.cache_seconds)
+                    cache = self.active.place.cache.options(ttl=asked.cached.cache, name=asked.cached.cached_as)
                     value = yield from cache.flow(*call, seconds)
         except BaseException:
             self.active.drop(doing)

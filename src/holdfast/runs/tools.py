@@ -25,12 +25,16 @@ class Tool:
         name: what people and models call it.
         options: how a step that calls it is done, unless the step says otherwise.
         cache: for how long its answers hold, in seconds; None if they are not kept.
+        cached_as: the name that it was given, under which they are kept; None for that of its module and function.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, options: StepOptions, cache: float | None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], name: str | None, options: StepOptions, cache: float | None
+    ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.name = name
+        self.cached_as = name
+        self.name: str = name or getattr(function, "__name__", None) or name_of(function)
         self.options = options
         self.cache = cache
         signature = known_of(function).signature
@@ -81,7 +85,8 @@ def tool(  # noqa: PLR0913 - each option is named where it is given
     A step that calls it is done as it says, unless `run.options` says otherwise.
 
     Args:
-        name: what it is called; by default the function's name.
+        name: what it is called, also in the cache, where it has to be the only one of that name; by default the
+            function's name, and in the cache that of its module, too.
         cache: for how long an answer holds, for all runs of the store that ask the same: see `Store.cache`. Only of
             tools whose calls may be left out.
         effect, retries, backoff, timeout, usage, verify: as for `Run.options`.
@@ -111,7 +116,6 @@ def tool(  # noqa: PLR0913 - each option is named where it is given
             raise InvalidValue(f"a tool is made of a function, not of {function!r}")
         if ttl is not None and context_parameter(function) is not None:
             raise InvalidValue(f"{name_of(function)} takes a Context, so its answers cannot be cached")
-        called: str = getattr(function, "__name__", None) or name_of(function)
-        return Tool(function, name or called, options, ttl)
+        return Tool(function, name, options, ttl)
 
     return made if function is None else made(function)
