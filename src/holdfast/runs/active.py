@@ -130,7 +130,7 @@ class Active:
             self._position = entry.seq
             self.copy.move(entry.born)
         else:
-            self.copy.discard()
+            self.copy.move(self.copy.base)
 
     def _arrive(self) -> None:
         """Go on at the head. What was changed since the last answer is new, unless there are answers beyond it."""
@@ -139,8 +139,9 @@ class Active:
         if self.journal.answered_last > self._position:
             self._drop(lambda who: who != self.home)
             self.rows.clear()
-            self.copy.discard()
-        self.copy.catch_up()
+            self.copy.move_to_head()
+        else:
+            self.copy.catch_up()
         self._position, self._live = self.journal.seq, True
 
     def go_on_from(self, other: Active) -> None:

@@ -75,6 +75,52 @@ class CatchingUp(HeldValues):
                         self._forget([name])
                 raise
 
+    def restore(self, point: Point) -> None:
+        """Stand on another commit of the branch, or on this one again, and forget all that is not committed.
+
+        Values that were read or set are then what they were there; in place, since somebody may hold them. Costs a
+        read of those that differ, or may have been changed; nothing if there are none.
+        """
+        with self._alone():
+            suspects = self._dirty | self._watched | self._assigned
+            before = self._vector if self._values else {}
+            self._edits.count += 1
+            self.base, self._head, self._seen = point, None, None
+            for pending in (self._assigned, self._removed, self._dirty):
+                pending.clear()
+            if not self._values:
+                return
+            with self._reading() as reader:
+                self._check_kept(reader)
+                suspects |= touched_between(reader, before, self._vector)
+                found = {name: read_rows(reader, self._vector, name) for name in self._values if name in suspects}
+            for name, rows in found.items():
+                self._put_back(name, rows)
+
+    def _put_back(self, name: Name, rows: Rows) -> None:
+        """Let a key have the value that its rows hold; one that is not there, or cannot be read, is forgotten."""
+        try:
+            made = self._loaded(name, rows) if rows else None
+        except HoldfastError:
+            made = None
+        if made is None:
+            self._forget([name])
+        else:
+            self._graft(name, *made)
+            if not self._nodes[name].sure:
+                self._watched.add(name)
+
+    def _graft(self, name: Name, value: Any, node: Node) -> None:  # noqa: ANN401
+        """Let a key have another value, and its node; in place, as far as somebody may hold the old one."""
+        old = self._values.get(name, NOTHING)
+        grafting = Grafting(self._nodes.get(name), [other for key, other in self._values.items() if key != name])
+        self._values[name] = value if old is NOTHING else grafting.grafted(old, value)
+        self._detach(name)
+        if grafting.loose:
+            node.doubt()
+        self._nodes[name] = node
+        self._watched.discard(name)
+
     def _made(self, name: Name, news: News) -> tuple[Any, Node] | None:
         """Return the value that a key is to have, and its node; None if nobody asked for it, or it cannot be read."""
         shown = news.shown(name)
@@ -121,19 +167,11 @@ class CatchingUp(HeldValues):
             self._removed.discard(name)
         elif not news.shown(name):
             return  # removed here, and still to be removed there
-        old = self._values.get(name, NOTHING)
         if made is None:
             self._forget([name])
             return
-        value, node = made
-        before = self._nodes.get(name)
-        grafting = Grafting(before, [other for key, other in self._values.items() if key != name])
-        self._values[name] = value if old is NOTHING else grafting.grafted(old, value)
-        self._detach(name)
-        if grafting.loose:
-            node.doubt()
+        self._graft(name, *made)
         if pending:
+            del self._nodes[name]
             self._assigned.add(name)  # it is compared with the rows that are there, which are read when it is
-        else:
-            self._nodes[name] = node
         self._watched.add(name)

@@ -306,14 +306,21 @@ class WorkingCopy(CatchingUp):
                 pending.clear()
 
     def move(self, point: Point) -> None:
-        """Stand on another commit of the branch, and forget all that is not committed.
+        """Stand on another commit of the branch, or on this one again, and forget all that is not committed.
 
-        What is read of it is read when it is asked for: moving on costs nothing. What is written goes on from there as
-        after any commit of others: BranchMoved if those in between changed the same.
+        Values that somebody holds are then what they were there. What is written goes on from there as after any commit
+        of others: BranchMoved if those in between changed the same.
         """
         with self._alone():
-            self.discard()
-            self.base, self._head, self._seen = point, None, None
+            self._noted.clear()
+            self.restore(point)
+
+    def move_to_head(self) -> None:
+        """Stand on the newest commit of the branch, and forget all that is not committed: as `move`."""
+        with self._alone():
+            with self.ground.reading() as reader:
+                point = self.ground.at(reader).point
+            self.move(point)
 
     def elsewhere(self, ground: Ground) -> Self:
         """Return a working copy of another place, made as this one is."""
