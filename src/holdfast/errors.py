@@ -17,6 +17,7 @@
     ├── RunBusy               a run that somebody else works on
     ├── RunFinished           something new for a run that has ended
     ├── InputMismatch         a run or a step that is recorded with another input
+    ├── StepFailed            a step whose failure is recorded, and whose own error could not be stored
     ├── InDoubt               a call of which nobody knows whether it happened, and whose answer does not fit
     ├── Fenced                work for a run that somebody else has taken over; it landed nowhere
     ├── TransactionOpen       something that cannot be part of a transaction, inside one
@@ -181,6 +182,12 @@ class InputMismatch(HoldfastError):
     def __init__(self, message: str, step: int | None = None) -> None:
         super().__init__(message)
         self.step = step
+
+
+class StepFailed(HoldfastError):
+    """A step failed when it was done, the run's function went on, and what it raised could not be stored."""
+
+    code = "step_failed"
 
 
 class InDoubt(HoldfastError):

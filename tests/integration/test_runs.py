@@ -405,7 +405,7 @@ def test_d18_attempts_are_counted_and_repeats_have_a_key_for_services(db: holdfa
         return "done"
 
     run = begin(db, lambda run: run.options(retries=2, backoff=0).step("flaky", flaky))
-    assert keys == [("r/flaky", 1), ("r/flaky", 2), ("r/flaky", 3)]
+    assert keys == [("r#flaky", 1), ("r#flaky", 2), ("r#flaky", 3)]
     assert [step.attempt for step in run.steps()] == [1, 2, 3]
     assert [event.data for event in db.events("r", kind="tries")] == [3], "what a failed attempt noted goes with it"
 

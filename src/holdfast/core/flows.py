@@ -130,6 +130,8 @@ class Call:
         """Await a coroutine function here; call any other in a thread."""
         if self.seconds is None:
             return await self._awaited()
+        if not is_coroutine_function(self.function):
+            return await self._waited(self._beside(copy_context()), self.seconds)
         task = asyncio.ensure_future(self._awaited())
         try:
             done, _ = await asyncio.wait([task], timeout=self.seconds)
@@ -141,6 +143,16 @@ class Call:
             await asyncio.wait([task], timeout=_CANCELLED_SECONDS)
             raise self._late()
         return task.result()
+
+    async def _waited(self, found: Future[Any], seconds: float) -> Any:  # noqa: ANN401
+        """Await what a thread of its own comes to, which cannot be stopped."""
+        done, _ = await asyncio.wait([asyncio.wrap_future(found)], timeout=seconds)
+        if not done:
+            raise self._late()
+        value = found.result()
+        if isinstance(value, _Raised):
+            raise value.error
+        return await value if inspect.isawaitable(value) else value
 
     async def _awaited(self) -> Any:  # noqa: ANN401
         if is_coroutine_function(self.function):

@@ -13,8 +13,7 @@ whoever was taken for dead writes nothing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
@@ -23,10 +22,10 @@ from holdfast.core.tasks import current_task
 from holdfast.engine.contract import Writer
 from holdfast.engine.leases.leases import Lease
 from holdfast.errors import Fenced, InvalidValue, NotStorable, RunFinished, StoreError
-from holdfast.runs.control import DOING, Cancelled
+from holdfast.runs.control import DOING, Cancelled, Doing
 from holdfast.runs.journal import Journal, Question
 from holdfast.runs.records import RunRecord, is_to_be_cancelled
-from holdfast.runs.tables import Entry
+from holdfast.runs.tables import STEP_FAILED, Entry
 from holdfast.runs.wish import Wish
 from holdfast.runs.workplace import Workplace, write_entries
 from holdfast.state.working.copy import WorkingCopy
@@ -38,38 +37,37 @@ Also = Callable[[Writer], None]
 
 
 class Rows(Protocol):
-    """What the run has written into tables, and not committed (overlay.py)."""
+    """What the run has written into tables, and not committed, by strands (overlay.py)."""
 
-    def apply(self, writer: Writer) -> None:
-        """Write it into the open commit."""
+    def apply(self, writer: Writer, strands: Iterable[object] | None) -> None:
+        """Write what waits of some strands, or of all, into the open commit."""
         ...
 
-    def clear(self) -> None:
-        """Forget it."""
-        ...
-
-    def savepoint(self) -> AbstractContextManager[None]:
-        """Forget what the block writes if it raises."""
+    def clear(self, strands: Iterable[object] | None) -> None:
+        """Forget what waits of some strands, or of all."""
         ...
 
 
 class NoRows:
-    """What a run that writes no tables has written."""
+    """What a run has written that has written nothing."""
 
-    def apply(self, writer: Writer) -> None:
+    def apply(self, writer: Writer, strands: Iterable[object] | None) -> None:
         """Write nothing."""
 
-    def clear(self) -> None:
+    def clear(self, strands: Iterable[object] | None) -> None:
         """Forget nothing."""
-
-    def savepoint(self) -> AbstractContextManager[None]:
-        """Return a block."""
-        return nullcontext()
 
 
 def strand() -> object:
-    """Return who is at work: the step whose function this is called by, else the task, else the thread."""
-    return DOING.get() or current_task() or threading.get_ident()
+    """Return who is at work: the step whose function this is called by, else the task, else the thread.
+
+    Raises:
+        InvalidValue: nobody waits for that step any more.
+    """
+    doing = DOING.get()
+    if doing is not None and doing.ended:
+        raise InvalidValue(f"step {doing.label!r} has ended, and what its function does now belongs to no step")
+    return doing or current_task() or threading.get_ident()
 
 
 class Active:
@@ -80,10 +78,20 @@ class Active:
         journal: what is recorded, and what was asked.
         copy: its state.
         wish: how it was to be entered.
+        home: the task or thread in which it was entered.
+        doing: the steps that are being done.
     """
 
     def __init__(
-        self, place: Workplace, record: RunRecord, journal: Journal, copy: WorkingCopy, lease: Lease | None, wish: Wish
+        self,
+        place: Workplace,
+        record: RunRecord,
+        journal: Journal,
+        copy: WorkingCopy,
+        *,
+        lease: Lease | None,
+        wish: Wish,
+        home: object,
     ) -> None:
         self.place = place
         self.record = record
@@ -98,10 +106,11 @@ class Active:
         self._noting = threading.Lock()  # nobody waits for the store with it, so that a loop may note
         self.cancelling = False  # whether somebody wants the run to be cancelled
         self._why_closed = ""
-        self.home = strand()  # where it was entered
-        assert journal.created is not None
-        assert journal.created.born is not None
-        copy.move(journal.created.born)
+        self.home = home
+        self.doing: set[Doing] = set()
+        assert journal.begun is not None
+        assert journal.begun.born is not None
+        copy.move(journal.begun.born)
 
     # What is asked
 
@@ -116,7 +125,8 @@ class Active:
             self._check_open()
             question, entry = self.journal.find(question, lenient=lenient)
             if entry is not None:
-                self._answered(entry, who)
+                if entry.kind != STEP_FAILED:  # what was changed before one goes with the next that is recorded
+                    self._answered(entry, who)
             else:
                 self.check_new(f"{question.family} {question.label!r}")
                 self._arrive()
@@ -125,11 +135,11 @@ class Active:
     def _answered(self, entry: Entry, who: object) -> None:
         """Let the state be what it was when this was recorded; further on it stays, without what was changed since."""
         self._drop(lambda other: other not in (who, self.home))
-        self.rows.clear()
+        self.rows.clear((who, self.home))
         if entry.seq > self._position and entry.born is not None:
             self._position = entry.seq
             self.copy.move(entry.born)
-        else:
+        elif not self.doing:  # else it would take from those what they have changed
             self.copy.move(self.copy.base)
 
     def _arrive(self) -> None:
@@ -138,7 +148,7 @@ class Active:
             return
         if self.journal.answered_last > self._position:
             self._drop(lambda who: who != self.home)
-            self.rows.clear()
+            self.rows.clear((self.home,))
             self.copy.move_to_head()
         else:
             self.copy.catch_up()
@@ -176,6 +186,11 @@ class Active:
 
     # What waits for the next commit
 
+    def layers(self, who: object) -> list[object]:
+        """Return the strands whose writes one sees: those that it is in, and itself."""
+        within = (who.within,) if isinstance(who, Doing) else ()
+        return list(dict.fromkeys([self.home, *within, who]))
+
     def note(self, entry: Entry, who: object | None) -> None:
         """Let an entry belong to the next commit of a strand; of whichever for None, and whatever is replayed."""
         self._check_open()
@@ -191,21 +206,25 @@ class Active:
         """Forget what waits for the next commit."""
         with self.copy.lock:
             self._drop(lambda _: False)
-            self.rows.clear()
+            self.rows.clear(None)
             self.copy.discard()
 
     def drop(self, who: object) -> None:
-        """Forget what a strand noted."""
+        """Forget what a strand noted, and wrote into tables."""
         self._drop(lambda other: other != who)
+        self.rows.clear((who,))
 
-    @contextmanager
-    def _noted(self, strands: Iterable[object] | None) -> Iterator[list[Entry]]:
-        """Return the entries that wait, of some strands or all; they wait no more if the block ends well."""
+    def _noted(self, strands: Iterable[object] | None) -> list[tuple[object, Entry]]:
+        """Return what wants to be recorded, of some strands or all."""
         with self._noting:
-            taken = [(who, log) for who, log in self._pending if strands is None or who in (None, self.home, *strands)]
-        yield [log for _, log in taken]
+            return [one for one in self._pending if strands is None or one[0] is None or one[0] in strands]
+
+    def _recorded(self, noted: list[tuple[object, Entry]], strands: Iterable[object] | None) -> None:
+        """Take note that all of it is recorded."""
+        done = {id(one) for one in noted}
         with self._noting:
-            self._pending = [one for one in self._pending if one not in taken]
+            self._pending = [one for one in self._pending if id(one) not in done]
+        self.rows.clear(strands)
 
     # Commits
 
@@ -215,33 +234,41 @@ class Active:
         entries: Iterable[Entry],
         strands: Iterable[object] | None = None,
         also: Also | None = None,
+        *,
+        needs_state: bool = False,
     ) -> None:
         """Write what was changed and what wants to be recorded, in one commit, durable when this returns.
 
         Args:
-            strands: whose log belongs to it, beside that of the strand in which the run was entered: as the state of
-                the run, that goes with whichever comes next. None for all.
+            strands: whose log and rows belong to it, beside those of the strand in which the run was entered: as the
+                state of the run, these go with whichever comes next. None for all.
+            needs_state: whether nothing is recorded without the state.
 
         Raises:
-            NotStorable: a variable cannot be stored. The entries are recorded without the state, which stays pending.
+            NotStorable: a variable cannot be stored. The rest is recorded without the state, which stays pending,
+                unless that is needed.
             Fenced: somebody else took the run over. Nothing was written.
             Cancelled: it is written, and the run is to be cancelled.
         """
-        with self.copy.lock, self._noted(strands) as logs:
-            wanted = [*logs, *entries]
+        with self.copy.lock:
+            whose = None if strands is None else [self.home, *strands]
+            noted = self._noted(whose)
+            wanted = [*(log for _, log in noted), *entries]
 
             def with_rows(writer: Writer) -> None:
-                self.rows.apply(writer)
+                self.rows.apply(writer, whose)
                 if also is not None:
                     also(writer)
 
             try:
                 self._write(wanted, lambda along: self.copy.commit(message, None, along), with_rows)
             except NotStorable:
+                if needs_state:
+                    raise
                 self._write(wanted, lambda along: self._alone(message, along), with_rows)
-                self.rows.clear()
+                self._recorded(noted, whose)
                 raise
-            self.rows.clear()
+            self._recorded(noted, whose)
         self._check_not_cancelled()
 
     def record_only(self, message: str, entries: Iterable[Entry], also: Also | None = None) -> None:

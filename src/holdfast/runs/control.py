@@ -68,17 +68,21 @@ class Context:
         return self.run.db
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Doing:
-    """A step that is being done.
+    """An attempt at a step that is being made.
 
     Attributes:
         of: the run, as it was entered.
         label: of the step.
+        within: the task or thread that asked for it.
+        ended: whether nobody waits for it any more: what its function does now is of no step.
     """
 
     of: object
     label: str
+    within: object
+    ended: bool = False
 
 
 DOING: ContextVar[Doing | None] = ContextVar("holdfast_doing", default=None)

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace as replace_wish
 from functools import partial
 from typing import Any
 
@@ -15,13 +18,22 @@ from holdfast.core.points import Point
 from holdfast.engine.contract import Reader, Writer
 from holdfast.engine.leases.leases import Lease, claiming
 from holdfast.engine.leases.owners import myself
-from holdfast.errors import AlreadyExists, HoldfastError, InputMismatch, NotFound, NotStorable
+from holdfast.errors import (
+    AlreadyExists,
+    HoldfastError,
+    InputMismatch,
+    MergeConflict,
+    NotFound,
+    NotStorable,
+    RunFinished,
+)
 from holdfast.runs import records
 from holdfast.runs.active import Active
 from holdfast.runs.control import Cancelled, Suspend
 from holdfast.runs.inputs import digest_of_input
 from holdfast.runs.journal import Journal
-from holdfast.runs.records import RunRecord, put_record, record_of
+from holdfast.runs.overlay import Overlay
+from holdfast.runs.records import RunRecord, branch_of_run, put_record, record_of
 from holdfast.runs.steps import told
 from holdfast.runs.tables import (
     CANCELLED,
@@ -38,64 +50,112 @@ from holdfast.runs.tables import (
 from holdfast.runs.wish import GIVEN_NOTHING, Wish
 from holdfast.runs.workplace import Workplace, head_of, write_entries
 from holdfast.state.working.copy import WorkingCopy
-from holdfast.versions.resolve import resolve
+from holdfast.versions.resolve import branch_of, resolve
 
 
-def entering(place: Workplace, wish: Wish) -> Flow[Active]:
+def entering(place: Workplace, wish: Wish, home: object) -> Flow[Active]:
     """Enter a run: claim it, and make it if there is none of this id; one that is finished is only looked at.
+
+    Args:
+        home: the task or thread that enters it.
 
     Raises:
         RunBusy: somebody works on it.
         InputMismatch: it has another input.
-        NotFound, AlreadyExists, ReadOnly: what it is to be forked from is not there; the fork is there already, and is
-            one of something else; the store can only be read.
+        NotFound, AlreadyExists, ReadOnly: what it is to be forked from, or merged into, is not there; the fork is there
+            already, and is one of something else; the store can only be read.
     """
     record: RunRecord | None = yield Work(lambda: place.record(wish.run_id), reads=True)
     if record is not None and record.is_finished:
-        active: Active = yield Work(lambda: _opened(place, wish, record, None), reads=True)
+        active: Active = yield Work(partial(_looked_at, place, wish, record, home))
         return active
     held: list[Lease] = []
     try:
-        yield from claiming(place.desk.session, f"runs/{wish.run_id}", myself(), wish.lease, held)
-        active = yield Work(lambda: _claimed(place, wish, held[0]))
+        yield from claiming(place.desk.session, branch_of_run(wish.run_id), myself(), wish.lease, held)
+        active = yield Work(lambda: _claimed(place, wish, held[0], home))
     except BaseException:
         if held:
-            yield Work(lambda: place.let_go(held[0]))
+            yield Work(lambda: _given_up(place, wish.run_id, held[0]))
         raise
     return active
 
 
-def _claimed(place: Workplace, wish: Wish, lease: Lease) -> Active:
+def _looked_at(place: Workplace, wish: Wish, record: RunRecord, home: object) -> Active:
+    """Return a run that is finished; one that was killed before it was merged is merged."""
+    if record.merge and not place.engine.read_only:
+        with suppress(MergeConflict):  # it was told when the run was complete
+            merge_finished(place, record)
+    return _opened(place, wish, record, None, home)
+
+
+def _claimed(place: Workplace, wish: Wish, lease: Lease, home: object) -> Active:
     """Make the run, or go on with it."""
     place.desk.heart.keep(lease)
     record = place.record(wish.run_id)
     if record is None:
         record = create(place, wish, records.RUNNING, lease)
-        return _opened(place, wish, record, lease)
-    if record.is_finished:  # meanwhile
+        return _opened(place, wish, record, lease, home)
+    active = _opened(place, wish, record, lease, home)
+
+    def work(writer: Writer) -> RunRecord | None:
+        lease.check(writer)
+        now = record_of(writer, wish.run_id)
+        if now is None or now.is_finished:
+            return now
+        running = _running(now, wish, active.journal.seq, place.now_us())
+        put_record(writer, running)
+        active.cancelling = records.is_to_be_cancelled(writer, wish.run_id)
+        return running
+
+    running = place.session.write_together(work)
+    if running is None or running.is_finished:  # meanwhile
         place.let_go(lease)
-        return _opened(place, wish, record, None)
-    active = _opened(place, wish, record, lease)
-    active.record = running = replace(
-        record, status=records.RUNNING, waiting="", due_us=0, why="", updated_us=place.now_us()
-    )
-    if running != replace(record, updated_us=running.updated_us):
-
-        def work(writer: Writer) -> None:
-            lease.check(writer)
-            put_record(writer, running)
-
-        place.session.write_together(work)
+        return _looked_at(place, wish, place.known(wish.run_id), home)
+    active.record = running
+    if active.cancelling:
+        _cancelled(active)
+        return _looked_at(place, wish, place.known(wish.run_id), home)
+    if running.deaths >= wish.attempts_max > 1:
+        why = f"its worker died {running.deaths} times in a row without getting further"
+        active.wish = replace_wish(wish, attempts_max=1)
+        _end(active, records.FAILED, why, [place.entry(wish.run_id, FAILED, error=why)])
+        raise RunFinished(f"run {wish.run_id!r} failed: {why}")
     if active.journal.last is not active.journal.created:  # else it only waited to be begun
         active.note(place.entry(record.run_id, RESUMED, error=f"by {lease.owner}"), None)
     return active
 
 
-def _opened(place: Workplace, wish: Wish, record: RunRecord, lease: Lease | None) -> Active:
+def _running(record: RunRecord, wish: Wish, seq: int, now_us: int) -> RunRecord:
+    """Return the record of a run that is worked on from now on; of one whose worker died with how often that was."""
+    deaths = 0
+    if record.status == records.RUNNING and wish.attempts_max > 1:
+        deaths = record.deaths + 1 if record.died_at == seq else 1
+    return replace(
+        record, status=records.RUNNING, waiting="", due_us=0, why="", updated_us=now_us, deaths=deaths, died_at=seq
+    )
+
+
+def _given_up(place: Workplace, run_id: str, lease: Lease) -> None:
+    """Give back a run that was claimed and could not be entered; others may go on with it."""
+
+    def work(writer: Writer) -> None:
+        lease.check(writer)
+        record = record_of(writer, run_id)
+        if record is not None and record.status == records.RUNNING:
+            put_record(writer, replace(record, status=records.QUEUED, due_us=place.now_us()))
+
+    with suppress(HoldfastError):
+        place.session.write_together(work)
+    place.let_go(lease)
+
+
+def _opened(place: Workplace, wish: Wish, record: RunRecord, lease: Lease | None, home: object) -> Active:
     journal = Journal(record.run_id, place.entries(record))
     assert journal.created is not None
     _check_wish(wish, record, journal.created)
-    active = Active(place, record, journal, WorkingCopy(place.ground(record), place.codec), lease, wish)
+    copy = WorkingCopy(place.ground(record), place.codec)
+    active = Active(place, record, journal, copy, lease=lease, wish=wish, home=home)
+    active.rows = Overlay(active)
     if not wish.replay:
         active.skip()
     return active
@@ -128,6 +188,9 @@ def create(place: Workplace, wish: Wish, status: str, lease: Lease | None = None
     """Make a run, in one commit on a branch of its own. Raises AlreadyExists if there is one of this id."""
     given = None if wish.input is GIVEN_NOTHING else wish.input
     cells = cells_of(place.codec, given, "the input of the run")
+    if wish.merge:
+        with place.session.read() as reader:
+            branch_of(reader, wish.merge)
     uid, now_us = place.ids.line_uid(), place.now_us()
 
     def work(writer: Writer) -> RunRecord:
@@ -154,7 +217,7 @@ def create(place: Workplace, wish: Wish, status: str, lease: Lease | None = None
         seq = entries[-1].seq + 1 if entries else 1
         created = place.entry(wish.run_id, CREATED, digest=digest_of_input(given))
         if chain and wish.input is GIVEN_NOTHING:
-            first = entries[0]
+            first = next(entry for entry in reversed(entries) if entry.kind == CREATED)
             created = replace(created, digest=first.digest, form=first.form, data=first.data, rest=first.rest)
         else:
             created = replace(created, **holding(cells))
@@ -181,7 +244,8 @@ def _origin(reader: Reader, place: Workplace, wish: Wish) -> tuple[tuple[str, ..
     if step is None:
         last = max((entry.number or 0 for entry in entries), default=0)
         raise NotFound(f"run {wish.fork!r} has {last} steps, and no step {wish.before_step} to begin before")
-    first = next(entry for entry in entries if (entry.name, entry.key) == (step.name, step.key))
+    same = (step.family, step.name, step.key)
+    first = next(entry for entry in entries if (entry.family, entry.name, entry.key) == same)
     assert first.born is not None
     shared = [entry for entry in entries if entry.born != first.born and entry.seq < first.seq]
     return parent.chain, Point(first.born.line, first.born.n - 1), shared
@@ -195,27 +259,60 @@ def leaving(active: Active, error: BaseException | None, result: Any) -> Flow[bo
     if active.lease is None:
         active.close("was left")
         return False
-    if error is None:
-        try:
-            yield Work(lambda: _complete(active, result))
-        except Cancelled as cancelled:
-            error = cancelled
-        except Exception as failure:
-            yield Work(partial(_failed, active, failure))
-            raise
+    own = error if error is None else _own(error, active.record.run_id)
+    taken_in: bool = yield Work(partial(_left, active, own, result))
+    return taken_in
+
+
+def _own(error: BaseException, run_id: str) -> BaseException:
+    """Return the suspension or cancellation of a run that stands for a group of errors which has nothing else in it."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaves = list(_leaves(error))
+    ours = [leaf for leaf in leaves if isinstance(leaf, (Suspend, Cancelled)) and leaf.run_id == run_id]
+    others = [leaf for leaf in leaves if leaf not in ours and type(leaf).__name__ != "CancelledError"]
+    return ours[0] if ours and not others else error
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _left(active: Active, error: BaseException | None, result: Any) -> bool:  # noqa: ANN401
+    """Record how the work on a run ended. Whatever comes of that, it is given back."""
+    run_id = active.record.run_id
+    try:
+        if error is None:
+            return _completed(active, result)
+        if isinstance(error, Suspend) and error.run_id == run_id:
+            return True
+        if isinstance(error, Cancelled) and error.run_id == run_id:
+            _cancelled(active)
+            return True
+        if isinstance(error, Exception):
+            _failed(active, error)
         else:
-            yield Work(lambda: merge_finished(active.place, active.record))
-            return False
-    if isinstance(error, Suspend):
-        yield Work(lambda: active.close("is suspended"))
-        return error.run_id == active.record.run_id
-    if isinstance(error, Cancelled) and error.run_id == active.record.run_id:
-        yield Work(lambda: _cancelled(active))
-        return True
-    if isinstance(error, Exception):
-        yield Work(partial(_failed, active, error))
+            _interrupted(active)
         return False
-    yield Work(lambda: _interrupted(active))
+    finally:
+        active.close("was left")
+
+
+def _completed(active: Active, result: Any) -> bool:  # noqa: ANN401
+    """Record that a run is complete, and merge it; return whether it was cancelled instead."""
+    try:
+        _complete(active, result)
+    except Cancelled:
+        _cancelled(active)
+        return True
+    except Exception as failure:
+        _failed(active, failure)
+        raise
+    merge_finished(active.place, active.record)
     return False
 
 
@@ -232,11 +329,13 @@ def _failed(active: Active, error: Exception) -> None:
     """Record why a run failed, and what it had changed; it may be resumed. What cannot be recorded is let go."""
     place, record = active.place, active.record
     why, trace = told(error)
-    pending = cells_of(place.codec, {"changed": _pending(active)}, "what was changed")
-    failed = place.entry(record.run_id, FAILED, error=why, traceback=trace, **holding(pending))
     try:
+        pending = cells_of(place.codec, {"changed": _pending(active)}, "what was changed")
+        failed = place.entry(record.run_id, FAILED, error=why, traceback=trace, **holding(pending))
         _end(active, records.FAILED, why, [failed])
-    except (HoldfastError, Cancelled):  # the error that it failed with says more
+    except Cancelled:
+        _cancelled(active)
+    except HoldfastError:  # the error that it failed with says more
         active.close("failed")
 
 
@@ -303,7 +402,7 @@ def _end(active: Active, status: str, why: str, entries: list[Entry], *, with_st
     message = f"run {record.run_id} is {status}"
     try:
         if with_state:
-            active.commit(message, entries, None, also)
+            active.commit(message, entries, None, also, needs_state=True)
         else:
             active.discard()
             active.record_only(message, entries, also)

@@ -18,7 +18,7 @@ def forked(active: Active, number: int) -> Flow[Active]:
     there as failed; one that was finished stays so.
     """
     wish = fork_of(active.wish, number)
-    fork = yield from entering(active.place, wish)
+    fork = yield from entering(active.place, wish, active.home)
     yield Work(lambda: _take_over(active, fork))
     return fork
 

@@ -9,7 +9,18 @@ import msgspec
 from msgspec.structs import replace
 
 from holdfast.errors import InputMismatch
-from holdfast.runs.tables import ANSWERS, STEP_DONE, STEP_FAILED, STEP_INTENT, SUSPENDED, Entry, label_of
+from holdfast.runs.tables import (
+    ANSWERS,
+    COMPLETE,
+    CREATED,
+    FAILED,
+    STEP_DONE,
+    STEP_FAILED,
+    STEP_INTENT,
+    SUSPENDED,
+    Entry,
+    label_of,
+)
 
 Asked = tuple[str, str]
 """The family of what was asked ("step", "wait", "sleep") and its name."""
@@ -51,11 +62,14 @@ class Journal:
         self.run_id = run_id
         self.seq = 0
         self.number = 0
+        self.begun: Entry | None = None  # the first entry: of a fork that of the run that it goes on from
         self.created: Entry | None = None
         self.last: Entry | None = None
         self._answers: dict[Asked, dict[str, Entry]] = {}
         self._intents: dict[tuple[str, str], Entry] = {}
-        self._suspensions: dict[tuple[str, str], Entry] = {}
+        self._suspensions: dict[tuple[str | None, str, str], Entry] = {}
+        self._failed: dict[tuple[str, str], Entry] = {}
+        self._ends: list[Entry] = []
         self._failures: Counter[tuple[str, str]] = Counter()
         self._tickets: Counter[Asked] = Counter()
         self._taken: dict[Asked, set[str]] = {}
@@ -74,22 +88,32 @@ class Journal:
         for entry in entries:
             self.seq = entry.seq
             self.number = max(self.number, entry.number or 0)
-            self.created = self.created or entry
+            self.begun = self.begun or entry
             self.last = entry
-            if entry.name is None or entry.key is None:
-                continue
-            if entry.kind in ANSWERS:
-                self._answers.setdefault((entry.family, entry.name), {})[entry.key] = entry
-                self.answered_last = entry.seq
-            if entry.kind == SUSPENDED:
-                self._suspensions.setdefault((entry.name, entry.key), entry)
-            elif entry.kind == STEP_DONE:
-                self._intents.pop((entry.name, entry.key), None)
-            elif entry.kind == STEP_INTENT:
-                self._intents[entry.name, entry.key] = entry
-            elif entry.kind == STEP_FAILED:
-                self._failures[entry.name, entry.key] += 1
-                self._intents.pop((entry.name, entry.key), None)
+            if entry.kind == CREATED:
+                self.created = entry
+            elif entry.kind in (FAILED, COMPLETE):
+                self._ends.append(entry)
+            if entry.name is not None and entry.key is not None:
+                self._add_asked(entry, entry.name, entry.key)
+
+    def _add_asked(self, entry: Entry, name: str, key: str) -> None:
+        """Take note of an entry that says what became of something that was asked for."""
+        at = name, key
+        if entry.kind in ANSWERS:
+            self._answers.setdefault((entry.family, name), {})[key] = entry
+            self.answered_last = entry.seq
+        if entry.kind == SUSPENDED:
+            self._suspensions.setdefault((entry.effect, *at), entry)
+        elif entry.kind == STEP_INTENT:
+            self._intents[at] = entry
+        elif entry.kind in (STEP_DONE, STEP_FAILED):
+            self._intents.pop(at, None)
+            self._failed.pop(at, None)
+            if entry.kind == STEP_FAILED:
+                self._failures[at] += 1
+                if entry.form is not None:  # it was the last attempt
+                    self._failed[at] = entry
 
     def numbered(self, entries: Iterable[Entry]) -> list[Entry]:
         """Return entries with the numbers that they have if they are written next."""
@@ -150,7 +174,7 @@ class Journal:
                 recorded.number,
             )
         taken.add(question.key)
-        return question, entry
+        return question, entry or self._caught(question)
 
     def _same(self, asked: Asked, digest: str, taken: set[str]) -> str | None:
         """Return the key of the first one with the same input that was not asked for yet."""
@@ -174,7 +198,25 @@ class Journal:
 
     def suspension(self, question: Question) -> Entry | None:
         """Return the entry that says that the run began to wait for this."""
-        return self._suspensions.get((question.name, question.key))
+        return self._suspensions.get((question.family, question.name, question.key))
+
+    def _caught(self, question: Question) -> Entry | None:
+        """Return the failure of a step that the run's function has caught, and gone on: something is recorded after it.
+
+        One that ended the run, which says so in the same words, may be tried again.
+        """
+        failed = self._failed.get((question.name, question.key)) if question.family == "step" else None
+        if failed is None or (question.name, question.key) in self._intents:
+            return None
+        later = [entry for entry in self._ends if entry.seq > failed.seq]
+        if any(entry.kind == FAILED and entry.error == failed.error for entry in later):
+            return None
+        is_passed = self.answered_last > failed.seq or any(entry.kind == COMPLETE for entry in later)
+        return failed if is_passed else None
+
+    def in_doubt(self) -> list[str]:
+        """Return the labels of the steps of which nobody knows whether they happened."""
+        return [label_of(name, key) for name, key in self._intents]
 
     def failures(self, question: Question) -> int:
         """Return how often a step failed."""

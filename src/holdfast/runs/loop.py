@@ -11,6 +11,7 @@ from typing import Any
 
 from holdfast.core.durations import Duration
 from holdfast.core.flows import Flow
+from holdfast.core.refs import check_name
 from holdfast.errors import InputMismatch, InvalidValue, Unsupported
 from holdfast.runs import views
 from holdfast.runs.active import Active, strand
@@ -95,8 +96,8 @@ class Loop:
         """Claim the run, and make it if there is none of this id."""
         if self._active is not None:
             raise InvalidValue(f"run {self.run_id!r} is entered already by this object; run() gives another")
-        active = yield from entering(self.place, self.wish)
-        self._active, self.result, self._input = active, None, GIVEN_NOTHING
+        active = yield from entering(self.place, self.wish, strand())
+        self._active, self.result, self._input, self.store = active, None, GIVEN_NOTHING, None
 
     def leave(self, error: BaseException | None) -> Flow[bool]:
         """Record how it ended, and give it back; return whether the error is taken in."""
@@ -148,6 +149,7 @@ class Loop:
             record = self.record
             ground = self.place.ground(record, fixed=True)
             return Versioned.over(WorkingCopy(ground, self.place.codec), record.namespace)
+        strand()  # to see that what asks is not over
         if self._state is None:
             self._state = RunState.over(self._active.copy, self._active.record.namespace)
         return self._state
@@ -163,14 +165,13 @@ class Loop:
         """
         active = self.active
         if active.lease is None:
-            return self.overlay().tried(lambda writer, _: work(writer))
+            return self.overlay().tried(strand(), lambda writer, _: work(writer))
         return active.define(message, work)
 
     def overlay(self) -> Overlay:
         """Return what the run writes into tables."""
         active = self.active
-        if not isinstance(active.rows, Overlay):
-            active.rows = Overlay(active)
+        assert isinstance(active.rows, Overlay)
         return active.rows
 
     def input(self) -> Any:  # noqa: ANN401
@@ -183,7 +184,8 @@ class Loop:
         return self._input
 
     def child(self, name: str, input: Any, wish: Mapping[str, Any]) -> Loop:  # noqa: A002, ANN401
-        """Return a run inside this one, which begins where this one is."""
+        """Return a run inside this one, which begins where this one is. Raises InvalidValue."""
+        check_name(name, "child")
         place = Workplace(self.place.engine, self.place.ids, self.branch)
         return Loop(place, Wish(f"{self.run_id}/{name}", input=input, parent=self.run_id, **wish))
 

@@ -45,6 +45,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         attempts: how often it failed.
         waiting: what it waits for: the name of a signal; "" if nothing.
         due_us: when it is to be worked on again; 0 if no time is known.
+        deaths: how often its worker died in a row without that anything was recorded, as far as workers know.
+        died_at: the number of the entry behind which that was.
         why: of a suspended run, why; of a failed one, the error.
     """
 
@@ -61,6 +63,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     waiting: str = ""
     due_us: int = 0
     why: str = ""
+    deaths: int = 0
+    died_at: int = 0
 
     @property
     def namespace(self) -> str:
@@ -176,9 +180,11 @@ def first_signal(reader: Reader, run_id: str, name: str) -> tuple[str, bytes] | 
     return next(iter(reader.entries(_SIGNAL, _signal_prefix(run_id, name), limit=1)), None)
 
 
-def take_signal(writer: Writer, key: str) -> None:
-    """Remove a signal that is received with this commit."""
+def take_signal(writer: Writer, key: str) -> bool:
+    """Remove a signal that is received with this commit; tell whether it was still there."""
+    is_there = writer.entry(_SIGNAL, key) is not None
     writer.remove_entry(_SIGNAL, key)
+    return is_there
 
 
 def pending_signals(reader: Reader, run_id: str) -> list[str]:

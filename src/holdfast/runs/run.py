@@ -220,7 +220,7 @@ class Run:
         It is read with what waits. A statement that defines tables is a commit of its own, at once. `db.state` are the
         variables that the run shares with the branch that it is merged into. Outside the block it is only read.
         """
-        if self._loop.store is None or not self._loop.is_entered:
+        if self._loop.store is None:
             self._loop.store = self.store_of(self._loop)
         return self._loop.store
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from holdfast.core.flows import Call, Flow, Pause, Work
-from holdfast.errors import HoldfastError, InvalidValue, NotStorable, Timeout
+from holdfast.core.texts import is_text
+from holdfast.errors import HoldfastError, InvalidValue, NotStorable, StepFailed, Timeout
 from holdfast.runs import waits
 from holdfast.runs.active import Active, Also, strand
 from holdfast.runs.control import DOING, Context, Doing, Happened
@@ -66,7 +69,7 @@ def asking(
         InvalidValue: it is asked for inside another, or cannot be called so.
     """
     given_name: object = name
-    if not isinstance(given_name, str) or not 0 < len(name) <= _NAME_LENGTH_MAX or set(name) & {"\0", "#"}:
+    if not is_text(given_name, _NAME_LENGTH_MAX) or not name or "#" in name:
         raise InvalidValue(f"the name of a step is text of 1 to {_NAME_LENGTH_MAX} characters without #, not {name!r}")
     if not callable(function):
         raise InvalidValue(
@@ -114,9 +117,20 @@ def _found(asked: Asking, who: object) -> Happened | Attempts:
     question, entry = active.ask(question, who, lenient=asked.lenient)
     if entry is None:
         return Attempts(asked, question, given, [who])
+    if entry.kind == STEP_FAILED:
+        raise _recorded_failure(active, entry)
     if entry.error is not None:
         raise NotStorable(entry.error)
     return Happened(entry.value(active.place.codec))
+
+
+def _recorded_failure(active: Active, entry: Entry) -> Exception:
+    """Return what a step raised, as far as it could be stored."""
+    with suppress(HoldfastError):
+        error = entry.value(active.place.codec)
+        if isinstance(error, Exception):
+            return error
+    return StepFailed(f"step {entry.label!r} failed when it was done: {entry.error}")
 
 
 @dataclass(slots=True)
@@ -147,20 +161,20 @@ class Attempts:
 
         Suspends the run if nobody knows.
         """
-        settlement: waits.Settlement | None = yield Work(
-            lambda: waits.settlement(self.active, self.question), reads=True
-        )
-        if settlement is not None:
-            happened, also = settlement.happened, settlement.take
-        elif self.asked.options.verify is not None:
-            happened, also = (yield from self._verified()), None
-        else:
-            yield Work(lambda: waits.in_doubt(self.active, self.question))
-            raise AssertionError("the run is suspended")
+        if self.asked.options.verify is not None:
+            settlement = yield Work(partial(waits.settlement, self.active, self.question), reads=True)
+            if settlement is None:
+                return (yield from self._told((yield from self._verified()), None))
+            return (yield from self._told(settlement.happened, settlement.take))
+        settlement = yield Work(partial(waits.settled, self.active, self.question))
+        return (yield from self._told(settlement.happened, settlement.take))
+
+    def _told(self, happened: Happened | None, also: Also | None) -> Flow[Happened | None]:
+        """Record what became of the step."""
         if happened is None:
-            yield Work(lambda: self._failed("it did not happen", None, 0.0, also))
-            return None
-        yield Work(partial(self._record, happened.result, 0.0, also))
+            yield Work(partial(self._failed, "it did not happen", None, 0.0, also))
+        else:
+            yield Work(partial(self._record, happened.result, 0.0, also))
         return happened
 
     def _verified(self) -> Flow[Happened | None]:
@@ -186,38 +200,48 @@ class Attempts:
                 value = yield from self._called()
             except Exception as error:
                 if options.effect == ONCE and isinstance(error, Timeout):  # it may happen yet
-                    yield Work(lambda: waits.in_doubt(self.active, self.question))
-                yield Work(partial(self._failed, *told(error), time.monotonic() - began))
-                if tried == options.retries:
+                    settlement = yield Work(partial(waits.settled, self.active, self.question))
+                    known = yield from self._told(settlement.happened, settlement.take)
+                    if known is not None:
+                        return known.result
+                    continue
+                last = tried == options.retries
+                failure = partial(self._failed, *told(error), time.monotonic() - began, raised=error if last else None)
+                yield Work(failure)
+                if last:
                     raise
             else:
                 yield Work(partial(self._record, value, time.monotonic() - began))
                 return value
             yield Pause(options.pause_seconds(tried + 1))
-        raise AssertionError("the last attempt returns or raises")
+        raise StepFailed(f"step {self.label!r} did not happen in time, and may not be tried again")
 
     def _called(self) -> Flow[Any]:
         """Call the function. Raises what it raises."""
         asked, seconds = self.asked, self.asked.options.timeout_seconds
         call = with_context(asked.function, asked.args, asked.kwargs, self._context)
-        token = DOING.set(doing := Doing(self.active, self.label))
+        doing = Doing(self.active, self.label, self.strands[0])
+        token = DOING.set(doing)
+        self.active.doing.add(doing)
         try:
-            with self.active.rows.savepoint():
-                if asked.cached is None:
-                    value = yield Call(*call, seconds)
-                else:
-                    cache = self.active.place.cache.options(ttl=asked.cached.cache, name=asked.cached.cached_as)
-                    value = yield from cache.flow(*call, seconds)
+            if asked.cached is None:
+                value = yield Call(*call, seconds)
+            else:
+                cache = self.active.place.cache.options(ttl=asked.cached.cache, name=asked.cached.cached_as)
+                value = yield from cache.flow(*call, seconds)
         except BaseException:
+            doing.ended = True
             self.active.drop(doing)
             raise
         finally:
             DOING.reset(token)
+            doing.ended = True
+            self.active.doing.discard(doing)
         self.strands.append(doing)
         return value
 
     def _context(self) -> Context:
-        return Context(self.asked.run, f"{self.active.record.run_id}/{self.label}", self._attempt)
+        return Context(self.asked.run, f"{self.active.record.run_id}#{self.label}", self._attempt)
 
     @property
     def _attempt(self) -> int:
@@ -244,29 +268,69 @@ class Attempts:
     def _intend(self) -> None:
         self.active.record_only(f"{self.label}: about to begin", [self._entry(STEP_INTENT)])
 
-    def _failed(self, error: str, trace: str | None, seconds: float, also: Also | None = None) -> None:
-        entry = self._entry(STEP_FAILED, seconds, error=error, traceback=trace)
+    def _failed(
+        self,
+        error: str,
+        trace: str | None,
+        seconds: float,
+        also: Also | None = None,
+        *,
+        raised: Exception | None = None,
+    ) -> None:
+        """Record that an attempt failed; of the last one with what it raised, which answers if that is caught."""
+        fields = {} if raised is None else self._stored(raised)
+        entry = self._entry(STEP_FAILED, seconds, error=error, traceback=trace, **fields)
         self.active.record_only(f"{self.label}: attempt {entry.attempt} failed", [entry], also)
 
     def _record(self, value: Any, seconds: float, also: Also | None = None) -> None:  # noqa: ANN401
         """Record what the function returned. Raises NotStorable, once that is recorded, if it cannot be."""
+        usage = self._usage(value)
         try:
             cells = cells_of(self.active.place.codec, value, f"what step {self.label!r} returned")
-            told = {"usage": self.asked.options.usage_of(value), **holding(cells)}
         except HoldfastError as error:
-            refused = NotStorable(f"{error}; the step happened, and is recorded without its result")
-            self._commit(self._entry(STEP_DONE, seconds, error=str(refused)), also)
+            refused = NotStorable(f"{printable(error)}; the step happened, and is recorded without its result")
+            self._commit(self._entry(STEP_DONE, seconds, usage=usage, error=str(refused)), also)
             raise refused from error
-        self._commit(self._entry(STEP_DONE, seconds, **told), also)
+        self._commit(self._entry(STEP_DONE, seconds, usage=usage, **holding(cells)), also)
+
+    def _usage(self, value: Any) -> str | None:  # noqa: ANN401
+        """Return what the step used; that it cannot be told costs nobody the result."""
+        try:
+            return self.asked.options.usage_of(value)
+        except Exception as error:  # noqa: BLE001 - of a function of the user's
+            warnings.warn(f"what step {self.label!r} used is not known: {error!r}", RuntimeWarning, stacklevel=2)
+            return None
+
+    def _stored(self, error: Exception) -> dict[str, Any]:
+        codec = self.active.place.codec
+        try:
+            return holding(cells_of(codec, error.with_traceback(None), "an error"))
+        except Exception:  # noqa: BLE001 - whatever storing somebody's error raises
+            return holding(cells_of(codec, None, "an error"))
 
     def _commit(self, entry: Entry, also: Also | None) -> None:
         self.active.commit(f"step {self.label}", [entry], self.strands, also)
 
 
-def told(error: Exception) -> tuple[str, str]:
-    """Return what an error says, and its traceback, which begins with the user's own code."""
+def told(error: BaseException) -> tuple[str, str]:
+    """Return what an error says, and its traceback, which begins with the user's own code; both can be stored."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
         trace = trace.tb_next
-    lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
-    return f"{type(error).__name__}: {error}", "".join(lines)
+    try:
+        lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
+    except Exception:  # noqa: BLE001 - an error that cannot be shown
+        lines = []
+    return f"{type(error).__name__}: {printable(error)}", _storable("".join(lines))
+
+
+def printable(error: BaseException) -> str:
+    """Return what an error says, in a form that can be stored."""
+    try:
+        return _storable(str(error))
+    except Exception:  # noqa: BLE001 - whatever its own `__str__` raises
+        return "it does not say what happened"
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

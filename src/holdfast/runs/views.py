@@ -13,7 +13,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from holdfast.core.points import Point
+from holdfast.core.refs import check_name
+from holdfast.core.texts import is_text
 from holdfast.engine.contract import Reader, Writer
+from holdfast.engine.leases.leases import hold_of
 from holdfast.errors import InDoubt, InvalidValue, NotFound, RunFinished
 from holdfast.runs import records, waits
 from holdfast.runs.control import Happened
@@ -29,7 +32,6 @@ from holdfast.runs.tables import (
     Entry,
     entry_of,
     journal_table,
-    label_of,
     read_entries,
 )
 from holdfast.runs.watch import Watch
@@ -47,10 +49,13 @@ def infos(
     place: Workplace, status: str | Sequence[str] | None, prefix: str = "", limit: int | None = None
 ) -> list[RunInfo]:
     """Return what is known of the runs of a store, the newest first. Raises InvalidValue."""
-    wanted = [status] if isinstance(status, str) else status
-    for one in wanted or ():
-        if one not in records.STATUSES:
-            raise InvalidValue(f"the status of a run is one of {', '.join(records.STATUSES)}, not {one!r}")
+    given: object = status
+    wanted = [given] if isinstance(given, str) else given
+    if wanted is not None and not (isinstance(wanted, (list, tuple, set)) and set(wanted) <= set(records.STATUSES)):
+        raise InvalidValue(f"the status of a run is one of {', '.join(records.STATUSES)}, not {status!r}")
+    check_range(0, limit)
+    if not is_text(prefix):
+        raise InvalidValue(f"the prefix of runs is text that their ids begin with, not {prefix!r}")
     with place.session.read() as reader:
         found = [record for record in records.records(reader, prefix) if wanted is None or record.status in wanted]
     found.sort(key=lambda record: (-record.created_us, record.run_id))
@@ -103,9 +108,9 @@ def events(
 
 
 def check_range(after: object, limit: object) -> None:
-    """Raise InvalidValue unless events can be asked for so."""
+    """Raise InvalidValue unless events, or runs, can be asked for so."""
     for name, number in {"after": after, "limit": limit}.items():
-        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**62):
             raise InvalidValue(f"{name} is a whole number of at least 0, not {number!r}")
 
 
@@ -176,7 +181,7 @@ def usage(place: Workplace, record: RunRecord) -> dict[str, Any]:
 
 def check_kind(kind: object) -> str:
     """Return the kind of an event of a user's. Raises InvalidValue if it can be none."""
-    if not isinstance(kind, str) or not kind or "\0" in kind:
+    if not is_text(kind) or not kind:
         raise InvalidValue(f"the kind of an event is a word, not {kind!r}")
     if kind.startswith(OWN_KINDS):
         raise InvalidValue(f"{kind!r} is a kind of Holdfast's own events: those of runs, steps, waits and sleeps")
@@ -189,6 +194,7 @@ def check_kind(kind: object) -> str:
 def signal(place: Workplace, run_id: str, name: str, data: Any) -> None:  # noqa: ANN401
     """Send a signal to a run; it is received once, in the order in which signals of its name were sent."""
     waits.check_signal_name(name)
+    check_name(run_id, "run")
     payload = waits.payload_of(place.codec, data, f"the data of signal {name!r}")
 
     def work(writer: Writer) -> None:
@@ -198,16 +204,18 @@ def signal(place: Workplace, run_id: str, name: str, data: Any) -> None:  # noqa
 
 
 def settle(place: Workplace, run_id: str, label: str, happened: Happened | None) -> None:
-    """Tell a run whether a step in doubt happened. Raises InDoubt if that step is not in doubt."""
-    found = [step for step in steps(place, run_id) if step.status == "in doubt"]
-    labels = [label_of(step.name, step.key) for step in found]
-    if label not in labels:
-        raise InDoubt(
-            f"step {label!r} of run {run_id!r} is not in doubt; those that are: {', '.join(labels) or 'none'}"
-        )
+    """Tell a run whether a step in doubt happened. Raises InDoubt if it is not in doubt, or somebody has told."""
+    given: object = happened
+    if given is not None and not isinstance(given, Happened):
+        raise InvalidValue(f"what became of a step is Happened(result), or None if it did not happen, not {given!r}")
 
     def work(writer: Writer) -> None:
         record = _going(writer, run_id, "what became of a step")
+        entries = read_entries(writer, writer.vector(head_of(writer, record)), record.chain)
+        labels = Journal(run_id, entries).in_doubt()
+        if label not in labels:
+            there = ", ".join(labels) or "none"
+            raise InDoubt(f"step {label!r} of run {run_id!r} is not in doubt; those that are: {there}")
         waits.settle(writer, place.codec, record, label, happened, place.now_us())
 
     place.session.write_together(work)
@@ -229,13 +237,15 @@ def cancel(place: Workplace, run_id: str) -> None:
     Raises:
         NotFound: there is no such run; RunFinished: it is complete.
     """
+    check_name(run_id, "run")
 
     def work(writer: Writer) -> None:
         record = record_of(writer, run_id)
         if record is not None and record.status == records.CANCELLED:
             return
         record = _going(writer, run_id, "a cancellation")
-        if record.status == records.RUNNING:
+        owner = hold_of(writer, record.branch).owner
+        if record.status == records.RUNNING and owner is not None and not owner.is_dead:
             records.ask_to_cancel(writer, run_id)
             return
         line = writer.branch(record.branch)

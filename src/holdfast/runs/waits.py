@@ -16,8 +16,9 @@ from holdfast.core.codec import Codec
 from holdfast.core.codec.encoded import Encoded
 from holdfast.core.durations import Duration, microseconds_of
 from holdfast.core.flows import Flow, Work
+from holdfast.core.texts import is_text
 from holdfast.engine.contract import Writer
-from holdfast.errors import InvalidValue, StoreCorrupt, Timeout
+from holdfast.errors import InDoubt, InvalidValue, StoreCorrupt, Timeout
 from holdfast.runs.active import Active, strand
 from holdfast.runs.control import DOING, Happened, Suspend
 from holdfast.runs.journal import Question
@@ -81,9 +82,13 @@ def _asked(active: Active, family: str, name: str, length_us: int | None) -> Wai
 
 def check_signal_name(name: object) -> str:
     """Return the name of a signal. Raises InvalidValue if it can be none."""
-    if not isinstance(name, str) or not name or "\0" in name or len(name) > _NAME_LENGTH_MAX:
+    if not is_text(name, _NAME_LENGTH_MAX) or not name:
         raise InvalidValue(f"the name of a signal is a text of 1 to {_NAME_LENGTH_MAX} characters, not {name!r}")
     return name
+
+
+class _Came(Exception):
+    """What was to be waited for is there."""
 
 
 def wait(asked: Waiting) -> Flow[Any]:
@@ -112,16 +117,26 @@ def _received(active: Active, question: Question, length_us: int | None, who: ob
     while True:
         with place.session.read() as reader:
             found = first_signal(reader, run_id, question.name)
-        if found is not None or (until_us is not None and place.now_us() >= until_us):
-            break
-        _suspend(active, question, f"signal {question.name!r}", question.name, until_us)
-    entry = place.entry(run_id, SIGNAL if found else WAIT_EXPIRED, name=question.name, key=question.key, digest="")
-    if found is not None:
-        entry = replace(entry, **_fields(found[1]))
+        if found is None and (until_us is None or place.now_us() < until_us):
+            _suspend(active, question, f"signal {question.name!r}", question.name, until_us)
+            continue
+        kind = WAIT_EXPIRED if found is None else SIGNAL
+        entry = place.entry(run_id, kind, name=question.name, key=question.key, digest="")
+        try:
+            if found is None:
+                active.commit(f"{kind} {question.label}", [entry], (who,))
+                return entry
+            return _taken(active, question, replace(entry, **_fields(found[1])), found[0], who)
+        except _Came:  # another wait of this run was quicker
+            continue
+
+
+def _taken(active: Active, question: Question, entry: Entry, key: str, who: object) -> Entry:
+    """Record a signal, and remove it, in one commit. Raises _Came if it is not there any more."""
 
     def also(writer: Writer) -> None:
-        if found is not None:
-            take_signal(writer, found[0])
+        if not take_signal(writer, key):
+            raise _Came
 
     active.commit(f"{entry.kind} {question.label}", [entry], (who,), also)
     return entry
@@ -158,15 +173,12 @@ def _time(codec: Codec, at_us: int | None) -> dict[str, Any]:
     return holding(cells_of(codec, at_us, "a time"))
 
 
-class _Came(Exception):
-    """What was to be waited for is there."""
-
-
 def _suspend(active: Active, question: Question, why: str, name: str, until_us: int | None) -> None:
     """Record that the run waits, and end its block. Returns if what it waits for has come meanwhile."""
     place, run_id = active.place, active.record.run_id
     until = _time(place.codec, until_us)
-    entry = place.entry(run_id, SUSPENSION, name=question.name, key=question.key, digest="", error=why, **until)
+    told = {"name": question.name, "key": question.key, "effect": question.family, "digest": "", "error": why, **until}
+    entry = place.entry(run_id, SUSPENSION, **told)
 
     def also(writer: Writer) -> None:
         if active.cancelling:  # that comes first
@@ -213,17 +225,25 @@ def settlement(active: Active, question: Question) -> Settlement | None:
     key, payload = found
     answer: Any = replace(place.entry(run_id, SIGNAL), **_fields(payload)).value(place.codec)
     happened = Happened(answer["result"]) if answer["happened"] else None
-    return Settlement(happened, lambda writer: take_signal(writer, key))
+
+    def take(writer: Writer) -> None:
+        take_signal(writer, key)
+
+    return Settlement(happened, take)
 
 
-def in_doubt(active: Active, question: Question) -> None:
-    """Suspend the run until somebody tells whether a call happened."""
+def settled(active: Active, question: Question) -> Settlement:
+    """Return what somebody has told of a call in doubt; suspend the run until somebody has."""
     label = question.label
-    _suspend(active, question, f"somebody who knows whether step {label!r} happened", f"{_DOUBT}{label}", None)
+    while (found := settlement(active, question)) is None:
+        _suspend(active, question, f"somebody who knows whether step {label!r} happened", f"{_DOUBT}{label}", None)
+    return found
 
 
 def settle(writer: Writer, codec: Codec, record: RunRecord, label: str, happened: Happened | None, now_us: int) -> None:
-    """Tell a run whether a call in doubt happened."""
+    """Tell a run whether a call in doubt happened. Raises InDoubt if somebody has."""
+    if first_signal(writer, record.run_id, f"{_DOUBT}{label}") is not None:
+        raise InDoubt(f"somebody has told already what became of step {label!r} of run {record.run_id!r}")
     answer = {"happened": happened is not None, "result": None if happened is None else happened.result}
     send(writer, record, f"{_DOUBT}{label}", payload_of(codec, answer, f"the result of step {label!r}"), now_us)
 

@@ -49,6 +49,11 @@ class Wish:
             raise InvalidValue(f"on_change is one of {', '.join(ON_CHANGE)}, not {self.on_change!r}")
         if self.before_step is not None and self.fork is None:
             raise InvalidValue("before_step says where a fork begins; say of which run: fork=…")
+        if self.fork is not None:
+            check_run_id(self.fork)
+        given_merge: object = self.merge
+        if not isinstance(given_merge, str):
+            raise InvalidValue(f"merge is the name of a branch, not {given_merge!r}")
         given: object = self.before_step
         if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 1):
             raise InvalidValue(f"before_step is the number of a step, from 1, not {given!r}")

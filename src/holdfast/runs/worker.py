@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 from holdfast.core.durations import Duration, seconds_of
+from holdfast.core.flows import is_coroutine_function
+from holdfast.core.texts import is_text
 from holdfast.engine.leases.leases import hold_of
 from holdfast.errors import AlreadyExists, InvalidValue
 from holdfast.runs import records
@@ -73,6 +76,7 @@ class Worker:
         self._backoff = seconds_of(backoff, "backoff")
         self._lease = lease
         self._working: dict[str, Future[None]] = {}
+        self._later: dict[str, float] = {}
         self._stopping = threading.Event()
         self._changed = threading.Event()
 
@@ -146,7 +150,10 @@ class Worker:
         return found, wait_seconds
 
     def _add(self, found: list[RunRecord], record: RunRecord | None) -> None:
-        if record is not None and record.name in self.functions and record.run_id not in self._working:
+        if record is None or record.name not in self.functions or record.run_id in self._working:
+            return
+        if self._later.get(record.run_id, 0.0) <= time.monotonic():
+            self._later.pop(record.run_id, None)
             found.append(record)
 
     def _is_due(self) -> bool:
@@ -156,10 +163,17 @@ class Worker:
         """Work on a run. What its function raises is recorded, and is nobody's business here."""
         wish = Wish(record.run_id, lease=self._lease, attempts_max=self._attempts, backoff_seconds=self._backoff)
         run = Run(Loop(self._place, wish), self._store_of)
+        begun = False
         with suppress(Exception), run:
-            result = self.functions[record.name](run)
+            begun = True
+            try:
+                result = self.functions[record.name](run)
+            except SystemExit as error:  # it would end nothing but this thread
+                raise RuntimeError(f"the function ended its program: sys.exit({error.code!r})") from error
             if result is not None:
                 run.result = result
+        if not begun:  # somebody else has it, or it cannot be entered
+            self._later[record.run_id] = time.monotonic() + max(self._backoff, LIVE_SECONDS)
 
 
 def _check_number(what: str, number: object, most: int) -> None:
@@ -167,23 +181,33 @@ def _check_number(what: str, number: object, most: int) -> None:
         raise InvalidValue(f"the {what} of a worker is a whole number from 1 to {most}, not {number!r}")
 
 
-def named(functions: Iterable[RunFunction] | Mapping[str, RunFunction]) -> dict[str, RunFunction]:
-    """Return functions by the names under which runs are started. Raises InvalidValue if two have the same."""
+def named(functions: object) -> dict[str, RunFunction]:
+    """Return functions by the names under which runs are started. Raises InvalidValue if they can be none."""
     if isinstance(functions, Mapping):
-        return dict(cast("Mapping[str, RunFunction]", functions))
-    found: dict[str, RunFunction] = {}
-    for function in functions:
-        name = name_of_function(function)
-        if name in found:
-            raise InvalidValue(f"two functions are named {name!r}; give a worker a dict of them by name")
-        found[name] = function
-    return found
+        given = cast("Mapping[object, object]", functions)
+    elif isinstance(functions, Iterable) and not isinstance(functions, str):
+        given = {}
+        for function in cast("Iterable[object]", functions):
+            called = name_of_function(function)
+            if called in given:
+                raise InvalidValue(f"two functions are named {called!r}; give a worker a dict of them by name")
+            given[called] = function
+    else:
+        raise InvalidValue(f"a worker is given a list of functions, or a dict of them by name, not {functions!r}")
+    for name, function in given.items():
+        if not isinstance(name, str) or not callable(function):
+            raise InvalidValue(f"a worker is given functions by their names, not {function!r} as {name!r}")
+        if is_coroutine_function(function):
+            raise InvalidValue(
+                f"{name!r} is a coroutine function; a worker calls plain ones, which may use asyncio.run"
+            )
+    return cast("dict[str, RunFunction]", dict(given))
 
 
-def name_of_function(function: str | RunFunction) -> str:
+def name_of_function(function: object) -> str:
     """Return the name under which runs of a function are started. Raises InvalidValue if it has none."""
     name = function if isinstance(function, str) else getattr(function, "__name__", None)
-    if not isinstance(name, str) or not name or "<" in name or "\0" in name:
+    if not isinstance(name, str) or not name or "<" in name or not is_text(name):
         raise InvalidValue(
             f"{function!r} has no name that a run could be started by; give a worker a dict of functions"
         )

@@ -11,6 +11,7 @@ from holdfast.cache.flights import shared_by
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.codec import Codec
 from holdfast.core.points import Point
+from holdfast.core.refs import check_name
 from holdfast.engine.contract import Commit, Engine, Line, Reader, Writer
 from holdfast.engine.leases.desk import Lent, desk_of
 from holdfast.engine.leases.leases import Lease
@@ -69,7 +70,8 @@ class Workplace:
             return record_of(reader, run_id)
 
     def known(self, run_id: str) -> RunRecord:
-        """Return what is known of a run. Raises NotFound."""
+        """Return what is known of a run. Raises NotFound, and InvalidValue for what can be no id."""
+        check_name(run_id, "run")
         found = self.record(run_id)
         if found is None:
             raise NotFound(f"no run {run_id!r} in this store; runs() lists those that there are")

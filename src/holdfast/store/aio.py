@@ -215,8 +215,9 @@ class Store:
         return Cache(self._plain.cache, self._beside)
 
     async def _beside_runs(self, call: Callable[[], Any], *, reads: bool) -> Any:  # noqa: ANN401, ARG002
-        """Do what a run needs of the store on a thread for runs, to its end."""
-        return await end_of(submit(self._workers.runs, call))
+        """Do what a run needs of the store on a thread for runs, to its end; inside a transaction on one for those."""
+        is_inside = asyncio.current_task() in self._transactions  # which all others may wait for
+        return await end_of(submit(self._workers.transactions if is_inside else self._workers.runs, call))
 
     def run(self, run_id: str, input: Any = NOTHING, **wish: Any) -> Run:  # noqa: A002, ANN401
         """Return a run, to be looked at, or to be worked on in an `async with` block: as `Store.run`."""

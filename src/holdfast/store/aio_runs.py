@@ -46,7 +46,9 @@ class RunDb:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Self]:
         """Take back what the block wrote if it raises."""
-        with self._loop.overlay().savepoint():
+        from holdfast.runs.active import strand  # noqa: PLC0415 - with the runs
+
+        with self._loop.overlay().savepoint(strand()):
             yield self
 
     @property

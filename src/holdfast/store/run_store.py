@@ -66,19 +66,25 @@ class RunStore(Stateful, Caching, Running, Statements, Questions, Branching):
                 statement.summary, lambda writer: self._runner.write(writer, _head(writer.opened), statement, runs)
             )
             return changed
-        overlay = self._loop.overlay()
+        from holdfast.runs.active import strand  # noqa: PLC0415 - with the runs
+
+        overlay, who = self._loop.overlay(), strand()
         if statement.verb is not Verb.SELECT:
-            return overlay.tried(lambda writer, line: self._runner.write(writer, _head(line), statement, runs))
-        if overlay.is_empty and self._loop.active.is_live:
+            return overlay.tried(
+                strand(), lambda writer, line: self._runner.write(writer, _head(line), statement, runs)
+            )
+        if overlay.is_empty(strand()) and self._loop.active.is_live:
             with self._session.read() as reader:
                 return self._runner.read(self._sql(reader), self._at(reader), statement, runs[0])
-        return overlay.tried(lambda writer, line: self._runner.read(writer, _head(line), statement, runs[0]))
+        return overlay.tried(who, lambda writer, line: self._runner.read(writer, _head(line), statement, runs[0]))
 
     @contextmanager
     def transaction(self, message: str = "", metadata: object = None, *, read_only: bool = False) -> Generator[Self]:
         """Take back what the block wrote if it raises. There is no commit before the run's next step, and no lock."""
+        from holdfast.runs.active import strand  # noqa: PLC0415 - with the runs
+
         del message, metadata, read_only
-        with self._loop.overlay().savepoint():
+        with self._loop.overlay().savepoint(strand()):
             yield self
 
     def merge(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401
