@@ -22,7 +22,7 @@ from holdfast.core.tasks import current_task
 from holdfast.engine.contract import Writer
 from holdfast.engine.leases.leases import Lease
 from holdfast.errors import Fenced, InvalidValue, NotStorable, RunFinished, StoreError
-from holdfast.runs.control import DOING, Cancelled, Doing
+from holdfast.runs.control import DOING, Cancelled, Doing, Suspend
 from holdfast.runs.journal import Journal, Question
 from holdfast.runs.records import RunRecord, is_to_be_cancelled
 from holdfast.runs.tables import STEP_FAILED, Entry
@@ -106,6 +106,7 @@ class Active:
         self._noting = threading.Lock()  # nobody waits for the store with it, so that a loop may note
         self.cancelling = False  # whether somebody wants the run to be cancelled
         self._why_closed = ""
+        self._waits_for: str | None = None
         self.home = home
         self.doing: set[Doing] = set()
         assert journal.begun is not None
@@ -181,6 +182,8 @@ class Active:
         self.lease.check_sure()
 
     def _check_open(self) -> None:
+        if self._waits_for is not None:  # what goes on beside ends with it
+            raise Suspend(self.record.run_id, self._waits_for)
         if self._why_closed:
             raise InvalidValue(f"run {self.record.run_id!r} {self._why_closed}; enter it again")
 
@@ -340,9 +343,14 @@ class Active:
         assert self.lease is not None
         self.lease.give_back(writer)
 
-    def left(self, why: str) -> None:
-        """Take note that the run was given back; what goes on in other threads can record nothing any more."""
+    def left(self, why: str, *, waits_for: str | None = None) -> None:
+        """Take note that the run was given back; what goes on in other threads can record nothing any more.
+
+        Args:
+            waits_for: of a run that is suspended, why.
+        """
         assert self.lease is not None
+        self._waits_for = waits_for
         self.lease.lost = True
         self.close(why)
 

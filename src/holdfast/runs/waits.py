@@ -195,7 +195,7 @@ def _suspend(active: Active, question: Question, why: str, name: str, until_us: 
         active.record_only(f"waits for {why}", [entry], also)
     except _Came:
         return
-    active.left("is suspended")
+    active.left("is suspended", waits_for=why)
     raise Suspend(run_id, why)
 
 
