@@ -119,6 +119,32 @@ def test_a_run_is_followed_while_it_is_worked_on(tmp_path: Path) -> None:
     assert kinds == ["run.created", "step.done", "step.done", "step.done", "run.complete"]
 
 
+def test_a_worker_on_a_loop_awaits_coroutine_functions(tmp_path: Path) -> None:
+    async def body(db: aio.Store) -> list[Any]:
+        async def waits(run: aio.Run) -> Any:
+            return await run.wait("go")
+
+        async def fails(run: aio.Run) -> None:
+            raise BoomError
+
+        with pytest.raises(holdfast.InvalidValue, match="no coroutine function"):
+            db.worker([print])
+        worker = db.worker([waits, fails], backoff=0, attempts=2)
+        await db.start(waits, "w")
+        await db.start(fails, "f")
+        await worker.run(until_idle=True)
+        statuses = [await db.run(name).status for name in "wf"]
+        working = asyncio.create_task(worker.run())
+        await db.signal("w", "go", 7)
+        async for _ in db.events("w", follow=True):
+            pass
+        worker.stop()
+        await working
+        return [*statuses, await db.run("w").result, (await db.run("f").info).attempts]
+
+    assert run_on(tmp_path / "s.db", body) == ["suspended", "failed", 7, 2]
+
+
 @pytest.mark.slow
 def test_c14_many_runs_need_few_threads_and_the_loop_goes_on(tmp_path: Path) -> None:
     """No thread but those for runs, one that opened the store, and the one that renews leases."""

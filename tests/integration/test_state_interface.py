@@ -204,7 +204,7 @@ class TestMapping:
         assert len(listed) == 2
 
     def test_live_has_what_versioned_has_and_says_what_it_does_not_do(self) -> None:
-        inner = {"on", "join", "joined", "transaction_ended"}
+        inner = {"on", "over", "join", "joined", "transaction_ended"}
         public = {name for name in dir(Versioned) if not name.startswith("_")} - inner
         assert public <= set(dir(Live))
         live: Any = Live()

@@ -22,6 +22,7 @@ from typing import Any, cast
 from holdfast.core.durations import Duration, seconds_of
 from holdfast.core.flows import is_coroutine_function
 from holdfast.core.texts import is_text
+from holdfast.engine.contract import Engine
 from holdfast.engine.leases.leases import hold_of
 from holdfast.errors import AlreadyExists, InvalidValue
 from holdfast.runs import records
@@ -95,7 +96,7 @@ class Worker:
             while not self._stopping.is_set():
                 self._changed.clear()
                 wait_seconds = self._take_up(pool)
-                if until_idle and not self._working and wait_seconds > 0 and not self._is_due():
+                if until_idle and self.is_idle:
                     return
                 watch.wait(wait_seconds, self._changed)
 
@@ -119,14 +120,42 @@ class Worker:
 
     def _take_up(self, pool: ThreadPoolExecutor) -> float:
         """Begin to work on what is to be worked on; return after how many seconds to look again."""
+        found, wait_seconds = self.found()
+        for record in found:
+            working = pool.submit(self._work, record)
+            self.begin(record, working)
+            working.add_done_callback(lambda _: self._changed.set())
+        return wait_seconds
+
+    def found(self) -> tuple[list[RunRecord], float]:
+        """Return the runs to be worked on now, as many as this may, and after how many seconds to look again."""
         for run_id in [run_id for run_id, working in self._working.items() if working.done()]:
             del self._working[run_id]
         free = self._concurrency - len(self._working)
-        found, wait_seconds = self._found(free) if free else ([], LIVE_SECONDS)
-        for record in found:
-            self._working[record.run_id] = working = pool.submit(self._work, record)
-            working.add_done_callback(lambda _: self._changed.set())
-        return wait_seconds
+        return self._found(free) if free else ([], LIVE_SECONDS)
+
+    def begin(self, record: RunRecord, working: Future[None]) -> None:
+        """Take note that a run is worked on until a future is done."""
+        self._working[record.run_id] = working
+
+    def loop_of(self, record: RunRecord) -> Loop:
+        """Return a run as this works on it."""
+        wish = Wish(record.run_id, lease=self._lease, attempts_max=self._attempts, backoff_seconds=self._backoff)
+        return Loop(self._place, wish)
+
+    def not_begun(self, run_id: str) -> None:
+        """Take note that a run could not be entered: somebody else has it, or it is damaged. It is left for a while."""
+        self._later[run_id] = time.monotonic() + max(self._backoff, LIVE_SECONDS)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is worked on, nor is to be now."""
+        return not self._working and not self._is_due()
+
+    @property
+    def engine(self) -> Engine:
+        """The store's engine."""
+        return self._place.engine
 
     def _found(self, free: int) -> tuple[list[RunRecord], float]:
         """Return runs to be worked on, as many as are free, and after how many seconds to look again."""
@@ -161,8 +190,7 @@ class Worker:
 
     def _work(self, record: RunRecord) -> None:
         """Work on a run. What its function raises is recorded, and is nobody's business here."""
-        wish = Wish(record.run_id, lease=self._lease, attempts_max=self._attempts, backoff_seconds=self._backoff)
-        run = Run(Loop(self._place, wish), self._store_of)
+        run = Run(self.loop_of(record), self._store_of)
         begun = False
         with suppress(Exception), run:
             begun = True
@@ -172,8 +200,8 @@ class Worker:
                 raise RuntimeError(f"the function ended its program: sys.exit({error.code!r})") from error
             if result is not None:
                 run.result = result
-        if not begun:  # somebody else has it, or it cannot be entered
-            self._later[record.run_id] = time.monotonic() + max(self._backoff, LIVE_SECONDS)
+        if not begun:
+            self.not_begun(record.run_id)
 
 
 def _check_number(what: str, number: object, most: int) -> None:
@@ -181,8 +209,12 @@ def _check_number(what: str, number: object, most: int) -> None:
         raise InvalidValue(f"the {what} of a worker is a whole number from 1 to {most}, not {number!r}")
 
 
-def named(functions: object) -> dict[str, RunFunction]:
-    """Return functions by the names under which runs are started. Raises InvalidValue if they can be none."""
+def named(functions: object, *, coroutines: bool = False) -> dict[str, RunFunction]:
+    """Return functions by the names under which runs are started. Raises InvalidValue if they can be none.
+
+    Args:
+        coroutines: whether they are coroutine functions, as on a loop.
+    """
     if isinstance(functions, Mapping):
         given = cast("Mapping[object, object]", functions)
     elif isinstance(functions, Iterable) and not isinstance(functions, str):
@@ -197,9 +229,11 @@ def named(functions: object) -> dict[str, RunFunction]:
     for name, function in given.items():
         if not isinstance(name, str) or not callable(function):
             raise InvalidValue(f"a worker is given functions by their names, not {function!r} as {name!r}")
-        if is_coroutine_function(function):
+        if is_coroutine_function(function) is not coroutines:
             raise InvalidValue(
-                f"{name!r} is a coroutine function; a worker calls plain ones, which may use asyncio.run"
+                f"{name!r} is no coroutine function, which a worker of holdfast.aio calls"
+                if coroutines
+                else f"{name!r} is a coroutine function, which a worker of holdfast.aio calls"
             )
     return cast("dict[str, RunFunction]", dict(given))
 

@@ -19,22 +19,24 @@ import asyncio
 import copy
 import functools
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
+from holdfast.core.durations import Duration
 from holdfast.errors import StoreClosed, TransactionOpen, Unsupported
 from holdfast.store import store as plain
 from holdfast.store.aio_cache import Cache
-from holdfast.store.aio_runs import Run, events
+from holdfast.store.aio_runs import Run, Worker, events
 from holdfast.store.aio_state import State
-from holdfast.store.running import NOTHING
+from holdfast.store.running import LEASE, NOTHING, place_of, worker_on_loop
 from holdfast.store.stateful import forget_state
 from holdfast.store.workers import Transaction, Workers, end_of, submit
 
 if TYPE_CHECKING:
+    from holdfast.runs.results import RunInfo
     from holdfast.state.rows.log import Event
 
 P = ParamSpec("P")
@@ -195,7 +197,6 @@ class Store:
     runs = _reads(plain.Store.runs)
     signal = _writes(plain.Store.signal)
     cancel = _writes(plain.Store.cancel)
-    start = _writes(plain.Store.start)
 
     @property
     def head(self) -> Coroutine[Any, Any, str]:
@@ -219,10 +220,55 @@ class Store:
         is_inside = asyncio.current_task() in self._transactions  # which all others may wait for
         return await end_of(submit(self._workers.transactions if is_inside else self._workers.runs, call))
 
-    def run(self, run_id: str, input: Any = NOTHING, **wish: Any) -> Run:  # noqa: A002, ANN401
+    def run(
+        self,
+        run_id: str,
+        input: Any = NOTHING,  # noqa: A002, ANN401
+        *,
+        fork: str | None = None,
+        before_step: int | None = None,
+        merge: str = "",
+        lease: Duration = LEASE,
+        replay: bool = True,
+        on_change: str = "error",
+    ) -> Run:
         """Return a run, to be looked at, or to be worked on in an `async with` block: as `Store.run`."""
-        run = self._plain.run(run_id, input, **wish)
+        run = self._plain.run(
+            run_id, input, fork=fork, before_step=before_step, merge=merge, lease=lease, replay=replay,
+            on_change=on_change,
+        )  # fmt: skip
         return Run(run.loop, run.store_of, self._beside_runs)
+
+    async def start(
+        self,
+        function: str | Callable[[Any], Any],
+        run_id: str,
+        input: Any = None,  # noqa: A002, ANN401
+        *,
+        merge: str = "",
+    ) -> RunInfo:
+        """Let a run be worked on by a worker, durably: as `Store.start`; the function may be a coroutine function."""
+        from holdfast.runs.worker import name_of_function  # noqa: PLC0415 - whoever has no runs need not load it
+
+        name = name_of_function(function)
+        return cast(
+            "RunInfo", await self._call(plain.Store.start, (name, run_id, input), {"merge": merge}, reads=False)
+        )
+
+    def worker(
+        self,
+        functions: Iterable[Callable[[Any], Any]] | Mapping[str, Callable[[Any], Any]],
+        *,
+        concurrency: int = 4,
+        attempts: int = 3,
+        backoff: Duration = 5.0,
+        lease: Duration = LEASE,
+    ) -> Worker:
+        """Return a worker whose functions are coroutine functions: `await db.worker([…]).run()`; as `Store.worker`."""
+        options: dict[str, Any] = {
+            "concurrency": concurrency, "attempts": attempts, "backoff": backoff, "lease": lease,
+        }  # fmt: skip
+        return Worker(*worker_on_loop(self._plain, functions, **options), self._beside_runs)
 
     def events(
         self,
@@ -234,7 +280,7 @@ class Store:
         follow: bool = False,
     ) -> AsyncIterator[Event]:
         """Yield the events of a run: `async for event in db.events(run_id)`; as `Store.events`."""
-        return events(lambda: self._plain.place, run_id, after, limit, kind, self._beside_runs, follow=follow)
+        return events(lambda: place_of(self._plain), run_id, after, limit, kind, self._beside_runs, follow=follow)
 
     async def _beside(self, call: Callable[[], Any], *, reads: bool) -> Any:  # noqa: ANN401
         """Do a call that may block on a worker thread, to its end. What is under way goes on when this is closed."""

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from holdfast.core.durations import Duration
     from holdfast.runs.control import Happened
     from holdfast.runs.loop import Loop
+    from holdfast.runs.records import RunRecord
     from holdfast.runs.results import RunInfo, Step
+    from holdfast.runs.worker import Worker as PlainWorker
     from holdfast.runs.workplace import Workplace
     from holdfast.state.rows.log import Event
 
@@ -258,3 +262,66 @@ async def events(
             if ended or not follow:
                 return
             await watch.wait_async(views.FOLLOW_SECONDS)
+
+
+class Worker:
+    """Works on the runs of coroutine functions, several at the same time, on the caller's loop: `Store.worker`."""
+
+    def __init__(self, worker: PlainWorker, store_of: Callable[[Loop], Any], aside: Aside) -> None:
+        self._worker = worker
+        self._store_of = store_of
+        self._aside = aside
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, *, until_idle: bool = False) -> None:
+        """Work until `stop` is called, or this is cancelled, which cancels what is being done.
+
+        Args:
+            until_idle: return when nothing is left to be done now; runs that sleep or wait are left.
+        """
+        from holdfast.runs.watch import Watch  # noqa: PLC0415
+
+        watch = Watch(self._worker.engine)
+        try:
+            while not self._stopping:
+                found, wait_seconds = await self._aside(self._worker.found, reads=True)
+                for record in found:
+                    self._begin(record)
+                if until_idle and not self._tasks and await self._aside(lambda: self._worker.is_idle, reads=True):
+                    return
+                pause = asyncio.ensure_future(watch.wait_async(wait_seconds))
+                await asyncio.wait([pause, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+                pause.cancel()
+            await asyncio.gather(*self._tasks)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    def stop(self) -> None:
+        """Let `run` return once the runs that are being worked on are at their ends, or wait. Idempotent."""
+        self._stopping = True
+
+    def _begin(self, record: RunRecord) -> None:
+        done: Future[None] = Future()
+        self._worker.begin(record, done)
+        task = asyncio.create_task(self._work(record))
+        self._tasks.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            done.set_result(None)
+
+        task.add_done_callback(ended)
+
+    async def _work(self, record: RunRecord) -> None:
+        """Work on a run. What its function raises is recorded, and is nobody's business here."""
+        run, begun = Run(self._worker.loop_of(record), self._store_of, self._aside), False
+        with suppress(Exception):
+            async with run:
+                begun = True
+                result = await self._worker.functions[record.name](run)
+                if result is not None:
+                    run.result = result
+        if not begun:
+            self._worker.not_begun(record.run_id)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from holdfast.runs.workplace import Workplace
     from holdfast.state.rows.log import Event
 
-_LEASE = "30s"
+LEASE = "30s"
 NOTHING: Any = object()
 """Stands for an input that is not given."""
 
@@ -33,7 +33,7 @@ class Running(Connection):
     _made_place: Workplace | None = None
 
     @property
-    def place(self) -> Workplace:
+    def _place(self) -> Workplace:
         """Where runs are worked on, for the rooms of Holdfast."""
         if self._closed:
             raise StoreClosed("the store is closed; connect again")
@@ -51,7 +51,7 @@ class Running(Connection):
         fork: str | None = None,
         before_step: int | None = None,
         merge: str = "",
-        lease: Duration = _LEASE,
+        lease: Duration = LEASE,
         replay: bool = True,
         on_change: str = "error",
     ) -> Run:
@@ -84,12 +84,12 @@ class Running(Connection):
             run_id, given, fork=fork, before_step=before_step, merge=merge, lease=lease, replay=replay,
             on_change=on_change,
         )  # fmt: skip
-        return Run(Loop(self.place, wish), self._store_of)
+        return Run(Loop(self._place, wish), self._store_of)
 
     def _remove_runs(self, keep: Keep, *, dry_run: bool) -> int:
         from holdfast.runs.retention import remove_runs  # noqa: PLC0415
 
-        return remove_runs(self.place, keep, dry_run=dry_run)
+        return remove_runs(self._place, keep, dry_run=dry_run)
 
     def _store_of(self, loop: Loop) -> Any:  # noqa: ANN401 - a Store
         """Return the store on the branch of a run: of one that is worked on its inside."""
@@ -115,7 +115,7 @@ class Running(Connection):
         """
         from holdfast.runs import views  # noqa: PLC0415
 
-        return views.infos(self.place, status, prefix, limit)
+        return views.infos(self._place, status, prefix, limit)
 
     def events(
         self,
@@ -143,7 +143,7 @@ class Running(Connection):
         """
         from holdfast.runs import views  # noqa: PLC0415
 
-        return views.events(self.place, run_id, after, limit, kind, follow=follow)
+        return views.events(self._place, run_id, after, limit, kind, follow=follow)
 
     def start(
         self,
@@ -168,7 +168,7 @@ class Running(Connection):
         from holdfast.runs.worker import name_of_function, start  # noqa: PLC0415
 
         wish = Wish(run_id, input, name=name_of_function(function), merge=merge)
-        return RunInfo.of(start(self.place, wish))
+        return RunInfo.of(start(self._place, wish))
 
     def worker(
         self,
@@ -177,7 +177,7 @@ class Running(Connection):
         concurrency: int = 4,
         attempts: int = 3,
         backoff: Duration = 5.0,
-        lease: Duration = _LEASE,
+        lease: Duration = LEASE,
     ) -> Worker:
         """Return a worker: its `run()` takes up the runs that were started for these functions, until it is stopped.
 
@@ -195,11 +195,17 @@ class Running(Connection):
         Raises:
             InvalidValue: an option is none, or two functions have the same name.
         """
+        return self._worker(functions, concurrency, attempts, backoff, lease)
+
+    def _worker(
+        self, functions: object, concurrency: int, attempts: int, backoff: Duration, lease: Duration,
+        *, coroutines: bool = False,
+    ) -> Worker:  # fmt: skip
         from holdfast.runs.worker import Worker, named  # noqa: PLC0415
 
         return Worker(
-            self.place, named(functions), self._store_of, concurrency=concurrency, attempts=attempts, backoff=backoff,
-            lease=lease,
+            self._place, named(functions, coroutines=coroutines), self._store_of, concurrency=concurrency,
+            attempts=attempts, backoff=backoff, lease=lease,
         )  # fmt: skip
 
     def signal(self, run_id: str, name: str, data: Any = None) -> None:  # noqa: ANN401
@@ -213,7 +219,7 @@ class Running(Connection):
         """
         from holdfast.runs import views  # noqa: PLC0415
 
-        views.signal(self.place, run_id, name, data)
+        views.signal(self._place, run_id, name, data)
 
     def cancel(self, run_id: str) -> None:
         """Cancel a run: at once if nobody works on it, else with the end of the step that is being done. Idempotent.
@@ -223,4 +229,14 @@ class Running(Connection):
         """
         from holdfast.runs import views  # noqa: PLC0415
 
-        views.cancel(self.place, run_id)
+        views.cancel(self._place, run_id)
+
+
+def place_of(store: Running) -> Workplace:
+    """Return where the runs of a Store are worked on."""
+    return store._place  # noqa: SLF001 - of one of this kind
+
+
+def worker_on_loop(store: Running, functions: object, **options: Any) -> tuple[Worker, Callable[[Loop], Any]]:  # noqa: ANN401
+    """Return a worker for coroutine functions, and what gives their runs a Store."""
+    return store._worker(functions, **options, coroutines=True), store._store_of  # noqa: SLF001 - as above
