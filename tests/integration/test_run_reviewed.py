@@ -495,3 +495,27 @@ def test_a_transaction_is_no_dead_end_for_runs_beside_it(tmp_path: Path) -> None
         return [status, *(info.status for info in await db.runs())]
 
     assert set(on_loop(tmp_path / "s.db", body)) == {"complete"}
+
+
+def test_what_a_task_writes_is_its_own_whichever_thread_writes_it(tmp_path: Path) -> None:
+    """The statements of a task run on one thread of the store, and then on another."""
+
+    async def body(db: aio.Store) -> list[Any]:
+        await db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)")
+
+        async def writes(ctx: Context) -> None:
+            for number in range(6):
+                await ctx.db.execute("INSERT INTO t (n) VALUES (%s)", [number])
+                assert len((await ctx.db.execute("SELECT * FROM t")).fetchall()) == 7 + number
+
+        async def busy() -> None:
+            await asyncio.gather(*(db.run("r").info for _ in range(12)))
+
+        async with db.run("r") as run:
+            for number in range(6):
+                _, _ = await asyncio.gather(busy(), asyncio.sleep(0))
+                await run.db.execute("INSERT INTO t (n) VALUES (%s)", [number])
+            await run.step("writes", writes)
+        return list((await (await db.checkout("runs/r")).execute("SELECT n FROM t ORDER BY id")).fetchall())
+
+    assert [row["n"] for row in on_loop(tmp_path / "s.db", body)] == [0, 1, 2, 3, 4, 5] * 2

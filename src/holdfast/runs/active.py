@@ -19,7 +19,7 @@ from typing import Protocol, TypeVar
 from msgspec.structs import replace
 
 from holdfast.core.tasks import current_task
-from holdfast.engine.contract import Writer
+from holdfast.engine.contract import Writer, caller_of
 from holdfast.engine.leases.leases import Lease
 from holdfast.errors import Fenced, InvalidValue, NotStorable, RunFinished, StoreError
 from holdfast.runs.control import DOING, Cancelled, Doing, Suspend
@@ -61,13 +61,15 @@ class NoRows:
 def strand() -> object:
     """Return who is at work: the step whose function this is called by, else the task, else the thread.
 
+    On a thread that works for a task, as the store's do, it is that task.
+
     Raises:
         InvalidValue: nobody waits for that step any more.
     """
     doing = DOING.get()
     if doing is not None and doing.ended:
         raise InvalidValue(f"step {doing.label!r} has ended, and what its function does now belongs to no step")
-    return doing or current_task() or threading.get_ident()
+    return doing or current_task() or caller_of()
 
 
 class Active:
