@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -24,6 +24,7 @@ from holdfast.engine.leases.leases import Lease
 from holdfast.errors import Fenced, InvalidValue, NotStorable, RunFinished, StoreError
 from holdfast.runs.control import DOING, Cancelled, Doing, Suspend
 from holdfast.runs.journal import Journal, Question
+from holdfast.runs.overlay import Overlay
 from holdfast.runs.records import RunRecord, is_to_be_cancelled
 from holdfast.runs.tables import STEP_FAILED, Entry
 from holdfast.runs.wish import Wish
@@ -34,28 +35,6 @@ T = TypeVar("T")
 
 Also = Callable[[Writer], None]
 """Writes what belongs into the transaction of a commit beside it."""
-
-
-class Rows(Protocol):
-    """What the run has written into tables, and not committed, by strands (overlay.py)."""
-
-    def apply(self, writer: Writer, strands: Iterable[object] | None) -> None:
-        """Write what waits of some strands, or of all, into the open commit."""
-        ...
-
-    def clear(self, strands: Iterable[object] | None) -> None:
-        """Forget what waits of some strands, or of all."""
-        ...
-
-
-class NoRows:
-    """What a run has written that has written nothing."""
-
-    def apply(self, writer: Writer, strands: Iterable[object] | None) -> None:
-        """Write nothing."""
-
-    def clear(self, strands: Iterable[object] | None) -> None:
-        """Forget nothing."""
 
 
 def strand() -> object:
@@ -82,6 +61,7 @@ class Active:
         wish: how it was to be entered.
         home: the task or thread in which it was entered.
         doing: the steps that are being done.
+        rows: what it has written into tables, and not committed.
     """
 
     def __init__(
@@ -101,7 +81,7 @@ class Active:
         self.copy = copy
         self.lease = lease
         self.wish = wish
-        self.rows: Rows = NoRows()
+        self.rows = Overlay(place, copy, self.layers)
         self._position = 0  # the entry whose commit the state stands on
         self._live = False
         self._pending: list[tuple[object, Entry]] = []
@@ -182,6 +162,12 @@ class Active:
                 f" run(…, fork={self.record.run_id!r})"
             )
         self.lease.check_sure()
+
+    def check_between_steps(self, what: str, advice: str) -> None:
+        """Raise InvalidValue if something is asked for inside a step, which is done as a whole."""
+        doing = DOING.get()
+        if doing is not None and doing.of is self:
+            raise InvalidValue(f"{what} is asked for inside step {doing.label!r}{advice}")
 
     def _check_open(self) -> None:
         if self._waits_for is not None:  # what goes on beside ends with it

@@ -32,7 +32,6 @@ from holdfast.runs.active import Active
 from holdfast.runs.control import Cancelled, Suspend
 from holdfast.runs.inputs import digest_of_input
 from holdfast.runs.journal import Journal
-from holdfast.runs.overlay import Overlay
 from holdfast.runs.records import RunRecord, branch_of_run, put_record, record_of
 from holdfast.runs.steps import told
 from holdfast.runs.tables import (
@@ -75,7 +74,7 @@ def entering(place: Workplace, wish: Wish, home: object) -> Flow[Active]:
         active = yield Work(lambda: _claimed(place, wish, held[0], home))
     except BaseException:
         if held:
-            yield Work(lambda: _given_up(place, wish.run_id, held[0]))
+            yield Work(lambda: _put_back(place, wish.run_id, held[0]))
         raise
     return active
 
@@ -135,17 +134,20 @@ def _running(record: RunRecord, wish: Wish, seq: int, now_us: int) -> RunRecord:
     )
 
 
-def _given_up(place: Workplace, run_id: str, lease: Lease) -> None:
-    """Give back a run that was claimed and could not be entered; others may go on with it."""
+def _put_back(place: Workplace, run_id: str, lease: Lease) -> None:
+    """Give back a run that was claimed, in one commit, so that somebody else goes on with it."""
 
     def work(writer: Writer) -> None:
         lease.check(writer)
         record = record_of(writer, run_id)
         if record is not None and record.status == records.RUNNING:
-            put_record(writer, replace(record, status=records.QUEUED, due_us=place.now_us()))
+            now_us = place.now_us()
+            put_record(writer, replace(record, status=records.QUEUED, due_us=now_us, updated_us=now_us))
+        lease.give_back(writer)
 
     with suppress(HoldfastError):
         place.session.write_together(work)
+        lease.lost = True
     place.let_go(lease)
 
 
@@ -155,7 +157,6 @@ def _opened(place: Workplace, wish: Wish, record: RunRecord, lease: Lease | None
     _check_wish(wish, record, journal.created)
     copy = WorkingCopy(place.ground(record), place.codec)
     active = Active(place, record, journal, copy, lease=lease, wish=wish, home=home)
-    active.rows = Overlay(active)
     if not wish.replay:
         active.skip()
     return active
@@ -163,7 +164,7 @@ def _opened(place: Workplace, wish: Wish, record: RunRecord, lease: Lease | None
 
 def check_input(place: Workplace, wish: Wish, record: RunRecord) -> None:
     """Raise InputMismatch if a run has another input than is wished for."""
-    created = Journal(record.run_id, place.entries(record)).created
+    created = place.last(record, CREATED)
     if created is not None:
         _check_wish(wish, record, created)
 
@@ -296,7 +297,8 @@ def _left(active: Active, error: BaseException | None, result: Any) -> bool:  # 
         if isinstance(error, Exception):
             _failed(active, error)
         else:
-            _interrupted(active)
+            assert active.lease is not None
+            _put_back(active.place, run_id, active.lease)
         return False
     finally:
         active.close("was left")
@@ -361,26 +363,6 @@ def _pending(active: Active) -> list[str]:
 def _cancelled(active: Active) -> None:
     run_id = active.record.run_id
     _end(active, records.CANCELLED, "", [active.place.entry(run_id, CANCELLED)])
-
-
-def _interrupted(active: Active) -> None:
-    """Let somebody else go on with a run whose program was stopped."""
-    try:
-        record = replace(
-            active.record, status=records.QUEUED, due_us=active.place.now_us(), updated_us=active.place.now_us()
-        )
-
-        def work(writer: Writer) -> None:
-            assert active.lease is not None
-            active.lease.check(writer)
-            put_record(writer, record)
-            active.lease.give_back(writer)
-
-        active.place.session.write_together(work)
-    except HoldfastError:
-        active.close("was interrupted")
-    else:
-        active.left("was interrupted")
 
 
 def _end(active: Active, status: str, why: str, entries: list[Entry], *, with_state: bool = False) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from holdfast.core.flows import Flow, Work
 from holdfast.runs.active import Active
 from holdfast.runs.entering import end_as_forked, entering
-from holdfast.runs.overlay import Overlay
 from holdfast.runs.wish import GIVEN_NOTHING, Wish
 
 
@@ -39,6 +38,5 @@ def _take_over(active: Active, fork: Active) -> None:
                 fork.copy.put(name, active.copy.get(name))
             else:
                 fork.copy.delete(name)
-        if isinstance(active.rows, Overlay):
-            fork.rows = active.rows.of(fork)
+        fork.rows.take_over(active.rows)
     end_as_forked(active, fork.record.run_id)

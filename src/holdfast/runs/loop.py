@@ -17,7 +17,6 @@ from holdfast.runs import views
 from holdfast.runs.active import Active, strand
 from holdfast.runs.entering import entering, leaving
 from holdfast.runs.forking import forked
-from holdfast.runs.overlay import Overlay
 from holdfast.runs.records import RunRecord, branch_of_run
 from holdfast.runs.steps import Asking, asking, step
 from holdfast.runs.tables import cells_of, holding
@@ -52,14 +51,13 @@ class Loop:
 
     Attributes:
         shown: the object that users have of it.
-        store: what they have of the store on its branch, once they asked for it.
     """
 
     def __init__(self, place: Workplace, wish: Wish) -> None:
         self.place = place
         self.wish = wish
         self.shown: object = None
-        self.store: object = None
+        self._store: Any = None
         self.result: Any = None
         self._active: Active | None = None
         self._input: Any = GIVEN_NOTHING
@@ -97,11 +95,11 @@ class Loop:
         if self._active is not None:
             raise InvalidValue(f"run {self.run_id!r} is entered already by this object; run() gives another")
         active = yield from entering(self.place, self.wish, strand())
-        self._active, self.result, self._input, self.store = active, None, GIVEN_NOTHING, None
+        self._active, self.result, self._input, self._store = active, None, GIVEN_NOTHING, None
 
     def leave(self, error: BaseException | None) -> Flow[bool]:
         """Record how it ended, and give it back; return whether the error is taken in."""
-        active, self._active, self._state, self.store = self.active, None, None, None
+        active, self._active, self._state, self._store = self.active, None, None, None
         return leaving(active, error, self.result)
 
     def stepping(
@@ -126,7 +124,7 @@ class Loop:
                 if error.step is None:
                     raise
                 self._active = fork = yield from forked(asked.active, error.step)
-                self.wish, self._state, self.store = fork.wish, None, None
+                self.wish, self._state, self._store = fork.wish, None, None
                 asked = replace(asked, active=fork)
 
     def waiting(self, name: str, timeout: Duration | None) -> Flow[Any]:
@@ -158,6 +156,12 @@ class Loop:
         """Return the variables that the run shares with those that it is merged with."""
         return RunState.over(self.active.copy)
 
+    def store(self) -> Any:  # noqa: ANN401 - a Store, which this room does not know
+        """Return the store on the run's branch: the same one until the run is entered or left."""
+        if self._store is None:
+            self._store = self.place.store_of(self)
+        return self._store
+
     def define(self, message: str, work: Callable[[Any], Any]) -> Any:  # noqa: ANN401
         """Let `work` change the schema in a commit of its own, which nothing takes back; return what it returns.
 
@@ -165,14 +169,8 @@ class Loop:
         """
         active = self.active
         if active.lease is None:
-            return self.overlay().tried(strand(), lambda writer, _: work(writer))
+            return active.rows.tried(strand(), lambda writer, _: work(writer))
         return active.define(message, work)
-
-    def overlay(self) -> Overlay:
-        """Return what the run writes into tables."""
-        active = self.active
-        assert isinstance(active.rows, Overlay)
-        return active.rows
 
     def input(self) -> Any:  # noqa: ANN401
         """Return what the run was made with; inside the block it is read once."""
@@ -186,8 +184,7 @@ class Loop:
     def child(self, name: str, input: Any, wish: Mapping[str, Any]) -> Loop:  # noqa: A002, ANN401
         """Return a run inside this one, which begins where this one is. Raises InvalidValue."""
         check_name(name, "child")
-        place = Workplace(self.place.engine, self.place.ids, self.branch)
-        return Loop(place, Wish(f"{self.run_id}/{name}", input=input, parent=self.run_id, **wish))
+        return Loop(self.place.at(self.branch), Wish(f"{self.run_id}/{name}", input=input, parent=self.run_id, **wish))
 
     @property
     def branch(self) -> str:

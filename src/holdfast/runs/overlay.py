@@ -16,7 +16,8 @@ from holdfast.core.points import Point, VersionVector
 from holdfast.core.rows import Change, Resolution, Row, key_of
 from holdfast.core.schema import Key, Table
 from holdfast.engine.contract import Line, Writer
-from holdfast.runs.active import Active
+from holdfast.runs.workplace import Workplace
+from holdfast.state.working.copy import WorkingCopy
 
 T = TypeVar("T")
 
@@ -30,30 +31,34 @@ class Overlay:
 
     Each strand sees its own, and those of the strands that it is in: of the one in which the run was entered, and of a
     step the task or thread that asked for it. So a step that fails, or dies, takes nothing of others with it.
+
+    Args:
+        copy: the state of the run, which stands where the run does.
+        layers: returns the strands whose writes one sees, itself the last of them.
     """
 
-    def __init__(self, active: Active) -> None:
-        self._active = active
-        self._uid = active.place.ids.line_uid()
+    def __init__(self, place: Workplace, copy: WorkingCopy, layers: Callable[[object], list[object]]) -> None:
+        self._place = place
+        self._copy = copy
+        self._layers = layers
+        self._uid = place.ids.line_uid()
         self._waiting: dict[object, list[Change]] = {}
 
-    def of(self, active: Active) -> Overlay:
-        """Return what waits as that of another run, which stands where this one does."""
-        other = Overlay(active)
-        other._waiting = {who: list(changes) for who, changes in self._waiting.items()}
-        return other
+    def take_over(self, other: Overlay) -> None:
+        """Let what waits in another run, which stands where this one does, wait here, too."""
+        self._waiting = {who: list(changes) for who, changes in other._waiting.items()}
 
     def is_empty(self, who: object) -> bool:
         """Whether nothing waits that a strand sees."""
-        return not any(layer in self._waiting for layer in self._active.layers(who))
+        return not any(layer in self._waiting for layer in self._layers(who))
 
     def tried(self, who: object, work: Callable[[Any, Line], T]) -> T:
         """Let `work` read and write on top of what waits; what it wrote waits, too, and nothing of it is committed."""
-        active, found, changes = self._active, list[T](), list[Change]()
-        with active.copy.lock:
-            with suppress(_Undone), active.place.session.write() as writer:
-                line = writer.create_line(self._uid, active.copy.base)
-                for layer in active.layers(who):
+        found, changes = list[T](), list[Change]()
+        with self._copy.lock:
+            with suppress(_Undone), self._place.session.write() as writer:
+                line = writer.create_line(self._uid, self._copy.base)
+                for layer in self._layers(who):
                     if layer != who and layer in self._waiting:
                         writer.open(line)
                         _settle(writer, self._waiting[layer])

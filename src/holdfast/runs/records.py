@@ -14,7 +14,7 @@ that they tell of.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import msgspec
 
@@ -185,12 +185,6 @@ def take_signal(writer: Writer, key: str) -> bool:
     is_there = writer.entry(_SIGNAL, key) is not None
     writer.remove_entry(_SIGNAL, key)
     return is_there
-
-
-def pending_signals(reader: Reader, run_id: str) -> list[str]:
-    """Return the names of the signals that a run has not received, in the order of their names."""
-    keys = [key for key, _ in reader.entries(_SIGNAL, f"{_quoted(run_id)}/")]
-    return [unquote(key.split("/")[1]) for key in keys]
 
 
 def _signal_prefix(run_id: str, name: str) -> str:

@@ -48,9 +48,6 @@ class Run:
     looked at. The block is to do the same each time it is entered: then what is recorded answers at once, until the
     first step that is not.
 
-    Attributes:
-        store_of: returns the store on the branch of a run.
-
     Example:
         >>> import holdfast
         >>> db = holdfast.connect(":memory:")
@@ -71,9 +68,8 @@ class Run:
         >>> db.close()
     """
 
-    def __init__(self, loop: Loop, store_of: Callable[[Loop], Any]) -> None:
+    def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self.store_of = store_of
         loop.shown = self
 
     @property
@@ -220,9 +216,7 @@ class Run:
         It is read with what waits. A statement that defines tables is a commit of its own, at once. `db.state` are the
         variables that the run shares with the branch that it is merged into. Outside the block it is only read.
         """
-        if self._loop.store is None:
-            self._loop.store = self.store_of(self._loop)
-        return self._loop.store
+        return self._loop.store()
 
     # What is known of it
 
@@ -293,7 +287,7 @@ class Run:
         It is entered like any other, lives on a branch of its own, and is worked on by whoever enters it: the same
         child at each replay. When it is finished, entering it again costs no work.
         """
-        return type(self)(self._loop.child(name, input, wish), self.store_of)
+        return type(self)(self._loop.child(name, input, wish))
 
     def __repr__(self) -> str:
         return f"<Run {self.run_id!r}{' (entered)' if self._loop.is_entered else ''}>"

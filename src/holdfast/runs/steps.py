@@ -75,12 +75,8 @@ def asking(
         raise InvalidValue(
             f"step {name!r} is given {function!r} to call, which is no function: step(name, function, …)"
         )
-    doing = DOING.get()
-    if doing is not None and doing.of is active:
-        raise InvalidValue(
-            f"step {name!r} is asked for inside step {doing.label!r}, which is done as a whole; ask for it in the run's"
-            " own function, or give it a child run"
-        )
+    advice = ", which is done as a whole; ask for it in the run's own function, or give it a child run"
+    active.check_between_steps(f"step {name!r}", advice)
     options, cached = StepOptions(), None
     if isinstance(function, Tool):
         options, cached = function.options, function if function.cache is not None else None
@@ -229,16 +225,14 @@ class Attempts:
             else:
                 cache = self.active.place.cache.options(ttl=asked.cached.cache, name=asked.cached.cached_as)
                 value = yield from cache.flow(*call, seconds)
-        except BaseException:
-            doing.ended = True
-            self.active.drop(doing)
-            raise
+            self.strands.append(doing)
+            return value
         finally:
             DOING.reset(token)
             doing.ended = True
             self.active.doing.discard(doing)
-        self.strands.append(doing)
-        return value
+            if doing not in self.strands:  # it failed, and what it noted and wrote goes with it
+                self.active.drop(doing)
 
     def _context(self) -> Context:
         return Context(self.asked.run, f"{self.active.record.run_id}#{self.label}", self._attempt)

@@ -26,10 +26,10 @@ from holdfast.runs.results import RunInfo, Step, event_of, hashes_of, step_of, t
 from holdfast.runs.tables import (
     CANCELLED,
     COMPLETE,
+    CREATED,
     OWN_KINDS,
     STEP_INTENT,
     STEPS,
-    Entry,
     entry_of,
     journal_table,
     read_entries,
@@ -156,20 +156,15 @@ def _page(place: Workplace, record: RunRecord, after: int) -> list[Event]:
         return [event_of(entry, record.run_id, place.codec, *hashes(entry.born)) for entry in entries]
 
 
-def last(place: Workplace, record: RunRecord, kind: str) -> Entry | None:
-    """Return the newest entry of a kind, or None."""
-    return next((entry for entry in reversed(place.entries(record)) if entry.kind == kind), None)
-
-
 def result(place: Workplace, record: RunRecord) -> Any:  # noqa: ANN401
     """Return the result of a run; None if it has none yet."""
-    found = last(place, record, COMPLETE) if record.status == records.COMPLETE else None
+    found = place.last(record, COMPLETE) if record.status == records.COMPLETE else None
     return None if found is None else found.value(place.codec)
 
 
 def given(place: Workplace, record: RunRecord) -> Any:  # noqa: ANN401
     """Return the input of a run."""
-    created = Journal(record.run_id, place.entries(record)).created
+    created = place.last(record, CREATED)
     return None if created is None else created.value(place.codec)
 
 

@@ -20,7 +20,7 @@ from holdfast.core.texts import is_text
 from holdfast.engine.contract import Writer
 from holdfast.errors import InDoubt, InvalidValue, StoreCorrupt, Timeout
 from holdfast.runs.active import Active, strand
-from holdfast.runs.control import DOING, Happened, Suspend
+from holdfast.runs.control import Happened, Suspend
 from holdfast.runs.journal import Question
 from holdfast.runs.records import (
     QUEUED,
@@ -74,9 +74,7 @@ def sleeping(active: Active, length: Duration) -> Waiting:
 
 
 def _asked(active: Active, family: str, name: str, length_us: int | None) -> Waiting:
-    doing = DOING.get()
-    if doing is not None and doing.of is active:
-        raise InvalidValue(f"a {family} is asked for inside step {doing.label!r}; a run waits between its steps")
+    active.check_between_steps(f"a {family}", "; a run waits between its steps")
     return Waiting(active, family, name, active.journal.ticket(family, name), length_us)
 
 

@@ -36,9 +36,7 @@ from holdfast.runs.workplace import Workplace
 
 LIVE_SECONDS = 1.0
 """How often it is looked whether the worker of a run has died: nobody commits then."""
-ATTEMPTS = 3
 ATTEMPTS_MAX = 1_000_000
-BACKOFF_SECONDS = 5.0
 CONCURRENCY_MAX = 1_000
 
 RunFunction = Callable[[Any], Any]
@@ -60,7 +58,6 @@ class Worker:
         self,
         place: Workplace,
         functions: Mapping[str, RunFunction],
-        store_of: Callable[[Loop], Any],
         *,
         concurrency: int,
         attempts: int,
@@ -71,7 +68,6 @@ class Worker:
         _check_number("attempts", attempts, ATTEMPTS_MAX)
         self.functions = dict(functions)
         self._place = place
-        self._store_of = store_of
         self._concurrency = concurrency
         self._attempts = attempts
         self._backoff = seconds_of(backoff, "backoff")
@@ -190,7 +186,7 @@ class Worker:
 
     def _work(self, record: RunRecord) -> None:
         """Work on a run. What its function raises is recorded, and is nobody's business here."""
-        run = Run(self.loop_of(record), self._store_of)
+        run = Run(self.loop_of(record))
         begun = False
         with suppress(Exception), run:
             begun = True

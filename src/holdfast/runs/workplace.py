@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from holdfast.cache.cache import Cache
 from holdfast.cache.flights import shared_by
@@ -12,7 +12,7 @@ from holdfast.core.clock import Clock, Ids
 from holdfast.core.codec import Codec
 from holdfast.core.points import Point
 from holdfast.core.refs import check_name
-from holdfast.engine.contract import Commit, Engine, Line, Reader, Writer
+from holdfast.engine.contract import Engine, Reader, Writer
 from holdfast.engine.leases.desk import Lent, desk_of
 from holdfast.engine.leases.leases import Lease
 from holdfast.errors import HoldfastError, NotFound
@@ -31,12 +31,14 @@ class Workplace:
 
     Attributes:
         ref: where runs begin: the branch of the store, or the ref that was checked out.
+        store_of: returns what users have of the store on the branch of a run.
     """
 
-    def __init__(self, engine: Engine, ids: Ids, ref: str) -> None:
+    def __init__(self, engine: Engine, ids: Ids, ref: str, store_of: Callable[[Any], Any]) -> None:
         self.engine = engine
         self.ids = ids
         self.ref = ref
+        self.store_of = store_of
         self.desk = desk_of(engine)
         self.session = Lent(self.desk)
         self.codec = Codec(KeyFile())
@@ -48,6 +50,10 @@ class Workplace:
         from holdfast.state.merging.rules import state_rules  # noqa: PLC0415 - loaded with the first merge
 
         return Versions(self.session, self.ids, lambda: state_rules(self.ids))
+
+    def at(self, ref: str) -> Workplace:
+        """Return where runs are worked on that begin elsewhere."""
+        return Workplace(self.engine, self.ids, ref, self.store_of)
 
     @property
     def cache(self) -> Cache:
@@ -82,6 +88,10 @@ class Workplace:
         with self.session.read() as reader:
             return read_entries(reader, reader.vector(head_of(reader, record)), record.chain)
 
+    def last(self, record: RunRecord, kind: str) -> Entry | None:
+        """Return the newest entry of a kind in the journal of a run, or None."""
+        return next((entry for entry in reversed(self.entries(record)) if entry.kind == kind), None)
+
     def ground(self, record: RunRecord, *, fixed: bool = False) -> EngineGround:
         """Return the branch of a run as a place of state; if `fixed`, the commit where it is now."""
         return EngineGround(self.engine, record.branch, self.ids, fixed=fixed, session=self.session)
@@ -97,17 +107,11 @@ class Workplace:
             lease.release(self.session)
 
 
-def line_of(reader: Reader, record: RunRecord) -> Line:
-    """Return the line that the branch of a run names. Raises NotFound."""
+def head_of(reader: Reader, record: RunRecord) -> Point:
+    """Return the newest commit of a run. Raises NotFound."""
     line = reader.branch(record.branch)
     if line is None:
         raise NotFound(f"the branch {record.branch!r} of run {record.run_id!r} was deleted, and its journal with it")
-    return line
-
-
-def head_of(reader: Reader, record: RunRecord) -> Point:
-    """Return the newest commit of a run. Raises NotFound."""
-    line = line_of(reader, record)
     return Point(line.uid, line.head)
 
 
@@ -116,9 +120,3 @@ def write_entries(writer: Writer, entries: list[Entry]) -> None:
     (table,) = make_owned(writer, (JOURNAL,), "runs")
     for entry in entries:
         writer.insert(table, entry.row)
-
-
-def sealed(commit: Commit | None) -> Commit:
-    """Return the commit that entries were written into: there is one, since they changed the journal."""
-    assert commit is not None
-    return commit

@@ -237,7 +237,7 @@ class Store:
             run_id, input, fork=fork, before_step=before_step, merge=merge, lease=lease, replay=replay,
             on_change=on_change,
         )  # fmt: skip
-        return Run(run.loop, run.store_of, self._beside_runs)
+        return Run(run.loop, self._beside_runs)
 
     async def start(
         self,
@@ -268,7 +268,7 @@ class Store:
         options: dict[str, Any] = {
             "concurrency": concurrency, "attempts": attempts, "backoff": backoff, "lease": lease,
         }  # fmt: skip
-        return Worker(*worker_on_loop(self._plain, functions, **options), self._beside_runs)
+        return Worker(worker_on_loop(self._plain, functions, **options), self._beside_runs)
 
     def events(
         self,

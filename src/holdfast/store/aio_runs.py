@@ -30,14 +30,13 @@ if TYPE_CHECKING:
 class RunDb:
     """The store on the branch of a run that is worked on, to be awaited: `Run.db`."""
 
-    def __init__(self, loop: Loop, store_of: Callable[[Loop], Any], aside: Aside) -> None:
+    def __init__(self, loop: Loop, aside: Aside) -> None:
         self._loop = loop
-        self._store_of = store_of
         self._aside = aside
 
     async def ask(self, question: Callable[[Any], Any]) -> Any:  # noqa: ANN401
         """Let a function do something with the plain store on a thread for runs; return what it returns."""
-        return await self._aside(lambda: question(self._store_of(self._loop)), reads=True)
+        return await self._aside(lambda: question(self._loop.store()), reads=True)
 
     async def execute(self, sql: str, parameters: Any = None) -> Any:  # noqa: ANN401
         """Run one statement, and return its rows; what it writes waits for the run's next step."""
@@ -52,7 +51,7 @@ class RunDb:
         """Take back what the block wrote if it raises."""
         from holdfast.runs.active import strand  # noqa: PLC0415 - with the runs
 
-        with self._loop.overlay().savepoint(strand()):
+        with self._loop.active.rows.savepoint(strand()):
             yield self
 
     @property
@@ -92,9 +91,8 @@ class Run:
     decided when it is asked for, not when it is awaited: `gather(run.step(…), run.step(…))` means the same each time.
     """
 
-    def __init__(self, loop: Loop, store_of: Callable[[Loop], Any], aside: Aside) -> None:
+    def __init__(self, loop: Loop, aside: Aside) -> None:
         self._loop = loop
-        self._store_of = store_of
         self._aside = aside
         loop.shown = self
 
@@ -150,7 +148,7 @@ class Run:
     @property
     def db(self) -> RunDb:
         """The store on the run's branch, to be awaited: as `Run.db`."""
-        return RunDb(self._loop, self._store_of, self._aside)
+        return RunDb(self._loop, self._aside)
 
     def log(self, kind: str, data: Any = None) -> None:  # noqa: ANN401
         """Note an event, which is recorded with the next step of this task, or at the end of the run: as `Run.log`."""
@@ -226,7 +224,7 @@ class Run:
         from holdfast.runs.wish import GIVEN_NOTHING  # noqa: PLC0415
 
         child = self._loop.child(name, wish.pop("input", GIVEN_NOTHING), wish)
-        return Run(child, self._store_of, self._aside)
+        return Run(child, self._aside)
 
     def __repr__(self) -> str:
         return f"<aio.Run {self.run_id!r}{' (entered)' if self._loop.is_entered else ''}>"
@@ -267,9 +265,8 @@ async def events(
 class Worker:
     """Works on the runs of coroutine functions, several at the same time, on the caller's loop: `Store.worker`."""
 
-    def __init__(self, worker: PlainWorker, store_of: Callable[[Loop], Any], aside: Aside) -> None:
+    def __init__(self, worker: PlainWorker, aside: Aside) -> None:
         self._worker = worker
-        self._store_of = store_of
         self._aside = aside
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -316,7 +313,7 @@ class Worker:
 
     async def _work(self, record: RunRecord) -> None:
         """Work on a run. What its function raises is recorded, and is nobody's business here."""
-        run, begun = Run(self._worker.loop_of(record), self._store_of, self._aside), False
+        run, begun = Run(self._worker.loop_of(record), self._aside), False
         with suppress(Exception):
             async with run:
                 begun = True

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from holdfast.core.points import Point
-from holdfast.engine.contract import Engine, Line, Session
+from holdfast.engine.contract import Line, Session
 from holdfast.errors import Unsupported
+from holdfast.runs.active import strand
 from holdfast.store.branching import Branching
 from holdfast.store.caching import Caching
+from holdfast.store.connection import Connection
 from holdfast.store.questions import Questions
 from holdfast.store.running import Running
 from holdfast.store.stateful import Stateful
@@ -24,7 +26,6 @@ from holdfast.tables.statement import Statement, Verb
 from holdfast.versions.resolve import Resolved
 
 if TYPE_CHECKING:
-    from holdfast.core.clock import Ids
     from holdfast.runs.loop import Loop
     from holdfast.state.versioned import Versioned
 
@@ -36,10 +37,10 @@ class RunStore(Stateful, Caching, Running, Statements, Questions, Branching):
     """
 
     @classmethod
-    def of(cls, engine: Engine, loop: Loop, ids: Ids | None) -> Self:
-        """Return the store on the branch of a run that is entered."""
-        store = cls(engine, loop.branch, ids=ids)
-        store._loop = loop
+    def of(cls, outer: Connection, loop: Loop) -> Self:
+        """Return the store on the branch of a run that is entered; it goes on with the statements that are known."""
+        store = cls(outer._engine, loop.branch, ids=outer._ids)  # noqa: SLF001 - one of its kind
+        store._loop, store._made_runner = loop, outer._runner  # noqa: SLF001 - as above
         return store
 
     _loop: Loop
@@ -66,14 +67,10 @@ class RunStore(Stateful, Caching, Running, Statements, Questions, Branching):
                 statement.summary, lambda writer: self._runner.write(writer, _head(writer.opened), statement, runs)
             )
             return changed
-        from holdfast.runs.active import strand  # noqa: PLC0415 - with the runs
-
-        overlay, who = self._loop.overlay(), strand()
+        overlay, who = self._loop.active.rows, strand()
         if statement.verb is not Verb.SELECT:
-            return overlay.tried(
-                strand(), lambda writer, line: self._runner.write(writer, _head(line), statement, runs)
-            )
-        if overlay.is_empty(strand()) and self._loop.active.is_live:
+            return overlay.tried(who, lambda writer, line: self._runner.write(writer, _head(line), statement, runs))
+        if overlay.is_empty(who) and self._loop.active.is_live:
             with self._session.read() as reader:
                 return self._runner.read(self._sql(reader), self._at(reader), statement, runs[0])
         return overlay.tried(who, lambda writer, line: self._runner.read(writer, _head(line), statement, runs[0]))
@@ -81,10 +78,8 @@ class RunStore(Stateful, Caching, Running, Statements, Questions, Branching):
     @contextmanager
     def transaction(self, message: str = "", metadata: object = None, *, read_only: bool = False) -> Generator[Self]:
         """Take back what the block wrote if it raises. There is no commit before the run's next step, and no lock."""
-        from holdfast.runs.active import strand  # noqa: PLC0415 - with the runs
-
         del message, metadata, read_only
-        with self._loop.overlay().savepoint(strand()):
+        with self._loop.active.rows.savepoint(strand()):
             yield self
 
     def merge(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401

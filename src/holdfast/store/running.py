@@ -40,7 +40,7 @@ class Running(Connection):
         if self._made_place is None:
             from holdfast.runs.workplace import Workplace  # noqa: PLC0415 - whoever has no runs need not load it
 
-            self._made_place = Workplace(self._engine, self._ids or RandomIds(), self._here)
+            self._made_place = Workplace(self._engine, self._ids or RandomIds(), self._here, self._store_of)
         return self._made_place
 
     def run(
@@ -84,7 +84,7 @@ class Running(Connection):
             run_id, given, fork=fork, before_step=before_step, merge=merge, lease=lease, replay=replay,
             on_change=on_change,
         )  # fmt: skip
-        return Run(Loop(self._place, wish), self._store_of)
+        return Run(Loop(self._place, wish))
 
     def _remove_runs(self, keep: Keep, *, dry_run: bool) -> int:
         from holdfast.runs.retention import remove_runs  # noqa: PLC0415
@@ -96,7 +96,7 @@ class Running(Connection):
         from holdfast.store.run_store import RunStore  # noqa: PLC0415 - it is a Store itself
 
         if loop.is_entered:
-            return RunStore.of(self._engine, loop, self._ids)
+            return RunStore.of(self, loop)
         loop.place.known(loop.run_id)
         return type(self).at(self._engine, loop.branch, ids=self._ids)
 
@@ -204,7 +204,7 @@ class Running(Connection):
         from holdfast.runs.worker import Worker, named  # noqa: PLC0415
 
         return Worker(
-            self._place, named(functions, coroutines=coroutines), self._store_of, concurrency=concurrency,
+            self._place, named(functions, coroutines=coroutines), concurrency=concurrency,
             attempts=attempts, backoff=backoff, lease=lease,
         )  # fmt: skip
 
@@ -237,6 +237,6 @@ def place_of(store: Running) -> Workplace:
     return store._place  # noqa: SLF001 - of one of this kind
 
 
-def worker_on_loop(store: Running, functions: object, **options: Any) -> tuple[Worker, Callable[[Loop], Any]]:  # noqa: ANN401
-    """Return a worker for coroutine functions, and what gives their runs a Store."""
-    return store._worker(functions, **options, coroutines=True), store._store_of  # noqa: SLF001 - as above
+def worker_on_loop(store: Running, functions: object, **options: Any) -> Worker:  # noqa: ANN401
+    """Return a worker for coroutine functions."""
+    return store._worker(functions, **options, coroutines=True)  # noqa: SLF001 - as above
