@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from holdfast.core.schema import Catalogue
+from holdfast.core.schema import Catalogue, Table
 from holdfast.engine.sql.searches import Searches
+from holdfast.engine.sql.views import Related, Texts
 from holdfast.errors import NotFound
 
 VECTORS_MAX = 64
@@ -17,6 +18,9 @@ VECTORS_MAX = 64
 
 SHARED_VECTORS_MAX = 1024
 """The same on a connection that writes for many branches, where all vectors stand in the table."""
+
+Ready = tuple[Table, Related]
+"""A table that is ready to be written, and what is related to it."""
 
 LineRow = tuple[int, str, int | None, int | None, int | None, int | None]
 """id, uid, parent id, n of the fork; trunk id and n, if it was sealed when it was read."""
@@ -55,6 +59,10 @@ class Names:
         """Under which number stands what is seen from the head of a line, by its uid and epoch."""
         self.here: tuple[object, ...] | None = None
         """What stands in temp.hf_here."""
+        self.texts: dict[int, Texts] = {}
+        self.ready: dict[int, Ready] = {}
+        """The tables whose command views, and what those read, are as `ready_at` says."""
+        self.ready_at: tuple[object, ...] | None = None
         self._journal: list[tuple[dict[Any, Any], object, object]] = []
 
     def keep(self, where: dict[Any, Any], key: object, value: object) -> None:
@@ -78,7 +86,20 @@ class Names:
                 where.pop(key, None)
             else:
                 where[key] = before
-        self.here = None
+        self.here = self.ready_at = None
+
+    def texts_of(self, table: Table) -> Texts:
+        """Return the statements that read and write a table's versions; making them takes as long as running them."""
+        known = self.texts.get(table.id)
+        if known is None or known.table is not table:
+            known = self.texts[table.id] = Texts(table)
+        return known
+
+    def ready_for(self, here: tuple[object, ...]) -> dict[int, Ready]:
+        """Return the tables that are ready to be written from a place; none if the last was another."""
+        if self.ready_at != here:
+            self.ready, self.ready_at = {}, here
+        return self.ready
 
     def _line(self, by: str, value: int | str) -> LineRow:
         found = self._read_line(by, value)

@@ -18,7 +18,7 @@ from holdfast.engine.sql.layout import key_cells, quoted, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.refs import damage_of_refs
 from holdfast.engine.sql.system import system_select
-from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, rows_query, select_view, version_columns
+from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, select_view
 from holdfast.errors import NotFound, StoreCorrupt
 
 _COMMITS = "SELECT line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes, pruned FROM hf_commit"
@@ -225,7 +225,11 @@ class SqlSnapshot(NetChanges):
 
     def _rows_query(self, table: Table, vector: VersionVector, key_parts: int) -> tuple[str, list[int]]:
         local = self._listed({self._names.id_of(line): n for line, n in vector.items()})
-        return rows_query(table, local, self._stored(local), key_parts=key_parts, sealed=self._any_sealed)
+        return self._seen_rows(table, local, key_parts)
+
+    def _seen_rows(self, table: Table, local: Mapping[int, int], key_parts: int) -> tuple[str, list[int]]:
+        stored, sealed = self._stored(local), self._any_sealed
+        return self._names.texts_of(table).rows(local, stored, key_parts=key_parts, sealed=sealed)
 
     def touched(self, table: Table, base: VersionVector, side: VersionVector) -> Iterator[Touch]:
         """Yield each version made or ended in what `side` sees and `base` does not."""
@@ -241,16 +245,10 @@ class SqlSnapshot(NetChanges):
         return self._ended(table, self._names.id_of(point.line), point.n - 1, point.n)
 
     def _born(self, table: Table, line: int, low: int, high: int) -> list[Row]:
-        columns = version_columns(table)
-        sql = f"SELECT {columns} FROM main.{versions(table)} AS v WHERE v.line = ? AND v.n > ? AND v.n <= ?"
-        return list(map(self._row, self._db.rows(sql, (line, low, high))))
+        return list(map(self._row, self._db.rows(self._names.texts_of(table).born, (line, low, high))))
 
     def _ended(self, table: Table, line: int, low: int, high: int) -> list[Row]:
-        sql = (
-            f"SELECT {version_columns(table)} FROM main.{tombstones(table)} AS k JOIN main.{versions(table)} AS v"
-            " ON v.vid = k.vid WHERE k.line = ? AND k.n > ? AND k.n <= ?"
-        )
-        return list(map(self._row, self._db.rows(sql, (line, low, high))))
+        return list(map(self._row, self._db.rows(self._names.texts_of(table).ended, (line, low, high))))
 
     def _row(self, row: tuple[Any, ...]) -> Row:
         vid, rline, rn, rord, line, n = row[:6]
@@ -311,6 +309,7 @@ class SqlSnapshot(NetChanges):
             self._names.keep(self._names.views, view.name, (select,))
 
     def _replace_view(self, name: str, statements: list[str]) -> None:
+        self._names.ready_at = None  # what was ready may have gone by it
         self._db.rows(f"DROP VIEW IF EXISTS temp.{quoted(name)}")
         for statement in statements:
             self._db.rows(statement)

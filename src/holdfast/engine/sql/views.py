@@ -249,7 +249,7 @@ class _Writer:
             *self._key_checks(besides=f" AND {quoted(VID)} <> {vid}", vid=vid),
             *self._parents(self.values, vid),
             *self._children(vid, self.values),
-            f"SELECT hf_count({vid})",
+            f"SELECT hf_count({vid}, {self.table.id})",
             f"UPDATE {self.v} SET {pairs} WHERE vid = {vid} AND {self.born_now}",
             f"INSERT INTO {self.v} ({columns}) SELECT {source} FROM {self.v} WHERE {older}",
             *self._end(vid),
@@ -259,7 +259,7 @@ class _Writer:
         vid = f"NEW.{quoted(VID)}"
         return [
             *self._children(vid),
-            f"SELECT hf_count({vid})",
+            f"SELECT hf_count({vid}, {self.table.id})",
             *self._end(vid),
             f"DELETE FROM {self.v} WHERE vid = {vid} AND {self.born_now}",
         ]
@@ -373,26 +373,57 @@ def version_columns(table: Table) -> str:
     return ", ".join(["v.vid", "v.rline", "v.rn", "v.rord", "v.line", "v.n", *cells(table, "v.")])
 
 
-def rows_query(
-    table: Table, vector: Mapping[int, int], stored_as: int | str | None, *, key_parts: int = 0, sealed: bool = False
-) -> tuple[str, list[int]]:
-    """Return the query for the versions that a vector sees, all or those whose keys begin with so many parameters.
+class Texts:
+    """The statements that read and write the versions of a table.
 
-    The numbers of the vector are parameters, too, which come first: a head moves with every commit, and a text that
-    has it would be compiled anew each time.
+    Attributes:
+        born: reads the versions that a line made in some of its commits.
+        ended: reads those that it ended.
+        insert, update, delete: write through the command views.
     """
-    numbers = [] if stored_as is not None else list(vector.values())
-    places: LocalVector = vector if stored_as is not None else {line: f"?{at}" for at, line in enumerate(vector, 1)}
-    key = "".join(f" AND {cell} = ?" for cell in key_cells(table, "v.")[:key_parts])
-    sql = (
-        f"SELECT {version_columns(table)} FROM main.{versions(table)} AS v"
-        f" WHERE {visible(table, places, stored_as, sealed=sealed)}{key}"
-    )
-    return sql, numbers
 
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        v, k, columns = versions(table), tombstones(table), version_columns(table)
+        names, marks = ", ".join(quoted(column.name) for column in table.columns), ", ".join("?" for _ in table.columns)
+        self.born = f"SELECT {columns} FROM main.{v} AS v WHERE v.line = ? AND v.n > ? AND v.n <= ?"
+        self.ended = (
+            f"SELECT {columns} FROM main.{k} AS k JOIN main.{v} AS v ON v.vid = k.vid"
+            " WHERE k.line = ? AND k.n > ? AND k.n <= ?"
+        )
+        self.insert = f"INSERT INTO {insert_view(table)} ({names}) VALUES ({marks})"
+        self.update = f"INSERT INTO {update_view(table)} VALUES (?, {marks})"
+        self.delete = f"INSERT INTO {delete_view(table)} VALUES (?)"
+        self._rows: dict[tuple[object, ...], str] = {}
+
+    def rows(
+        self, vector: Mapping[int, int], stored_as: int | None, *, key_parts: int, sealed: bool
+    ) -> tuple[str, list[int]]:
+        """Return the query for the versions that a vector sees, all or those whose keys begin with so many parameters.
+
+        The numbers of the vector are parameters, too, which come first: a head moves with every commit, and a text that
+        has it would be compiled anew each time.
+        """
+        lines, numbers = (tuple(vector), list(vector.values())) if stored_as is None else ((), [])
+        asked = lines, stored_as, key_parts, sealed
+        sql = self._rows.get(asked)
+        if sql is None:
+            if len(self._rows) >= QUERIES_MAX:
+                self._rows.clear()
+            places: LocalVector = {line: f"?{at}" for at, line in enumerate(lines, 1)}
+            seen = visible(self.table, places, stored_as, sealed=sealed)
+            key = "".join(f" AND {cell} = ?" for cell in key_cells(self.table, "v.")[:key_parts])
+            columns = version_columns(self.table)
+            sql = f"SELECT {columns} FROM main.{versions(self.table)} AS v WHERE {seen}{key}"
+            self._rows[asked] = sql
+        return sql, numbers
+
+
+QUERIES_MAX = 256
+"""Texts of queries that a connection keeps for a table: one for each set of lines that somebody looked from."""
 
 NEWEST_FIRST = " ORDER BY v.line DESC, v.n DESC LIMIT 1"
-"""Lets `rows_query` of a key stop at the first version that is seen, where no more than one can be."""
+"""Lets `Texts.rows` of a key stop at the first version that is seen, where no more than one can be."""
 
 
 def unique_query(table: Table, names: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ from holdfast.engine.contract import Commit, Line
 from holdfast.engine.net import Said, check_texts, commit_of, is_same
 from holdfast.engine.sql.constraints import ConstraintChecks
 from holdfast.engine.sql.definitions import reshaped
-from holdfast.engine.sql.layout import CHANGED_TABLES, cells, quoted, tombstones, versions
+from holdfast.engine.sql.layout import CHANGED_TABLES, cells, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database, Parameters
 from holdfast.engine.sql.references import Notes, Settlement
@@ -27,11 +27,8 @@ from holdfast.engine.sql.views import (
     Command,
     Related,
     command_views,
-    delete_view,
     insert_view,
-    rows_query,
     select_view,
-    update_view,
 )
 from holdfast.errors import AlreadyExists, BranchMoved, ValueTooLarge
 
@@ -45,7 +42,7 @@ class Counter:
     Attributes:
         ordinal: rows inserted by the open commit.
         touched: rows that the running statement inserted, updated or deleted.
-        ended: whether the open commit updated or deleted any.
+        ended: the tables, by their ids, of which the open commit updated or deleted any.
         gathered: of a statement with RETURNING, what it touched: the ordinals of new rows below zero, and the versions
             that were there of the others.
         notes: what the running statement may have broken of foreign keys.
@@ -54,7 +51,7 @@ class Counter:
     def __init__(self) -> None:
         self.ordinal = 0
         self.touched = 0
-        self.ended = False
+        self.ended: set[int] = set()
         self.gathered: list[int] | None = None
         self.notes = Notes()
 
@@ -66,10 +63,10 @@ class Counter:
             self.gathered.append(-self.ordinal)
         return self.ordinal
 
-    def count(self, vid: int) -> None:
-        """Note another row that was updated or deleted, by the version that was there."""
+    def count(self, vid: int, table: int) -> None:
+        """Note another row of a table that was updated or deleted, by the version that was there."""
         self.touched += 1
-        self.ended = True
+        self.ended.add(table)
         if self.gathered is not None:
             self.gathered.append(vid)
 
@@ -86,6 +83,7 @@ class SqlChanges(ConstraintChecks):
         self._theirs: Point | None = None
         self._defined = False
         self._rows_touched = 0
+        self._finders: dict[tuple[int, int], tuple[str, list[int]]] = {}
         self._made = 0  # lines and versions of the schema, whose ids a savepoint takes back
 
     # Names and lines
@@ -150,7 +148,8 @@ class SqlChanges(ConstraintChecks):
         self._defined = False
         self._rows_touched = 0
         self._counter.ordinal = 0
-        self._counter.ended = False
+        self._counter.ended.clear()
+        self._finders.clear()
 
     def apply(self, table: Table, sql: str, parameters: Iterable[Parameters], command: Command | None = None) -> int:
         """Run an INSERT into a command view of `table` once for each of `parameters`; return the rows touched."""
@@ -223,13 +222,21 @@ class SqlChanges(ConstraintChecks):
 
     def _accept(self, table: Table) -> Related:
         """Make the command views of a table, and the views of rows that they check constraints against."""
-        line, related = self.opened, self._show_rows(table)
-        shared = self._names.shared
-        signature = (table, related, _HERE if shared else line.uid)
-        if self._names.views.get(insert_view(table)) != signature:
-            for name, statements in command_views(table, related, None if shared else self._names.id_of(line.uid)):
+        line, names = self.opened, self._names
+        here: tuple[object, ...] = (line.uid, line.epoch)
+        if names.shared:
+            self._stand_here()
+            here = (_HERE, self._any_sealed)
+        known = names.ready_for(here).get(table.id)
+        if known is not None and known[0] is table:
+            return known[1]
+        related = self._show_rows(table)
+        signature = (table, related, _HERE if names.shared else line.uid)
+        if names.views.get(insert_view(table)) != signature:
+            for name, statements in command_views(table, related, None if names.shared else names.id_of(line.uid)):
                 self._replace_view(name, statements)
-            self._names.keep(self._names.views, insert_view(table), signature)
+            names.keep(names.views, insert_view(table), signature)
+        names.ready_for(here)[table.id] = (table, related)
         return related
 
     def show(self, table: Table, alias: str, at: Line | Point, *, versioned: bool = False) -> None:
@@ -262,25 +269,28 @@ class SqlChanges(ConstraintChecks):
 
     def find(self, table: Table, key: Key) -> Row | None:
         """Return the row of a primary key as the open commit shows it, or None."""
+        sql, numbers = self._finders.get((table.id, len(key))) or self._finder(table, len(key))
+        return next(map(self._row, self._db.rows(sql, [*numbers, *key])), None)
+
+    def _finder(self, table: Table, key_parts: int) -> tuple[str, list[int]]:
+        """Return the query for a row of a key as the open commit sees it, made once for each table."""
         line = self.opened
         vector = self._local_vector(Point(line.uid, line.head + 1))
-        stored, sealed = self._stored(vector), self._any_sealed
-        sql, numbers = rows_query(table, vector, stored, key_parts=len(key), sealed=sealed)
-        return next(map(self._row, self._db.rows(f"{sql}{NEWEST_FIRST}", [*numbers, *key])), None)
+        sql, numbers = self._seen_rows(table, vector, key_parts)
+        self._finders[table.id, key_parts] = made = f"{sql}{NEWEST_FIRST}", numbers
+        return made
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
         """Add a row."""
-        names = ", ".join(quoted(column.name) for column in table.columns)
-        self.apply(table, f"INSERT INTO {insert_view(table)} ({names}) VALUES ({_marks(values)})", [tuple(values)])
+        self.apply(table, self._names.texts_of(table).insert, [tuple(values)])
 
     def update(self, table: Table, row: Row, values: Sequence[object]) -> None:
         """Replace the values of a row that the branch sees."""
-        sql = f"INSERT INTO {update_view(table)} VALUES ({_marks(values, 1)})"
-        self.apply(table, sql, [(row.handle, *values)])
+        self.apply(table, self._names.texts_of(table).update, [(row.handle, *values)])
 
     def delete(self, table: Table, row: Row) -> None:
         """Remove a row that the branch sees."""
-        self.apply(table, f"INSERT INTO {delete_view(table)} VALUES (?)", [(row.handle,)])
+        self.apply(table, self._names.texts_of(table).delete, [(row.handle,)])
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
@@ -297,6 +307,7 @@ class SqlChanges(ConstraintChecks):
             self._db.rows("RELEASE hf")
             self._counter.ordinal, self._defined, self._line, self._schema, self._rows_touched = before
             self._touched = touched
+            self._finders.clear()
             if made == self._made:
                 self._names.undo(mark)  # temporary views are undone, too
             else:
@@ -337,6 +348,7 @@ class SqlChanges(ConstraintChecks):
 
     def _bump_epoch(self) -> None:
         uid = self.opened.uid
+        self._finders.clear()
         self._db.rows("UPDATE hf_line SET epoch = epoch + 1 WHERE uid = ?", (uid,))
         self._line = self.line(uid)
 
@@ -356,7 +368,8 @@ class SqlChanges(ConstraintChecks):
     def settle(self, table: Table, resolution: Resolution) -> None:
         """Carry out what was decided for rows that both sides touched."""
         self._touched[table.id] = table
-        self._counter.ended = self._counter.ended or bool(resolution.ended)
+        if resolution.ended:
+            self._counter.ended.add(table.id)
         line_id, n = self._names.id_of(self.opened.uid), self.opened.head + 1
         for row in resolution.ended:
             self._db.rows(f"INSERT INTO {tombstones(table)} VALUES (?, ?, ?)", (row.handle, line_id, n))
@@ -365,7 +378,8 @@ class SqlChanges(ConstraintChecks):
         for rid, values in resolution.fresh:
             who = rid or Rid(self.opened.uid, n, self._counter.next_ordinal())
             place = (self._names.id_of(who.line), who.n, who.ordinal, line_id, n)
-            sql = f"INSERT INTO {versions(table)} ({columns}) VALUES ({_marks(values, 5)})"
+            marks = ", ".join("?" * (5 + len(values)))
+            sql = f"INSERT INTO {versions(table)} ({columns}) VALUES ({marks})"
             self._db.rows(sql, (*place, *values))
 
     # Sealing
@@ -386,7 +400,7 @@ class SqlChanges(ConstraintChecks):
     def _net_of(self, table: Table, point: Point) -> list[Change]:
         """Return the net changes of a table, after taking back rows that were changed and put back."""
         merge = self._theirs is not None
-        changes = self.net(table, point, merge=merge, ended=self._counter.ended or merge)
+        changes = self.net(table, point, merge=merge, ended=merge or table.id in self._counter.ended)
         for change in changes:
             check_texts(change)
         if merge:
@@ -434,7 +448,3 @@ class SqlChanges(ConstraintChecks):
         self._db.rows("INSERT INTO hf_schema VALUES (0, ?, ?)", (Catalogue().digest(), Catalogue().to_json()))
         self._write_commit(Point(uid, 0), (), [], "store created", None)
         self._put_ref("branch", branch, uid, None)
-
-
-def _marks(values: Sequence[object], more: int = 0) -> str:
-    return ", ".join("?" * (len(values) + more))

@@ -96,7 +96,7 @@ class SqliteSession:
         self._snapshot: Survey | None = None
         self._open: SqlChanges | None = None
         self._register("hf_ordinal", self._counter.next_ordinal, 0)
-        self._register("hf_count", self._counter.count, 1)
+        self._register("hf_count", self._counter.count, 2)
         self._register("hf_check", self._counter.notes.check, -1)
         self._register("hf_left", self._counter.notes.left, -1)
         self._register("now", self._moment.now, 0)
