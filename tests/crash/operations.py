@@ -179,6 +179,21 @@ def _leftovers(db: holdfast.Store) -> None:
     db.execute("UPDATE steps SET note = 'newer' WHERE step > 3")
 
 
+def _runs(db: holdfast.Store) -> None:
+    """Leave a run that is complete, and one that nobody has begun."""
+    with db.run("r", input=1) as run:
+        run.state["at"] = run.input
+        run.log("note", "before")
+        run.db.execute("INSERT INTO names VALUES (%s, 1)", [run.run_id])
+        run.result = run.step("add", int, "2")
+    db.start("agent", "waits", 2)
+
+
+def _fork(db: holdfast.Store) -> None:
+    with db.run("forked", fork="r", before_step=1) as run:
+        run.log("note", "after")
+
+
 def _together(db: holdfast.Store) -> None:
     """Let threads write while all of them stand in the line, so that one writes for all, in one transaction."""
     queue.GROUP_SECONDS_MAX = 60  # else a slow machine makes two groups
@@ -227,6 +242,10 @@ OPERATIONS: dict[str, Operation] = {
     "add a column": Operation(_sql("ALTER TABLE steps ADD COLUMN cost INT NOT NULL DEFAULT 7")),
     "create an index": Operation(_sql("CREATE INDEX by_note ON steps (note)")),
     "delete by foreign keys": Operation(_sql("DELETE FROM parents WHERE id = 1"), _family),
+    "start a run": Operation(lambda db: db.start("agent", "new", {"n": 1}), _runs),
+    "fork a run": Operation(_fork, _runs, commits=2, in_parts=True),
+    "cancel a run": Operation(lambda db: db.cancel("waits"), _runs),
+    "forget runs": Operation(lambda db: db.gc(keep=0), _runs, in_parts=True),
     "upgrade from format 1": Operation(nothing, commits=0, file=old_file),
     "several threads together": Operation(_together),
     "import of traces": Operation(_import, _write_traces, commits=3),

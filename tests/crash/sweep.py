@@ -31,7 +31,7 @@ REFUSED = "refused"
 SPARED = "spared"
 
 State = dict[str, Any] | None
-"""All that can be seen of a store: the head and the rows of each branch, and the tags. None: there is no store."""
+"""All that can be seen of a store: the head and the rows of each branch, the tags, and how runs are. None: none yet."""
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["holdfast", "tests.crash.sweep", "tests.crash.worker"])
@@ -83,11 +83,14 @@ def state_of(path: Path) -> State:
     finally:
         raw.close()
     with holdfast.connect(path, create=False) as db:
+        with db._session.read() as reader:
+            heads = {name: line.head_hash.hex() for name, line in reader.branches().items()}
         branches = {
-            branch.name: {"head": branch.head, "rows": repr(sorted(db._versions.snapshot(branch.name).items()))}
-            for branch in db.branches()
+            name: {"head": head, "rows": repr(sorted(db._versions.snapshot(name).items()))}
+            for name, head in heads.items()
         }
-        return {"branches": branches, "tags": {tag.name: tag.head for tag in db.tags()}}
+        runs = {info.run_id: info.status for info in db.runs()}
+        return {"branches": branches, "tags": {tag.name: tag.head for tag in db.tags()}, "runs": runs}
 
 
 def rows_of(state: State) -> dict[str, str]:

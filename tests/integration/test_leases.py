@@ -24,7 +24,7 @@ from holdfast.engine.leases.leases import Lease, claim, hold_of, renew
 from holdfast.engine.leases.owners import here, myself
 from holdfast.engine.sqlite import SqliteEngine
 from holdfast.engine.tree import TreeEngine
-from holdfast.errors import Fenced, RunBusy, StoreUnavailable
+from holdfast.errors import Fenced, RunBusy, StoreFull, StoreUnavailable
 
 pytestmark = pytest.mark.skipif(not here(), reason="this system does not tell which processes live")
 
@@ -227,6 +227,46 @@ def test_c5_a_renewal_that_fails_is_tried_again_and_nobody_counts_on_it(
     until(lambda: lease.is_sure)
     lease.check_sure()
     heart.drop(lease)
+
+
+def test_what_could_not_be_given_back_is_given_back_later(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then this process knows that nobody works on it any more, and others trust the lease."""
+    session, heart = engine.session(), Heart(engine.session)
+    lease = claim(session, "run-1", myself(), 1)
+    full, failed = threading.Event(), Counter[str]()
+    full.set()
+    release = Lease.release
+
+    def failing_release(self: Lease, session: Any) -> None:
+        if full.is_set():
+            failed["releases"] += 1
+            raise StoreFull("no room")
+        release(self, session)
+
+    monkeypatch.setattr(Lease, "release", failing_release)
+    heart.give_up(lease)
+    until(lambda: failed["releases"] > 1)
+    assert heart.given_up("run-1") == (lease.owner,)
+    with pytest.raises(RunBusy):
+        claim(session, "run-1", myself())
+    full.clear()
+    until(lambda: not heart_threads())
+    assert lease.lost
+    assert heart.given_up("run-1") == ()
+    assert claim(session, "run-1", myself()).epoch == 2
+
+
+def test_what_is_never_given_back_ends_by_itself(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, heart = engine.session(), Heart(engine.session)
+    lease = claim(session, "run-1", myself(), 0.6)
+
+    def failing_release(*_: object) -> None:
+        raise StoreFull("no room")
+
+    monkeypatch.setattr(Lease, "release", failing_release)
+    heart.give_up(lease)
+    until(lambda: not heart_threads())
+    assert heart.given_up("run-1") == ()
 
 
 def test_a_closed_store_ends_the_thread(engine: Engine) -> None:

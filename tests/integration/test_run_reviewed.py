@@ -149,6 +149,24 @@ def test_a_recorded_step_takes_nothing_from_one_that_is_done_beside_it(sql: hold
     assert (rows(run), run.state["slow"]) == ([1], 1)
 
 
+def test_g3_what_is_noted_is_recorded_once_while_a_step_beside_it_fails(
+    db: holdfast.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.run("r") as run:
+        active = run.loop.active
+        commit = active.copy.commit
+
+        def while_another_fails(*given: Any) -> Any:
+            active.drop("another strand")
+            return commit(*given)
+
+        monkeypatch.setattr(active.copy, "commit", while_another_fails)
+        run.log("note", "once")
+        run.step("one", str, 1)
+        run.step("two", str, 2)
+    assert [event.data for event in db.events("r") if event.kind == "note"] == ["once"]
+
+
 def test_what_is_late_belongs_to_no_step(sql: holdfast.Store) -> None:
     late, tried, refused = threading.Event(), threading.Event(), list[str]()
 

@@ -158,7 +158,8 @@ class Calls:
 
     def _claim(self, asked: Asked, held: list[Lease], watched: Watched) -> None:
         with self._shared.desk.session() as session:
-            lease = try_claim(session, f"cache/{asked.digest}", self._shared.owner, LEASE_SECONDS, watched, again=True)
+            owner = self._shared.owner
+            lease = try_claim(session, f"cache/{asked.digest}", owner, LEASE_SECONDS, watched, (owner,))
         held.append(lease)  # here, since who waits for this may be cancelled
         self._shared.desk.heart.keep(lease)
 

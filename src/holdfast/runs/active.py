@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from holdfast.core.tasks import current_task
 from holdfast.engine.contract import Writer, caller_of
 from holdfast.engine.leases.leases import Lease
-from holdfast.errors import Fenced, InvalidValue, NotStorable, RunFinished, StoreError
+from holdfast.errors import Fenced, InvalidValue, NotStorable, RunFinished, StoreError, StoreFull
 from holdfast.runs.control import DOING, Cancelled, Doing, Suspend
 from holdfast.runs.journal import Journal, Question
 from holdfast.runs.overlay import Overlay
@@ -189,9 +189,9 @@ class Active:
             self._pending.append((who, entry))
 
     def _drop(self, stays: Callable[[object], bool]) -> None:
-        """Forget what was noted, but for that of some strands."""
+        """Forget what was noted, but for that of some strands, which stays the very same: it may be being recorded."""
         with self._noting:
-            self._pending = [(who, entry) for who, entry in self._pending if stays(who)]
+            self._pending = [one for one in self._pending if stays(one[0])]
 
     def discard(self) -> None:
         """Forget what waits for the next commit."""
@@ -315,7 +315,7 @@ class Active:
             self._why_closed = "was taken over by somebody else"
             raise
         except BaseException as error:
-            if isinstance(error, StoreError) or not isinstance(error, Exception):
+            if not isinstance(error, StoreFull) and (isinstance(error, StoreError) or not isinstance(error, Exception)):
                 self._why_closed = "may have been written or not: the store could not be reached in the middle"
             raise
         self.journal.add(numbered)

@@ -70,7 +70,8 @@ def entering(place: Workplace, wish: Wish, home: object) -> Flow[Active]:
         return active
     held: list[Lease] = []
     try:
-        yield from claiming(place.desk.session, branch_of_run(wish.run_id), myself(), wish.lease, held)
+        branch, desk = branch_of_run(wish.run_id), place.desk
+        yield from claiming(desk.session, branch, myself(), wish.lease, held, desk.heart.given_up(branch))
         active = yield Work(lambda: _claimed(place, wish, held[0], home))
     except BaseException:
         if held:

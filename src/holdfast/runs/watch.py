@@ -26,10 +26,11 @@ class Watch:
         while not woken.is_set() and not self._has_moved() and (left := until - time.monotonic()) > 0:
             woken.wait(min(left, LOOK_SECONDS))
 
-    async def wait_async(self, seconds: float) -> None:
-        """Return when somebody committed since the last time, or after so many seconds."""
+    async def wait_async(self, seconds: float, woken: threading.Event | None = None) -> None:
+        """Return when somebody committed since the last time, when `woken` is set, or after so many seconds."""
+        woken = woken or threading.Event()
         until = time.monotonic() + seconds
-        while not self._has_moved() and (left := until - time.monotonic()) > 0:  # noqa: ASYNC110 - of other processes
+        while not woken.is_set() and not self._has_moved() and (left := until - time.monotonic()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(min(left, LOOK_SECONDS))
 
     def _has_moved(self) -> bool:

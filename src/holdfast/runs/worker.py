@@ -88,7 +88,7 @@ class Worker:
             until_idle: return when nothing is left to be done now; runs that sleep or wait are left.
         """
         watch = Watch(self._place.engine)
-        with self._signals(), ThreadPoolExecutor(self._concurrency, "holdfast-worker") as pool:
+        with stopped_by_signals(self.stop), ThreadPoolExecutor(self._concurrency, "holdfast-worker") as pool:
             while not self._stopping.is_set():
                 self._changed.clear()
                 wait_seconds = self._take_up(pool)
@@ -100,19 +100,6 @@ class Worker:
         """Let `run` return once the runs that are being worked on are at their ends, or wait. Idempotent."""
         self._stopping.set()
         self._changed.set()
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Let SIGTERM and SIGINT stop the worker for the block, in the main thread."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, lambda *_: self.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _take_up(self, pool: ThreadPoolExecutor) -> float:
         """Begin to work on what is to be worked on; return after how many seconds to look again."""
@@ -198,6 +185,20 @@ class Worker:
                 run.result = result
         if not begun:
             self.not_begun(record.run_id)
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Let SIGTERM and SIGINT do nothing but call `stop` for the block, in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _check_number(what: str, number: object, most: int) -> None:

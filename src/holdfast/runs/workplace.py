@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from holdfast.cache.cache import Cache
@@ -101,10 +100,12 @@ class Workplace:
         return self.versions.write(record.branch, message, work)
 
     def let_go(self, lease: Lease) -> None:
-        """Give back a lease, as far as the store can be reached; it ends by itself."""
+        """Give back a lease, at once or as soon as the store can be written; it ends by itself, too."""
         self.desk.heart.drop(lease)
-        with suppress(HoldfastError):
+        try:
             lease.release(self.session)
+        except HoldfastError:
+            self.desk.heart.give_up(lease)
 
 
 def head_of(reader: Reader, record: RunRecord) -> Point:

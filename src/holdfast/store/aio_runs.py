@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from holdfast.runs.loop import Loop
     from holdfast.runs.records import RunRecord
     from holdfast.runs.results import RunInfo, Step
+    from holdfast.runs.watch import Watch
     from holdfast.runs.worker import Worker as PlainWorker
     from holdfast.runs.workplace import Workplace
     from holdfast.state.rows.log import Event
@@ -268,36 +270,44 @@ class Worker:
     def __init__(self, worker: PlainWorker, aside: Aside) -> None:
         self._worker = worker
         self._aside = aside
-        self._stopping = False
+        self._stopping = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, *, until_idle: bool = False) -> None:
-        """Work until `stop` is called, or this is cancelled, which cancels what is being done.
+        """Work until `stop` is called, or SIGTERM or SIGINT comes, where this is the main thread.
+
+        Runs that are being worked on are worked on to their ends, or to where they wait. If this is cancelled, they are
+        cancelled, too, and given back, so that another worker goes on with them.
 
         Args:
             until_idle: return when nothing is left to be done now; runs that sleep or wait are left.
         """
-        from holdfast.runs.watch import Watch  # noqa: PLC0415
+        from holdfast.runs.watch import Watch  # noqa: PLC0415 - with the runs
+        from holdfast.runs.worker import stopped_by_signals  # noqa: PLC0415
 
-        watch = Watch(self._worker.engine)
-        try:
-            while not self._stopping:
-                found, wait_seconds = await self._aside(self._worker.found, reads=True)
-                for record in found:
-                    self._begin(record)
-                if until_idle and not self._tasks and await self._aside(lambda: self._worker.is_idle, reads=True):
-                    return
-                pause = asyncio.ensure_future(watch.wait_async(wait_seconds))
-                await asyncio.wait([pause, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-                pause.cancel()
-            await asyncio.gather(*self._tasks)
-        finally:
-            for task in self._tasks:
-                task.cancel()
+        with stopped_by_signals(self.stop):
+            try:
+                await self._work_on(Watch(self._worker.engine), until_idle=until_idle)
+            finally:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work_on(self, watch: Watch, *, until_idle: bool) -> None:
+        while not self._stopping.is_set():
+            found, wait_seconds = await self._aside(self._worker.found, reads=True)
+            for record in found:
+                self._begin(record)
+            if until_idle and not self._tasks and await self._aside(lambda: self._worker.is_idle, reads=True):
+                return
+            pause = asyncio.ensure_future(watch.wait_async(wait_seconds, self._stopping))
+            await asyncio.wait([pause, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+            pause.cancel()
+        await asyncio.gather(*self._tasks)
 
     def stop(self) -> None:
         """Let `run` return once the runs that are being worked on are at their ends, or wait. Idempotent."""
-        self._stopping = True
+        self._stopping.set()
 
     def _begin(self, record: RunRecord) -> None:
         done: Future[None] = Future()

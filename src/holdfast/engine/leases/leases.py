@@ -16,7 +16,7 @@ A released lease stays as an entry without an owner, so that no epoch is ever gi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,6 +87,7 @@ class Lease:
         until: when it ends unless it is renewed, by the monotonic clock, counted from before the renewal was sent.
         lost: whether it is known that this does not own it any more.
         beats: how often it was written.
+        unwanted: whether nobody works on the thing any more, and it is only to be given back.
     """
 
     key: str
@@ -97,6 +98,7 @@ class Lease:
     until: float
     lost: bool = False
     beats: int = 0
+    unwanted: bool = False
 
     @property
     def is_sure(self) -> bool:
@@ -197,6 +199,7 @@ def claiming(
     owner: Owner,
     length: Duration = LEASE_SECONDS,
     held: list[Lease] | None = None,
+    formers: Collection[Owner] = (),
 ) -> Flow[Lease]:
     """Own a thing, durably, if nobody does who lives.
 
@@ -206,18 +209,21 @@ def claiming(
         lend: gives a connection for a block.
         length: how long the lease lasts unless it is renewed.
         held: is given the lease as soon as it is there, since who waits for this may be interrupted.
+        formers: owners that are known to work on it no more.
 
     Raises:
         RunBusy: somebody owns it.
         InvalidValue: the length is none, or shorter than half a second.
     """
     watched = Watched()
+    if held is not None:
+        formers = (*formers, owner)  # it was interrupted after it had claimed it
 
     def attempt() -> Lease | float:
         """Return the lease, or after what time to look again."""
         with lend() as session:
             try:
-                lease = try_claim(session, key, owner, length, watched, again=held is not None)
+                lease = try_claim(session, key, owner, length, watched, formers)
             except RunBusy:
                 hold = watched.hold
                 if hold is None or not _is_silent(hold, session.clock.now_us()):
@@ -240,27 +246,31 @@ def claim(session: Session, key: str, owner: Owner, length: Duration = LEASE_SEC
 
 
 def try_claim(
-    session: Session, key: str, owner: Owner, length: Duration, watched: Watched, *, again: bool = False
+    session: Session,
+    key: str,
+    owner: Owner,
+    length: Duration,
+    watched: Watched,
+    formers: Collection[Owner] = (),
 ) -> Lease:
     """Own a thing as `claim` does, but wait for nothing: to be called again with what was seen of its owner so far.
 
     Args:
-        again: whether the owner may own it already, since it was interrupted as it claimed it.
+        formers: owners that are known to work on it no more; itself if it was interrupted as it claimed it.
 
     Raises RunBusy and InvalidValue as `claim` does; RunBusy also while the owner has to be watched.
     """
     seconds = microseconds_of(length, "lease") / 1_000_000
     if seconds < LEASE_SECONDS_MIN:
         raise InvalidValue(f"a lease lasts {LEASE_SECONDS_MIN:g} s at least, not {length!r}")
-    former = owner if again else None
     with session.read() as reader:
-        _check_free(key, hold_of(reader, key), former, session.clock.now_us(), watched)
+        _check_free(key, hold_of(reader, key), formers, session.clock.now_us(), watched)
     sent = monotonic()
 
     def work(writer: Writer) -> Lease:
         now_us = session.clock.now_us()
         hold = hold_of(writer, key)
-        _check_free(key, hold, former, now_us, watched)
+        _check_free(key, hold, formers, now_us, watched)
         lease = Lease(key, owner, hold.epoch + 1, seconds, now_us, sent + seconds)
         _put(writer, lease, now_us)
         return lease
@@ -268,9 +278,9 @@ def try_claim(
     return session.write_together(work)
 
 
-def _check_free(key: str, hold: Hold, former: Owner | None, now_us: int, watched: Watched) -> None:
+def _check_free(key: str, hold: Hold, formers: Collection[Owner], now_us: int, watched: Watched) -> None:
     """Raise RunBusy unless a thing can be claimed."""
-    if hold.owner is None or hold.owner == former or hold.owner.is_dead:
+    if hold.owner is None or hold.owner in formers or hold.owner.is_dead:
         return
     still = watched.is_still(hold)
     if not (still and _is_silent(hold, now_us)):
