@@ -132,7 +132,7 @@ class ListNode(Container):
         if node is not None:
             node.draft_encoded(encoded, draft, place)
             return node
-        node = Leaf(Address(inside(self.address), draft.names.next()), place, self, self.lock)
+        node = Leaf(draft.names.another(inside(self.address)), place, self, self.lock)
         node.write(encoded, draft, place, new=True)
         return node
 

@@ -123,7 +123,7 @@ def _draft_piece(piece: _Piece, place: int, path: str, draft: Draft) -> Chunk:
     chunk = piece.chunk
     if chunk is not None and piece.stays and place == chunk.place:
         return chunk
-    address = Address(path, draft.names.next()) if chunk is None else chunk.address
+    address = draft.names.another(path) if chunk is None else chunk.address
     draft.put(address, chunk_cells(piece.data, place), new=chunk is None)
     return Chunk.of(address, place, piece.data)
 

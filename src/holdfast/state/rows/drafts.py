@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,11 +27,30 @@ class PartNames:
         self._origin = _short(int.from_bytes(origin))
         self._given = 0
 
-    def next(self) -> str:
-        """Return another name."""
+    def another(self, path: str) -> Address:
+        """Return the address of another part of the container whose parts have this path."""
         self._given += 1
         number = _short(self._given)
-        return f"{self._origin}.{_DIGITS[len(number)]}{number}"
+        return Address(path, f"{self._origin}.{_DIGITS[len(number)]}{number}")
+
+
+class RecordedNames(PartNames):
+    """The names that a commit gave, for who does again what became of it; then those of another source.
+
+    Args:
+        recorded: the addresses that were new in it.
+    """
+
+    def __init__(self, recorded: Iterable[Address], further: PartNames) -> None:
+        self._recorded: dict[str, deque[Address]] = {}
+        for address in sorted(recorded):  # in the order in which they were given
+            self._recorded.setdefault(address.path, deque()).append(address)
+        self._further = further
+
+    def another(self, path: str) -> Address:
+        """Return the address of another part of the container whose parts have this path."""
+        left = self._recorded.get(path)
+        return left.popleft() if left else self._further.another(path)
 
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"

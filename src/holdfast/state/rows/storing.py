@@ -51,23 +51,42 @@ def read_names(reader: Reader, vector: VersionVector, namespace: str | None = No
     if tables is not None:
         prefix = () if namespace is None else (namespace,)
         for row in reader.scan(tables[0], vector, prefix):
-            yield Name(*row.values[:2])  # type: ignore[arg-type]
+            yield _name_of(row)
 
 
 def touched_names(reader: Reader, base: VersionVector, side: VersionVector) -> set[Name]:
     """Return the keys of which `side` sees a change that `base` does not. Costs what changed."""
     tables = tables_in(reader.catalogue()) or ()
-    return {
-        Name(*touch.row.values[:2])  # type: ignore[arg-type]
-        for table in tables
-        for touch in reader.touched(table, base, side)
-    }
+    return {_name_of(touch.row) for table in tables for touch in reader.touched(table, base, side)}
 
 
 def touched_between(reader: Reader, a: VersionVector, b: VersionVector) -> set[Name]:
     """Return the keys of which one of the two sees a change that the other does not."""
     base = meet(a, b)
     return touched_names(reader, base, a) | touched_names(reader, base, b)
+
+
+def changes_since(reader: Reader, base: VersionVector, side: VersionVector) -> dict[Name, list[RowChange]]:
+    """Return what makes of what `base` sees of keys what `side` sees, which covers it. Costs what changed."""
+    found: dict[Name, dict[Address, RowChange]] = {}
+    for table in tables_in(reader.catalogue()) or ():
+        touches = [((touch.row.rid, touch.row.born), touch) for touch in reader.touched(table, base, side)]
+        ended = {version for version, touch in touches if touch.ended}
+        made = {version for version, touch in touches if not touch.ended}
+        left = [touch.row for version, touch in touches if touch.ended and version not in made]
+        stay = [touch.row for version, touch in touches if not touch.ended and version not in ended]
+        for row in left:
+            address, _ = read_row(row.values)
+            found.setdefault(_name_of(row), {})[address] = RowChange(address, None)
+        for row in stay:
+            address, cells = read_row(row.values)
+            changes = found.setdefault(_name_of(row), {})
+            changes[address] = RowChange(address, cells, new=address not in changes)
+    return {name: list(changes.values()) for name, changes in found.items()}
+
+
+def _name_of(row: Row) -> Name:
+    return Name(*row.values[:2])  # type: ignore[arg-type]
 
 
 def applied(rows: Rows, changes: Iterable[RowChange]) -> Rows:

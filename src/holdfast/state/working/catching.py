@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.core.points import Point, VersionVector
+from holdfast.core.points import Point, VersionVector, covers
 from holdfast.engine.contract import Reader
 from holdfast.errors import BranchMoved, Conflict, HoldfastError
 from holdfast.state.merging.values import Merging
 from holdfast.state.nodes.grafting import Grafting
 from holdfast.state.nodes.leaves import Node
-from holdfast.state.rows.storing import applied, read_rows, touched_between
+from holdfast.state.rows.drafts import Draft, RecordedNames
+from holdfast.state.rows.storing import applied, changes_since, read_rows, touched_between
 from holdfast.state.rows.tables import Name, Rows
 from holdfast.state.working.held import NOTHING, HeldValues, where_of
 
@@ -78,24 +79,54 @@ class CatchingUp(HeldValues):
     def restore(self, point: Point) -> None:
         """Stand on another commit of the branch, or on this one again, and forget all that is not committed.
 
-        Values that were read or set are then what they were there; in place, since somebody may hold them. Costs a
-        read of those that differ, or may have been changed; nothing if there are none.
+        Values that were read or set are then what they were there; in place, since somebody may hold them. A value
+        that became here what it became there costs what was changed of it; another one that differs, or may have been
+        changed, is read anew.
         """
         with self._alone():
-            suspects = self._dirty | self._watched | self._assigned
-            before = self._vector if self._values else {}
+            drafts: dict[Name, Draft] = {}
+            found: dict[Name, Rows] = {}
+            vector: VersionVector | None = None
+            if self._values:
+                with self._reading() as reader:
+                    self.ground.still(reader, point)
+                    vector = reader.vector(point)
+                    suspects, drafts = self._repeated(reader, vector, point)
+                    read_anew = [name for name in self._values if name in suspects and name not in drafts]
+                    found = {name: read_rows(reader, vector, name) for name in read_anew}
             self._edits.count += 1
-            self.base, self._head, self._seen = point, None, None
+            self.base, self._head, self._seen = point, None, vector
+            for name in self._removed:
+                self._detach(name)
             for pending in (self._assigned, self._removed, self._dirty):
                 pending.clear()
-            if not self._values:
-                return
-            with self._reading() as reader:
-                self._check_kept(reader)
-                suspects |= touched_between(reader, before, self._vector)
-                found = {name: read_rows(reader, self._vector, name) for name in self._values if name in suspects}
+            for name, draft in drafts.items():
+                draft.settle()
+                self._adopt(name)
             for name, rows in found.items():
                 self._put_back(name, rows)
+
+    def _repeated(self, reader: Reader, vector: VersionVector, point: Point) -> tuple[set[Name], dict[Name, Draft]]:
+        """Return the keys that differ from what a commit sees of them, or may; and what was done to those that do not.
+
+        Whoever goes again through what was recorded changes most values as they were changed then: to write that would
+        write the very rows that are there.
+        """
+        suspects = self._dirty | self._watched | self._assigned
+        if not covers(vector, self._vector):  # it goes back
+            return suspects | touched_between(reader, self._vector, vector), {}
+        recorded = changes_since(reader, self._vector, vector)
+        drafts: dict[Name, Draft] = {}
+        for name in suspects & self._values.keys():
+            changes = recorded.get(name, [])
+            names = RecordedNames((change.address for change in changes if change.new), self._names)
+            try:
+                draft = self._draft(name, names, point.line)
+            except HoldfastError:  # it cannot be written at all
+                continue
+            if {change[:2] for change in draft.changes} == {change[:2] for change in changes}:
+                drafts[name] = draft
+        return suspects | recorded.keys(), drafts
 
     def _put_back(self, name: Name, rows: Rows) -> None:
         """Let a key have the value that its rows hold; one that is not there, or cannot be read, is forgotten."""

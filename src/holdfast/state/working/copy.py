@@ -22,12 +22,11 @@ from holdfast.engine.contract import Commit, Writer
 from holdfast.errors import BranchMoved, StoreError
 from holdfast.state.differences import StateDiff
 from holdfast.state.nodes.leaves import Leaf
-from holdfast.state.objects.holders import is_held
 from holdfast.state.rows.drafts import Draft
 from holdfast.state.rows.log import LOG, LOG_KEY, Kept, Noted, read_events
 from holdfast.state.rows.namespaces import full, is_inside
 from holdfast.state.rows.storing import RowWriter, changes_between, read_rows, touched_between, touched_names
-from holdfast.state.rows.tables import HIDDEN, ROOT, Address, Cells, Name, inside
+from holdfast.state.rows.tables import HIDDEN, ROOT, Cells, Name, inside
 from holdfast.state.working.attempts import Attempt
 from holdfast.state.working.catching import CatchingUp
 from holdfast.state.working.ground import Ground, Written
@@ -228,7 +227,7 @@ class WorkingCopy(CatchingUp):
             if draft is None:
                 draft = drafts[name] = Draft(self.codec, self._names, "")
                 draft.put(ROOT, Cells(0, LOG), new=False)
-            address = Address(inside(ROOT), self._names.next())
+            address = self._names.another(inside(ROOT))
             Leaf(address, noted.at_us, None, self._edits).create(noted.item, f"the event {noted.item['kind']!r}", draft)
         return drafts
 
@@ -277,23 +276,6 @@ class WorkingCopy(CatchingUp):
             self._adopt(name)
         for pending in (self._assigned, self._removed, self._dirty, self._noted):
             pending.clear()
-
-    def _adopt(self, name: Name) -> None:
-        """Let a value tell its changes, if nobody else holds it."""
-        node = self._nodes[name]
-        held = is_held(self._values, name)  # before it is handed on
-        try:
-            kept = node.adopt(self._values[name], held=held)
-        except RecursionError:  # it is nested as deep as the caller's stack allows: it stays what it is
-            node.doubt()
-        else:
-            if kept is not self._values[name]:
-                self._values[name] = kept
-            del kept
-        if node.sure:
-            self._watched.discard(name)
-        else:
-            self._watched.add(name)
 
     def discard(self) -> None:
         """Forget what is not committed. Values are read anew; objects that the user holds stay as they are."""

@@ -23,6 +23,7 @@ from holdfast.state.nodes.loading import Loader
 from holdfast.state.nodes.maps import draft_at
 from holdfast.state.nodes.slots import Slot
 from holdfast.state.objects.edits import Edits
+from holdfast.state.objects.holders import is_held
 from holdfast.state.rows.drafts import Draft, PartNames, at_key
 from holdfast.state.rows.namespaces import full
 from holdfast.state.rows.storing import has_row, read_names, read_rows
@@ -207,19 +208,39 @@ class HeldValues:
         drafts: dict[Name, Draft] = {}
         for name in sorted(looked_at | self._assigned):
             if name in self._values:
-                drafts[name] = draft = Draft(self.codec, self._names, line, complete=self._verify)
-                node = draft_at(
-                    self._node(name), ROOT, 0, self._values[name], where_of(name), draft,
-                    Slot(name, self._dirty, self._value_lock),
-                )  # fmt: skip
-                draft.then(self._settlement(name, node))
+                drafts[name] = self._draft(name, self._names, line)
         return drafts
+
+    def _draft(self, name: Name, names: PartNames, line: str) -> Draft:
+        """Return what is to be written of a key."""
+        draft = Draft(self.codec, names, line, complete=self._verify)
+        slot = Slot(name, self._dirty, self._value_lock)
+        node = draft_at(self._node(name), ROOT, 0, self._values[name], where_of(name), draft, slot)
+        draft.then(self._settlement(name, node))
+        return draft
 
     def _settlement(self, name: Name, node: Node) -> Any:  # noqa: ANN401
         def settled() -> None:
             self._nodes[name] = node
 
         return settled
+
+    def _adopt(self, name: Name) -> None:
+        """Let a value that was just written tell its changes, if nobody else holds it."""
+        node = self._nodes[name]
+        held = is_held(self._values, name)  # before it is handed on
+        try:
+            kept = node.adopt(self._values[name], held=held)
+        except RecursionError:  # it is nested as deep as the caller's stack allows: it stays what it is
+            node.doubt()
+        else:
+            if kept is not self._values[name]:
+                self._values[name] = kept
+            del kept
+        if node.sure:
+            self._watched.discard(name)
+        else:
+            self._watched.add(name)
 
     def _node(self, name: Name) -> Node | None:
         """Return what stands for the rows of a key; read them if it was assigned without being read."""
