@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from holdfast.errors import InvalidValue
 
@@ -26,15 +26,27 @@ class Known:
         signature: None where it does not tell.
         code: a hash of its code, and of the code of those that it wraps; the same in every process. "" where it has
             none.
+        positional: the names of its parameters, if each may be given by its position.
     """
 
     signature: inspect.Signature | None
     code: str
+    positional: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Self:
+        """Look at a function."""
+        signature = _signature_of(function)
+        parameters = signature.parameters.values() if signature else ()
+        by_position = all(one.kind in _BY_POSITION for one in parameters)
+        return cls(signature, _code_of(function), tuple(one.name for one in parameters) if by_position else ())
 
     def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], name: str) -> dict[str, Any]:
         """Return arguments by the names of their parameters, with defaults. Raises InvalidValue if they do not fit."""
         if self.signature is None:
             return {"args": args, "kwargs": dict(kwargs)}
+        if not kwargs and args and len(args) == len(self.positional):  # as most are; binding takes ten times as long
+            return dict(zip(self.positional, args, strict=True))
         try:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -42,6 +54,8 @@ class Known:
         bound.apply_defaults()
         return dict(bound.arguments)
 
+
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 _KNOWN: weakref.WeakKeyDictionary[Any, tuple[object, Known]] = weakref.WeakKeyDictionary()
 """Of functions their code, as it was when it was looked at, and what is known of them."""
@@ -54,9 +68,9 @@ def known_of(function: Callable[..., Any]) -> Known:
         known = _KNOWN.get(function)
         if known is not None and known[0] is code:
             return known[1]
-        _KNOWN[function] = code, Known(_signature_of(function), _code_of(function))
+        _KNOWN[function] = code, Known.of(function)
         return _KNOWN[function][1]
-    return Known(_signature_of(function), _code_of(function))
+    return Known.of(function)
 
 
 def without_partial(
