@@ -22,6 +22,7 @@ import holdfast
 from holdfast import Memory, aio
 from holdfast.engine.leases.owners import myself
 from holdfast.runs import entering
+from holdfast.runs.worker import Worker
 from holdfast.testing import FakeClock
 from tests.crash.run_bodies import BODIES, Effects, prepare, seen
 
@@ -212,3 +213,56 @@ def test_a_worker_on_a_loop_that_is_told_to_stop_ends_what_it_does(tmp_path: Pat
         os.kill(child.pid, number)
         said = child.communicate(timeout=DEADLINE_SECONDS)[0]
     assert (said, child.returncode) == ("done\n", 0)
+
+
+class Killed(BaseException):
+    """Ends a worker before it merges what is complete."""
+
+
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("conflict", [False, True])
+def test_d12_a_worker_merges_what_another_completed_and_did_not_merge(
+    tmp_path: Path, loop: bool, conflict: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conflict is left to people, and is not tried again."""
+    clock = FakeClock()
+
+    def agent(run: Any) -> None:
+        run.loop.store().state["shared"] = 1
+
+    async def agent_on_loop(run: Any) -> None:
+        agent(run)
+
+    def work(db: holdfast.Store) -> None:
+        if not loop:
+            db.worker([agent]).run(until_idle=True)
+            return
+
+        async def on_loop() -> None:
+            async with aio.connect(tmp_path / "s.db", clock=clock) as other:
+                await other.worker({"agent": agent_on_loop}).run(until_idle=True)
+
+        asyncio.run(on_loop())
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    with holdfast.connect(tmp_path / "s.db", clock=clock) as db:
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(entering, "merge_finished", dies)  # the worker has its own, and keeps it
+            assert Worker.merge.__globals__["merge_finished"] is not dies
+            db.start("agent", "r", merge="main")
+            with db.run("r") as run:
+                agent(run)
+        if conflict:
+            db.state["shared"] = 2
+            db.state.commit()
+        work(db)
+        assert ("shared" in db.state) is conflict, "whoever completed it may be merging"
+        clock.advance(HOUR_US)
+        for _ in range(2):
+            work(db)
+            db.state.refresh()
+            assert db.state["shared"] == (2 if conflict else 1)
+        assert db.run("r").status == "complete"
+        assert db.execute("SELECT due_at FROM hf_runs").fetchall() == [{"due_at": None}]

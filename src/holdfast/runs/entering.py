@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from holdfast.core.durations import microseconds_of
 from holdfast.core.flows import Flow, Work
 from holdfast.core.points import Point
 from holdfast.engine.contract import Reader, Writer
@@ -374,6 +375,8 @@ def _end(active: Active, status: str, why: str, entries: list[Entry], *, with_st
     if status == records.FAILED and attempts < active.wish.attempts_max:
         pause_us = round(active.wish.backoff_seconds * 2.0 ** min(attempts - 1, 20) * 1_000_000)
         record = replace(record, status=records.QUEUED, due_us=now_us + pause_us)
+    if status == records.COMPLETE and record.merge:  # should this die before it is merged, a worker does it
+        record = replace(record, due_us=now_us + microseconds_of(active.wish.lease, "lease"))
 
     def also(writer: Writer) -> None:
         if active.cancelling and status != records.CANCELLED:
@@ -404,11 +407,15 @@ def merge_finished(place: Workplace, record: RunRecord) -> None:
     """
     if not record.merge:
         return
-    place.versions.merge(record.branch, record.merge, "fail", f"run {record.run_id}")
 
-    def work(writer: Writer) -> None:
+    def decided(writer: Writer, merge: str) -> None:
         now = record_of(writer, record.run_id)
         if now is not None:
-            put_record(writer, replace(now, merge=""))
+            put_record(writer, replace(now, merge=merge, due_us=0))
 
-    place.session.write_together(work)
+    try:
+        place.versions.merge(record.branch, record.merge, "fail", f"run {record.run_id}")
+    except MergeConflict:
+        place.session.write_together(partial(decided, merge=record.merge))
+        raise
+    place.session.write_together(partial(decided, merge=""))

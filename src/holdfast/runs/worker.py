@@ -24,9 +24,9 @@ from holdfast.core.flows import is_coroutine_function
 from holdfast.core.texts import is_text
 from holdfast.engine.contract import Engine
 from holdfast.engine.leases.leases import hold_of
-from holdfast.errors import AlreadyExists, InvalidValue
+from holdfast.errors import AlreadyExists, HoldfastError, InvalidValue, MergeConflict
 from holdfast.runs import records
-from holdfast.runs.entering import check_input, create
+from holdfast.runs.entering import check_input, create, merge_finished
 from holdfast.runs.loop import Loop
 from holdfast.runs.records import RunRecord, record_of
 from holdfast.runs.run import Run
@@ -126,8 +126,17 @@ class Worker:
         wish = Wish(record.run_id, lease=self._lease, attempts_max=self._attempts, backoff_seconds=self._backoff)
         return Loop(self._place, wish)
 
+    def merge(self, record: RunRecord) -> None:
+        """Merge a run that is complete, and whose worker died before it had merged it. Conflicts are left to people."""
+        try:
+            merge_finished(self._place, record)
+        except MergeConflict:
+            pass
+        except HoldfastError:  # as of a branch that is no more
+            self.not_begun(record.run_id)
+
     def not_begun(self, run_id: str) -> None:
-        """Take note that a run could not be entered: somebody else has it, or it is damaged. It is left for a while."""
+        """Take note that a run could not be entered, or merged: somebody has it, or it is damaged. It waits a while."""
         self._later[run_id] = time.monotonic() + max(self._backoff, LIVE_SECONDS)
 
     @property
@@ -173,6 +182,9 @@ class Worker:
 
     def _work(self, record: RunRecord) -> None:
         """Work on a run. What its function raises is recorded, and is nobody's business here."""
+        if record.is_finished:
+            self.merge(record)
+            return
         run = Run(self.loop_of(record))
         begun = False
         with suppress(Exception), run:

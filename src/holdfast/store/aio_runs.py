@@ -323,6 +323,9 @@ class Worker:
 
     async def _work(self, record: RunRecord) -> None:
         """Work on a run. What its function raises is recorded, and is nobody's business here."""
+        if record.is_finished:
+            await self._aside(lambda: self._worker.merge(record), reads=False)
+            return
         run, begun = Run(self._worker.loop_of(record), self._aside), False
         with suppress(Exception):
             async with run:
