@@ -186,9 +186,18 @@ class SqliteDriver:
         if self._patience is not None:
             self._patience.until = time.monotonic() + self._patience.seconds
 
-    def wait_for_others(self, seconds: float) -> None:
-        """Let what finds the file locked wait for so many seconds from now on."""
-        self.connection.set_busy_timeout(max(int(seconds * 1000), 1))
+    def begin(self, *, writes: bool, patience: float) -> None:
+        """Begin a transaction; what finds the file locked waits for so many seconds from now on."""
+        self.connection.set_busy_timeout(max(int(patience * 1000), 1))
+        self.rows("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    def empty_vectors(self) -> None:
+        """Forget the vectors that were put into temp.hf_vector."""
+        self.rows("DROP TABLE IF EXISTS temp.hf_vector")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
 
     def words(self, tokenizer: Sequence[str], text: str) -> list[str]:
         """Return the words of a text, as an FTS5 tokenizer takes it apart."""

@@ -20,13 +20,12 @@ from holdfast.engine.tree.recent import State
 from holdfast.engine.tree.shared import Shared
 from holdfast.engine.tree.survey import Survey
 from holdfast.engine.tree.writer import TreeChanges
-from holdfast.engine.turns.queue import Caller, Stage
+from holdfast.engine.turns.queue import Caller, Stage, failed_with
 from holdfast.errors import (
     BranchMoved,
     HoldfastError,
     ReadOnly,
     StoreClosed,
-    StoreError,
     StoreFull,
     StoreUnavailable,
     Timeout,
@@ -187,7 +186,7 @@ class TreeSession:
             self._write_for(self._shared.queue.members(leader), served, until)
         except BaseException as error:
             for caller in served[1:]:
-                caller.error = _failed_with(error)
+                caller.error = failed_with(error)
             raise
         finally:
             self._shared.queue.settle(served[1:])
@@ -285,12 +284,3 @@ class TreeSession:
     def close(self) -> None:
         """Give back what the session holds; a block that is open goes on to its end. Idempotent."""
         self._closed = True
-
-
-def _failed_with(error: BaseException) -> BaseException:
-    """Return what to tell a caller whose work was lost with a transaction that failed so."""
-    if isinstance(error, HoldfastError):
-        own = type(error)(*error.args)  # each thread is to raise an error of its own
-        own.__cause__ = error
-        return own
-    return StoreError(f"the thread that wrote for several callers was ended by {error!r}; look whether this is there")

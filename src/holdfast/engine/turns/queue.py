@@ -26,7 +26,7 @@ from typing import Any, Protocol
 
 from holdfast.engine.contract import caller_of
 from holdfast.engine.turns.turnstile import Turnstile
-from holdfast.errors import Timeout, TransactionOpen
+from holdfast.errors import HoldfastError, StoreError, Timeout, TransactionOpen
 
 GROUP_CALLERS_MAX = 256
 """How many callers share one transaction."""
@@ -290,3 +290,12 @@ class Registry:
 
 QUEUES = Registry()
 """Shared by all engines, since a file does not know by which of them it was opened."""
+
+
+def failed_with(error: BaseException) -> BaseException:
+    """Return what to tell a caller whose work was lost with a transaction that failed so."""
+    if isinstance(error, HoldfastError):
+        own = type(error)(*error.args)  # each thread is to raise an error of its own
+        own.__cause__ = error
+        return own
+    return StoreError(f"the thread that wrote for several callers was ended by {error!r}; look whether this is there")
