@@ -44,7 +44,8 @@ class Collecting(Survey, Removing):
     def pin(self, token: str, point: Point, until_us: int) -> None:
         """Lease a point: gc spares it until then."""
         place = (token, self._names.id_of(point.line), point.n, until_us)
-        self._db.rows("INSERT OR REPLACE INTO hf_pin VALUES (?, ?, ?, ?)", place)
+        put = "line = excluded.line, n = excluded.n, until = excluded.until"
+        self._db.rows(f"INSERT INTO hf_pin VALUES (?, ?, ?, ?) ON CONFLICT (token) DO UPDATE SET {put}", place)
 
     def unpin(self, token: str) -> None:
         """End a lease."""
@@ -101,7 +102,7 @@ class Collecting(Survey, Removing):
         """Keep the mark of a change, unless one is kept: a change has one mark, whichever of its rows goes first."""
         sql = (
             "INSERT INTO hf_leaf VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (line, n, tbl, rid)"
-            " DO UPDATE SET salt = excluded.salt WHERE salt IS NOT NULL"
+            " DO UPDATE SET salt = excluded.salt WHERE hf_leaf.salt IS NOT NULL"
         )
         self._db.rows(sql, (*self._place(point), *leaf, salt))
 
@@ -112,6 +113,9 @@ class Collecting(Survey, Removing):
         place = self._place(point)
         self._db.rows(f"UPDATE hf_commit SET pruned = {Pruned.BARE:d} WHERE line = ? AND n = ?", place)
         self._db.rows("DELETE FROM hf_leaf WHERE line = ? AND n = ? AND tbl <> 0", place)
+
+    _size_of = "octet_length"
+    """The function that tells how many bytes a cell has."""
 
     def _has_changes(self, point: Point) -> bool:
         place = (self._names.id_of(point.line), point.n)
@@ -132,7 +136,8 @@ class Collecting(Survey, Removing):
     def _keep_salts(self, point: Point, kept: Iterable[Erasure]) -> None:
         place = self._place(point)
         rows = ((*place, *erasure.leaf, erasure.salt) for erasure in kept)
-        self._db.many("INSERT OR IGNORE INTO hf_leaf VALUES (?, ?, ?, ?, ?, ?)", rows)  # what is gone has its mark
+        sql = "INSERT INTO hf_leaf VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"  # what is gone has its mark
+        self._db.many(sql, rows)
         self._db.rows("UPDATE hf_commit SET salt = NULL WHERE line = ? AND n = ?", place)
 
     # Commits that nobody can see
@@ -175,13 +180,18 @@ class Collecting(Survey, Removing):
         k = tombstones(table)
         vids = self._db.rows(f"SELECT vid FROM {k} WHERE line = ? AND n = ? LIMIT ?", (*place, rows_max))
         self._db.many(f"DELETE FROM {k} WHERE vid = ? AND line = ?", ((vid, place[0]) for (vid,) in vids))
-        alive = f"NOT EXISTS (SELECT 1 FROM {k} AS k WHERE k.vid = {versions(table)}.vid)"
-        self._db.many(f"UPDATE {versions(table)} SET dead = 0 WHERE vid = ? AND {alive}", vids)
+        self._mark_living(table, vids)
         return len(vids)
+
+    def _mark_living(self, table: Table, vids: Sequence[tuple[int]]) -> None:
+        """Let readers look for no ends of those of these versions that have none any more."""
+        v = versions(table)
+        alive = f"NOT EXISTS (SELECT 1 FROM {tombstones(table)} AS k WHERE k.vid = {v}.vid)"
+        self._db.many(f"UPDATE {v} SET dead = 0 WHERE vid = ? AND {alive}", vids)
 
     def _remove_versions(self, table: Table, place: tuple[int, int], rows_max: int) -> tuple[int, int]:
         newest = self._newest_vid(table)
-        size = " + ".join([f"coalesce(octet_length({cell}), 1)" for cell in cells(table)])
+        size = " + ".join([f"coalesce({self._size_of}({cell}), 1)" for cell in cells(table)])
         sql = f"SELECT vid, {size} FROM {versions(table)} WHERE line = ? AND n = ? LIMIT ?"
         found = self._db.rows(sql, (*place, rows_max))
         self._db.many(f"DELETE FROM {versions(table)} WHERE vid = ?", ((vid,) for vid, _ in found))

@@ -34,6 +34,9 @@ _BRANCH = (
 
 FOUND_MAX = 8
 
+ALL = 2**62
+"""As a LIMIT: no limit."""
+
 Parameters = Sequence[object]
 
 
@@ -108,7 +111,7 @@ class SqlSnapshot(NetChanges):
         sql = "SELECT key, value FROM hf_entry WHERE register = ? AND key >= ? AND key > ?"
         sql += " ORDER BY key LIMIT ?" if end is None else " AND key < ? ORDER BY key LIMIT ?"
         ends = [] if end is None else [end]
-        yield from self._db.rows(sql, [register, prefix, after, *ends, -1 if limit is None else limit])
+        yield from self._db.rows(sql, [register, prefix, after, *ends, ALL if limit is None else limit])
 
     def line(self, uid: str) -> Line:
         """Return a line."""
@@ -263,29 +266,37 @@ class SqlSnapshot(NetChanges):
 
     def damage(self) -> Iterator[str]:
         """Yield what the engine finds wrong with its file."""
-        for (finding,) in self._db.rows("PRAGMA integrity_check(20)"):
-            if finding != "ok":
-                yield str(finding)
+        yield from self._damage_of_pages()
         yield from damage_of_refs(self._db)
         sql = (
             "SELECT l.uid FROM hf_line AS l LEFT JOIN hf_commit AS c ON c.line = l.trunk AND c.n = l.trunk_n"
-            " WHERE l.trunk IS NOT NULL AND c.parent2 IS NOT l.head_hash"
+            " WHERE l.trunk IS NOT NULL AND c.parent2 IS DISTINCT FROM l.head_hash"
         )
         for (uid,) in self._db.rows(sql):
             yield f"line {uid} is sealed by a commit that did not merge its head"
         for table in self.catalogue().tables:
-            # Nothing but this flag makes a reader look for the tombstone.
-            sql = (
-                f"SELECT count(*) FROM main.{tombstones(table)} AS k LEFT JOIN main.{versions(table)} AS v"
-                " ON v.vid = k.vid WHERE v.dead IS NOT 1"
-            )
-            ((unmarked,),) = self._db.rows(sql)
-            if unmarked:
-                yield f"table {table.name}: {unmarked} ended versions are missing or not marked as ended"
-            on_disk = dict(self._db.rows("SELECT name, dflt_value FROM pragma_table_info(?)", (versions(table),)))
-            for column in table.columns:
-                if on_disk.get(f"c{column.id}", "") != column.fill:  # no commit's rows tell
-                    yield f"table {table.name}: what older rows show in {column.name} is not what the schema says"
+            yield from self._damage_of(table)
+
+    def _damage_of_pages(self) -> Iterator[str]:
+        """Yield what the database itself finds."""
+        for (finding,) in self._db.rows("PRAGMA integrity_check(20)"):
+            if finding != "ok":
+                yield str(finding)
+
+    def _damage_of(self, table: Table) -> Iterator[str]:
+        """Yield what is wrong with the versions of a table."""
+        # Nothing but this flag makes a reader look for the tombstone.
+        sql = (
+            f"SELECT count(*) FROM main.{tombstones(table)} AS k LEFT JOIN main.{versions(table)} AS v"
+            " ON v.vid = k.vid WHERE v.dead IS NOT 1"
+        )
+        ((unmarked,),) = self._db.rows(sql)
+        if unmarked:
+            yield f"table {table.name}: {unmarked} ended versions are missing or not marked as ended"
+        on_disk = dict(self._db.rows("SELECT name, dflt_value FROM pragma_table_info(?)", (versions(table),)))
+        for column in table.columns:
+            if on_disk.get(f"c{column.id}", "") != column.fill:  # no commit's rows tell
+                yield f"table {table.name}: what older rows show in {column.name} is not what the schema says"
 
     # SQL on a branch
 

@@ -15,6 +15,10 @@ import msgspec
 
 _ROWS = "SELECT r.kind, r.name, l.uid, r.n FROM hf_ref AS r LEFT JOIN hf_line AS l ON l.id = r.line"
 _ONE = " WHERE r.kind = ? AND r.name = ?"
+_PUT_REF = (
+    "INSERT INTO hf_ref VALUES (?, ?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET line = excluded.line, n = excluded.n"
+)
+_PUT_SUM = "INSERT INTO hf_meta VALUES ('refs', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _MODULUS = 1 << 256
 
 _encoder = msgspec.msgpack.Encoder()
@@ -32,7 +36,7 @@ def put_ref(database: Database, kind: str, name: str, line: tuple[int, str], n: 
     """Let a name stand for a line (id, uid), or for its commit `n`, whatever it stood for before."""
     before = database.rows(_ROWS + _ONE, (kind, name))
     line_id, uid = line
-    database.rows("INSERT OR REPLACE INTO hf_ref VALUES (?, ?, ?, ?)", (kind, name, line_id, n))
+    database.rows(_PUT_REF, (kind, name, line_id, n))
     _note(database, before, [(kind, name, uid, n)])
 
 
@@ -57,7 +61,7 @@ def _note(database: Database, before: list[tuple[Any, ...]], after: list[tuple[A
         if noted is None
         else (noted - _sum(before) + _sum(after)) % _MODULUS
     )
-    database.rows("INSERT OR REPLACE INTO hf_meta VALUES ('refs', ?)", (f"{total:064x}",))
+    database.rows(_PUT_SUM, (f"{total:064x}",))
 
 
 def _noted(database: Database) -> int | None:

@@ -108,7 +108,7 @@ class Survey(Searching):
 
     def handles_like(self, table: Table, columns: Sequence[str], values: Sequence[Stored]) -> list[int]:
         """Return the handles of all versions, on any line, of rows that ever had these values."""
-        same = " AND ".join(f"{cell} IS ?" for cell in cell_of(table, tuple(columns)))
+        same = " AND ".join(f"{cell} IS NOT DISTINCT FROM ?" for cell in cell_of(table, tuple(columns)))
         sql = (
             f"SELECT vid FROM main.{versions(table)} WHERE line <> 0 AND (rline, rn, rord) IN"
             f" (SELECT rline, rn, rord FROM main.{versions(table)} WHERE {same})"

@@ -32,6 +32,8 @@ from holdfast.engine.sql.views import (
 )
 from holdfast.errors import AlreadyExists, BranchMoved, ValueTooLarge
 
+_PUT_ENTRY = "INSERT INTO hf_entry VALUES (?, ?, ?) ON CONFLICT (register, key) DO UPDATE SET value = excluded.value"
+
 _HERE = "here"
 """Stands for the line in what is remembered of the views of a connection that writes for many."""
 
@@ -125,7 +127,7 @@ class SqlChanges(ConstraintChecks):
 
     def put_entry(self, register: str, key: str, value: bytes) -> None:
         """Let an entry of a register have a value."""
-        self._db.rows("INSERT OR REPLACE INTO hf_entry VALUES (?, ?, ?)", (register, key, value))
+        self._db.rows(_PUT_ENTRY, (register, key, value))
 
     def remove_entry(self, register: str, key: str) -> None:
         """Remove an entry of a register, if it is there."""
@@ -321,7 +323,7 @@ class SqlChanges(ConstraintChecks):
         if catalogue.version != now.version + 1:
             raise AlreadyExists(f"version {catalogue.version} of the schema is there already; read it again and retry")
         for table in catalogue.tables:
-            for statement in reshaped(now.table(table.id), table, self._index_names(table)):
+            for statement in self._reshaped(now.table(table.id), table):
                 self._db.rows(statement)
         text = catalogue.to_json()
         self._db.rows("INSERT INTO hf_schema VALUES (?, ?, ?)", (catalogue.version, catalogue.digest(), text))
@@ -334,6 +336,10 @@ class SqlChanges(ConstraintChecks):
         self._defined = True
         self._made += 1
         self._schema = catalogue.version
+
+    def _reshaped(self, before: Table | None, table: Table) -> list[str]:
+        """Return the statements that give a table on disk what a new version of it needs."""
+        return reshaped(before, table, self._index_names(table))
 
     def _index_names(self, table: Table) -> dict[tuple[str, ...], str]:
         """Return the names of a table's indexes on disk, by their columns."""
@@ -372,8 +378,7 @@ class SqlChanges(ConstraintChecks):
             self._counter.ended.add(table.id)
         line_id, n = self._names.id_of(self.opened.uid), self.opened.head + 1
         for row in resolution.ended:
-            self._db.rows(f"INSERT INTO {tombstones(table)} VALUES (?, ?, ?)", (row.handle, line_id, n))
-            self._db.rows(f"UPDATE {versions(table)} SET dead = 1 WHERE vid = ?", (row.handle,))
+            self._end_version(table, row.handle, (line_id, n))
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(table)])
         for rid, values in resolution.fresh:
             who = rid or Rid(self.opened.uid, n, self._counter.next_ordinal())
@@ -381,6 +386,11 @@ class SqlChanges(ConstraintChecks):
             marks = ", ".join("?" * (5 + len(values)))
             sql = f"INSERT INTO {versions(table)} ({columns}) VALUES ({marks})"
             self._db.rows(sql, (*place, *values))
+
+    def _end_version(self, table: Table, vid: int, place: tuple[int, int]) -> None:
+        """End a version for whoever sees a commit (the id of a line, n)."""
+        self._db.rows(f"INSERT INTO {tombstones(table)} VALUES (?, ?, ?)", (vid, *place))
+        self._db.rows(f"UPDATE {versions(table)} SET dead = 1 WHERE vid = ?", (vid,))
 
     # Sealing
 
