@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from holdfast.core.points import Point, Rid
 from holdfast.core.schema import Column, key_order
 from holdfast.core.types import ColumnType, Kind
+from holdfast.engine.cells import held, literal_value
 from holdfast.engine.tree import keys, node
 from holdfast.engine.tree.lease import TURN_KEY
 from holdfast.engine.tree.nodes import NODE_PREFIX, VALUE_PREFIX
 from holdfast.engine.tree.publish import LIST_PREFIX, OWNER_KEY
 from holdfast.engine.tree.recent import BYTES_MAX, CHANGES_PREFIX, STATES_MAX
-from holdfast.engine.tree.records import held, literal_value, values_of, version_parts, version_record
+from holdfast.engine.tree.records import values_of, version_parts, version_record
 from holdfast.engine.tree.root import FORMAT, ROOT_KEY, Root, Run, root_bytes, root_of, states_of
 from holdfast.engine.tree.sweep import GRACE_SECONDS
 from holdfast.errors import InvalidValue, StoreCorrupt, Unsupported

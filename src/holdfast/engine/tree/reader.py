@@ -10,6 +10,7 @@ from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, VersionVector, beyond
 from holdfast.core.rows import Row, Touch, key_of
 from holdfast.core.schema import Catalogue, Key, Table, key_order
+from holdfast.engine.cells import held
 from holdfast.engine.contract import Commit, Erasure, Line
 from holdfast.engine.net import NetChanges
 from holdfast.engine.tree import keys
@@ -19,7 +20,6 @@ from holdfast.engine.tree.node import Held
 from holdfast.engine.tree.records import (
     LineRecord,
     commit_record,
-    held,
     line_record,
     unpacked,
     values_of,

@@ -9,11 +9,12 @@ from holdfast.core.retention import Ending, Mark, Pruned, Shape
 from holdfast.core.rows import Row
 from holdfast.core.schema import Table, key_order
 from holdfast.core.types import Stored
+from holdfast.engine.cells import held
 from holdfast.engine.net import newest_of_each
 from holdfast.engine.tree import keys
 from holdfast.engine.tree.keys import BORN, BRANCH, COMMIT, ENDED, MERGE, META, PIN, TAG, rows_prefix
 from holdfast.engine.tree.reader import TreeSnapshot, row_of
-from holdfast.engine.tree.records import LineRecord, commit_record, held, unpacked
+from holdfast.engine.tree.records import LineRecord, commit_record, unpacked
 from holdfast.errors import InvalidValue
 
 

@@ -6,22 +6,21 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from holdfast.core.canonical import row_bytes
 from holdfast.core.clock import Clock, Ids
-from holdfast.core.limits import COMMIT_ROWS_MAX, ROW_BYTES_MAX
+from holdfast.core.limits import COMMIT_ROWS_MAX
 from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row
 from holdfast.core.schema import Catalogue, Key, Table
-from holdfast.core.types import Stored
+from holdfast.engine.cells import fit
+from holdfast.engine.checks import refuse_unsupported
 from holdfast.engine.contract import Commit, Line
 from holdfast.engine.net import Said, check_texts, commit_of, is_same
 from holdfast.engine.tree import keys
 from holdfast.engine.tree.collect import Collecting
-from holdfast.engine.tree.constraints import refuse_unsupported
 from holdfast.engine.tree.draft import Draft
 from holdfast.engine.tree.entries import unique_entries
 from holdfast.engine.tree.keys import BRANCH, HASH, MERGE, SCHEMA, TAG
-from holdfast.engine.tree.records import CommitRecord, LineRecord, held, packed
+from holdfast.engine.tree.records import CommitRecord, LineRecord, packed
 from holdfast.engine.tree.tree import beyond
 from holdfast.errors import AlreadyExists, BranchMoved, ValueTooLarge
 
@@ -122,23 +121,23 @@ class TreeChanges(Collecting):
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
         """Add a row."""
-        fit = self._fit(table, self._numbered(table, values))
-        self._refuse(table, fit, None)
+        cells = fit(table, self._numbered(table, values))
+        self._refuse(table, cells, None)
         self._touch(table)
         self._ordinal += 1
         point = self._next
-        self._put_version(table, Rid(*point, self._ordinal), point, fit)
+        self._put_version(table, Rid(*point, self._ordinal), point, cells)
 
     def update(self, table: Table, row: Row, values: Sequence[object]) -> None:
         """Replace the values of a row that the branch sees."""
-        fit, version, point = self._fit(table, values), keys.version_of(row.handle), self._next
-        self._refuse(table, fit, version)
+        cells, version, point = fit(table, values), keys.version_of(row.handle), self._next
+        self._refuse(table, cells, row.handle)
         self._touch(table)
         if row.born == point:  # seen by no one: it is changed in place
             self._remove_version(table, self._row_at(table, version))
         else:
             self._put_end(version, point)
-        self._put_version(table, row.rid, point, fit)
+        self._put_version(table, row.rid, point, cells)
 
     def delete(self, table: Table, row: Row) -> None:
         """Remove a row that the branch sees."""
@@ -154,18 +153,6 @@ class TreeChanges(Collecting):
         if self._rows_touched > COMMIT_ROWS_MAX:
             raise ValueTooLarge(f"a commit touches more than {COMMIT_ROWS_MAX} rows; make several of it")
         self._touched[table.id] = table
-
-    def _fit(self, table: Table, values: Sequence[object]) -> tuple[Stored, ...]:
-        """Return what the cells of a row hold of these values. Raises InvalidValue, and ValueTooLarge."""
-        pairs = zip(table.columns, values, strict=True)
-        fit = tuple(held(value, column, f"{table.name}.{column.name}") for column, value in pairs)
-        if sum(len(value) for value in fit if isinstance(value, (str, bytes))) > ROW_BYTES_MAX // 4 and (
-            len(row_bytes(fit)) > ROW_BYTES_MAX
-        ):
-            raise ValueTooLarge(
-                f"a value, or a row, has more than {ROW_BYTES_MAX} bytes; split it up, or keep it in a file"
-            )
-        return fit
 
     def _numbered(self, table: Table, values: Sequence[object]) -> Sequence[object]:
         """Return the values with the next number where a key that is numbered is NULL.
@@ -193,7 +180,7 @@ class TreeChanges(Collecting):
         if catalogue.version != now.version + 1:
             raise AlreadyExists(f"version {catalogue.version} of the schema is there already; read it again and retry")
         refuse_unsupported(catalogue)
-        self._refuse_broken(now, catalogue)
+        self.refuse_broken(now, catalogue)
         for table in catalogue.tables:
             self._index(now.table(table.id), table)
         entry = packed([catalogue.digest(), catalogue.to_json()])
@@ -245,7 +232,7 @@ class TreeChanges(Collecting):
         for rid, values in resolution.fresh:
             if rid is None:
                 self._ordinal += 1
-            self._put_version(table, rid or Rid(*point, self._ordinal), point, self._fit(table, values))
+            self._put_version(table, rid or Rid(*point, self._ordinal), point, fit(table, values))
 
     # Sealing
 
