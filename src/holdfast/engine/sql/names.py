@@ -33,10 +33,18 @@ class Names:
         shared: whether the connection writes for one branch after the other. Its views then read from a table which
             branch it is, where those of other connections have it written into them: those are faster, and slow to
             replace.
+        marks_ended: whether versions that ended somewhere are marked so.
     """
 
-    def __init__(self, read_line: Callable[[str, int | str], list[LineRow]], *, shared: bool = False) -> None:
+    def __init__(
+        self,
+        read_line: Callable[[str, int | str], list[LineRow]],
+        *,
+        shared: bool = False,
+        marks_ended: bool = True,
+    ) -> None:
         self._read_line = read_line
+        self._marks_ended = marks_ended
         self.shared = shared
         self.vectors_max = SHARED_VECTORS_MAX if shared else VECTORS_MAX
         self.vectors_made = 0
@@ -92,7 +100,7 @@ class Names:
         """Return the statements that read and write a table's versions; making them takes as long as running them."""
         known = self.texts.get(table.id)
         if known is None or known.table is not table:
-            known = self.texts[table.id] = Texts(table)
+            known = self.texts[table.id] = Texts(table, marks_ended=self._marks_ended)
         return known
 
     def ready_for(self, here: tuple[object, ...]) -> dict[int, Ready]:

@@ -56,6 +56,10 @@ class Database(Protocol):
         """Run a statement once for each of `parameters`."""
         ...
 
+    def keep_vectors(self) -> None:
+        """Make temp.hf_vector, unless it is there."""
+        ...
+
     def words(self, tokenizer: Sequence[str], text: str) -> list[str]:
         """Return the words of a text, as an FTS5 tokenizer (its name and arguments) takes it apart."""
         ...
@@ -334,10 +338,7 @@ class SqlSnapshot(NetChanges):
         frozen = tuple(sorted(vector.items()))
         number = self._names.vectors.get(frozen)
         if number is None:
-            self._db.rows(
-                "CREATE TEMP TABLE IF NOT EXISTS hf_vector (vec INTEGER, line INTEGER, n INTEGER,"
-                " PRIMARY KEY (vec, line)) WITHOUT ROWID"
-            )
+            self._db.keep_vectors()
             ((number,),) = self._db.rows("SELECT coalesce(max(vec), 0) + 1 FROM temp.hf_vector")
             self._db.many("INSERT INTO temp.hf_vector VALUES (?, ?, ?)", [(number, line, n) for line, n in frozen])
             self._names.keep(self._names.vectors, frozen, number)

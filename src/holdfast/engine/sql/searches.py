@@ -22,7 +22,7 @@ FOUND_TABLE = (
 
 COUNT_COLLECTION = (
     "INSERT INTO hf_meta VALUES ('collected', '1')"
-    " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
+    " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(hf_meta.value AS INTEGER) + 1 AS TEXT)"
 )
 """hf_meta counts the transactions that removed, moved or erased committed versions: memories of them end there."""
 

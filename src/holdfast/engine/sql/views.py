@@ -90,14 +90,16 @@ def bound(line: str, vector: LocalVector, stored_as: int | str | None, *, sealed
     return f"CASE {line}{arms} ELSE {other} END" if arms else other
 
 
-def visible(table: Table, vector: LocalVector, stored_as: int | str | None, *, sealed: bool = False) -> str:
+def visible(
+    table: Table, vector: LocalVector, stored_as: int | str | None, *, sealed: bool = False, marks_ended: bool = True
+) -> str:
     """Return the condition under which a version `v` is seen: born in the vector, and not ended in it.
 
     The unary plus keeps SQLite from choosing the index on (line, n), which is for merges (measured: 3,000 times
-    slower). `dead` spares living rows the look for a tombstone.
+    slower). `dead` spares living rows the look for a tombstone, where versions are marked so.
     """
     born, not_ended = _born_and_not_ended(table, vector, stored_as, sealed=sealed)
-    return f"{born} AND (v.dead = 0 OR {not_ended})"
+    return f"{born} AND (v.dead = 0 OR {not_ended})" if marks_ended else f"{born} AND {not_ended}"
 
 
 def _born_and_not_ended(
@@ -382,8 +384,9 @@ class Texts:
         insert, update, delete: write through the command views.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, marks_ended: bool = True) -> None:
         self.table = table
+        self._marks_ended = marks_ended
         v, k, columns = versions(table), tombstones(table), version_columns(table)
         names, marks = ", ".join(quoted(column.name) for column in table.columns), ", ".join("?" for _ in table.columns)
         self.born = f"SELECT {columns} FROM main.{v} AS v WHERE v.line = ? AND v.n > ? AND v.n <= ?"
@@ -411,7 +414,7 @@ class Texts:
             if len(self._rows) >= QUERIES_MAX:
                 self._rows.clear()
             places: LocalVector = {line: f"?{at}" for at, line in enumerate(lines, 1)}
-            seen = visible(self.table, places, stored_as, sealed=sealed)
+            seen = visible(self.table, places, stored_as, sealed=sealed, marks_ended=self._marks_ended)
             key = "".join(f" AND {cell} = ?" for cell in key_cells(self.table, "v.")[:key_parts])
             columns = version_columns(self.table)
             sql = f"SELECT {columns} FROM main.{versions(self.table)} AS v WHERE {seen}{key}"

@@ -272,14 +272,13 @@ class SqlChanges(ConstraintChecks):
     def find(self, table: Table, key: Key) -> Row | None:
         """Return the row of a primary key as the open commit shows it, or None."""
         sql, numbers = self._finders.get((table.id, len(key))) or self._finder(table, len(key))
-        return next(map(self._row, self._db.rows(sql, [*numbers, *key])), None)
+        return next(map(self._row, self._db.rows(f"{sql}{NEWEST_FIRST}", [*numbers, *key])), None)
 
     def _finder(self, table: Table, key_parts: int) -> tuple[str, list[int]]:
-        """Return the query for a row of a key as the open commit sees it, made once for each table."""
+        """Return the query for rows whose keys begin so as the open commit sees them, made once for each table."""
         line = self.opened
         vector = self._local_vector(Point(line.uid, line.head + 1))
-        sql, numbers = self._seen_rows(table, vector, key_parts)
-        self._finders[table.id, key_parts] = made = f"{sql}{NEWEST_FIRST}", numbers
+        self._finders[table.id, key_parts] = made = self._seen_rows(table, vector, key_parts)
         return made
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
@@ -454,7 +453,7 @@ class SqlChanges(ConstraintChecks):
     def create_store(self, branch: str) -> None:
         """Write the first line and its first commit, the one that has no parent."""
         uid = self._ids.line_uid()
-        self._db.rows("INSERT INTO hf_line (uid, head_n, head_hash, epoch) VALUES (?, 0, x'', 0)", (uid,))
+        self._db.rows("INSERT INTO hf_line (uid, head_n, head_hash, epoch) VALUES (?, 0, ?, 0)", (uid, b""))
         self._db.rows("INSERT INTO hf_schema VALUES (0, ?, ?)", (Catalogue().digest(), Catalogue().to_json()))
         self._write_commit(Point(uid, 0), (), [], "store created", None)
         self._put_ref("branch", branch, uid, None)

@@ -191,6 +191,13 @@ class SqliteDriver:
         self.connection.set_busy_timeout(max(int(patience * 1000), 1))
         self.rows("BEGIN IMMEDIATE" if writes else "BEGIN")
 
+    def keep_vectors(self) -> None:
+        """Make temp.hf_vector, unless it is there."""
+        self.rows(
+            "CREATE TEMP TABLE IF NOT EXISTS hf_vector (vec INTEGER, line INTEGER, n INTEGER, PRIMARY KEY (vec, line))"
+            " WITHOUT ROWID"
+        )
+
     def empty_vectors(self) -> None:
         """Forget the vectors that were put into temp.hf_vector."""
         self.rows("DROP TABLE IF EXISTS temp.hf_vector")

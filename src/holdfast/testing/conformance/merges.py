@@ -132,7 +132,8 @@ def check_policies_by_table_and_key(open_store: OpenStore) -> None:
             raises(InvalidValue, lambda wrong=wrong: versions.merge("a", "main", policy=wrong))  # type: ignore[misc]
         by_key = {1: "theirs", (2,): lambda conflict: conflict.ours + conflict.theirs, ...: "ours"}
         versions.merge("a", "main", policy={"users": by_key, "steps": {("r", 1): "theirs"}})
-        equal([32, 63, 31], [values[2] for values in users(versions, "main").values()], "the ages")
+        ages = {key: values[2] for key, values in users(versions, "main").items()}
+        equal({(1,): 32, (2,): 63, (3,): 31}, ages, "the ages")
         equal("t", versions.snapshot("main")["steps"]["r", 1][2], "the note")
 
 

@@ -1,0 +1,210 @@
+"""A store in a schema of a PostgreSQL database."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import weakref
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from holdfast.core.canonical import json_value
+from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
+from holdfast.core.limits import TIMEOUT_SECONDS
+from holdfast.core.refs import MAIN
+from holdfast.engine.contract import Durability
+from holdfast.engine.postgres.driver import Options, PostgresDriver
+from holdfast.engine.postgres.layout import FORMAT, SYSTEM_TABLES
+from holdfast.engine.postgres.session import PostgresSession
+from holdfast.engine.postgres.writer import PostgresChanges
+from holdfast.engine.sql.layout import FEATURES
+from holdfast.engine.sql.writer import Counter
+from holdfast.engine.turns.queue import WriteQueue
+from holdfast.errors import InvalidValue, NotFound, StoreClosed, Unsupported
+
+SCHEMA = "holdfast"
+"""The schema of a store whose URL names no workspace; of others it is followed by an underscore and the workspace."""
+
+_WORKSPACE = re.compile(r"[a-z0-9_]{1,48}")
+VERSION_MIN = 150000
+"""PostgreSQL 15, as its server numbers itself."""
+
+
+class PostgresEngine:
+    """A store in a database. Writers take turns, those of other machines included."""
+
+    def __init__(self, options: Options, clock: Clock, ids: Ids) -> None:
+        self.url = options.url
+        self._options = options
+        self._clock = clock
+        self._ids = ids
+        self._queue = WriteQueue(None, lambda: "somebody")
+        self._opening = threading.Lock()  # guards the two that follow
+        self._shared: PostgresSession | None = None
+        self._ear: psycopg.Connection[Any] | None = None
+        self._heard = 0
+        self._closed = False
+        self.beside: dict[type[Any], Any] = {}
+        self._sessions: weakref.WeakSet[PostgresSession] = weakref.WeakSet()
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        durability: Durability = Durability.FULL,
+        timeout: float = TIMEOUT_SECONDS,
+        statement_timeout: float | None = None,
+        read_only: bool = False,
+        create: bool = True,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+    ) -> PostgresEngine:
+        """Open the store in a schema of a database, or make one there. Several processes may do so at once.
+
+        Args:
+            url: `postgresql://user@host/database?workspace=acme`, with whatever else PostgreSQL's client takes.
+            durability: "full" waits for the server's disk; what "process" has acknowledged may be lost if the server
+                dies within a second.
+            timeout: seconds to wait for another writer.
+            statement_timeout: seconds that one statement may run; None for as long as it takes.
+            read_only: whether nothing is to be written.
+            create: whether a store that is not there is made.
+            clock, ids: where commits get their time, and lines and salts their randomness.
+
+        Raises:
+            InvalidValue: the URL has a workspace of odd characters.
+            NotFound: there is no store, and none is to be made.
+            StoreUnavailable: the database cannot be reached, or refuses.
+            Unsupported: the server is too old, or the store of a newer format.
+        """
+        options = _options(url, durability, timeout, statement_timeout, read_only=read_only)
+        engine = cls(options, clock or SystemClock(), ids or RandomIds())
+        driver = PostgresDriver(options)
+        try:
+            engine._prepare(driver, create=create and not read_only)
+        finally:
+            driver.close()
+        return engine
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the store was opened to be read only."""
+        return self._options.read_only
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a caller waits for others."""
+        return self._options.timeout
+
+    def pulse(self) -> object:
+        """Return how many transactions have told, over a connection of its own, that they wrote."""
+        with self._opening:
+            try:
+                if self._ear is None or self._ear.closed:
+                    self._ear = psycopg.connect(self._options.conninfo, autocommit=True)
+                    self._ear.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._options.schema)))
+                    self._heard += 1
+                self._heard += sum(1 for _ in self._ear.notifies(timeout=0))
+            except psycopg.Error:
+                self._ear = None
+                self._heard += 1  # nobody knows: look
+            return self._heard
+
+    def session(self) -> PostgresSession:
+        """Open another connection. Raises StoreClosed."""
+        if self._closed:
+            raise StoreClosed("the store is closed; connect again")
+        driver = PostgresDriver(self._options)
+        session = PostgresSession(driver, self._queue, self._options, self._clock, self._ids, self._shared_session)
+        self._sessions.add(session)
+        if self._closed:  # by another thread, which did not see this one
+            session.close()
+            raise StoreClosed("the store is closed; connect again")
+        return session
+
+    def _shared_session(self) -> PostgresSession:
+        """Return the session on which callers write for each other."""
+        with self._opening:
+            if self._shared is None:
+                self._shared = self.session()
+            return self._shared
+
+    def close(self) -> None:
+        """Close all sessions. Idempotent."""
+        self._closed = True
+        for session in list(self._sessions):
+            session.close()
+        with self._opening:
+            if self._ear is not None:
+                self._ear.close()
+
+    # Opening
+
+    def _prepare(self, driver: PostgresDriver, *, create: bool) -> None:
+        """Make the store where there is none; refuse one that this cannot read."""
+        ((version, text),) = driver.rows(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
+        )
+        if version < VERSION_MIN:
+            raise Unsupported(f"{self.url} is PostgreSQL {text}; Holdfast needs 15 or newer")
+        if not self._is_there(driver):
+            if not create:
+                raise NotFound(f"there is no store in {self.url}; connect() without read_only to make it")
+            self._create(driver)
+        found = dict(driver.rows("SELECT key, value FROM hf_meta WHERE key IN ('format', 'features')"))
+        if int(found["format"]) > FORMAT:
+            raise Unsupported(f"{self.url} is a store of format {found['format']}; this knows {FORMAT}: update it")
+        unknown = set(json_value(found["features"], "features")) - FEATURES
+        if unknown:
+            raise Unsupported(f"{self.url} needs features this Holdfast does not know: {unknown}; update it")
+
+    def _is_there(self, driver: PostgresDriver) -> bool:
+        found = "SELECT 1 FROM pg_tables WHERE schemaname = ? AND tablename = 'hf_meta'"
+        return bool(driver.rows(found, (self._options.schema,)))
+
+    def _create(self, driver: PostgresDriver) -> None:
+        driver.begin(writes=True, patience=self._options.timeout)
+        try:
+            if not self._is_there(driver):  # else another process was quicker
+                driver.rows(f'CREATE SCHEMA IF NOT EXISTS "{self._options.schema}"')
+                for statement in SYSTEM_TABLES:
+                    driver.rows(statement)
+                driver.rows("INSERT INTO hf_meta VALUES ('format', ?), ('features', '[]')", (str(FORMAT),))
+                PostgresChanges(driver, driver.names, Counter(), self._clock, self._ids).create_store(MAIN)
+            driver.rows("COMMIT")
+        except BaseException:
+            if driver.in_transaction:
+                driver.rows("ROLLBACK")
+            raise
+
+
+def _options(
+    url: str, durability: Durability, timeout: float, statement_timeout: float | None, *, read_only: bool
+) -> Options:
+    parts = urlsplit(url)
+    asked = parse_qsl(parts.query, keep_blank_values=True)
+    workspaces = [value for name, value in asked if name == "workspace"]
+    workspace = workspaces[-1] if workspaces else None
+    if workspace is not None and not _WORKSPACE.fullmatch(workspace):
+        raise InvalidValue(f"a workspace has 1 to 48 of a-z, 0-9 and _, so not {workspace!r}; name another in the URL")
+    schema = SCHEMA if workspace is None else f"{SCHEMA}_{workspace}"
+    rest = urlencode([(name, value) for name, value in asked if name != "workspace"])
+    place = parts.netloc.rpartition("@")
+    user = place[0].partition(":")[0]
+    shown = urlunsplit((parts.scheme, f"{user}@{place[2]}" if user else place[2], parts.path, parts.query, ""))
+    digest = hashlib.blake2b(schema.encode(), digest_size=8).digest()
+    return Options(
+        urlunsplit((parts.scheme, parts.netloc, parts.path, rest, "")),
+        shown,
+        schema,
+        int.from_bytes(digest, signed=True),
+        synchronous=durability is Durability.FULL,
+        timeout=timeout,
+        statement_timeout=statement_timeout,
+        read_only=read_only,
+    )

@@ -1,0 +1,60 @@
+"""PostgreSQL's errors as ours."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import errors as pg
+
+from holdfast.errors import (
+    ConstraintFailed,
+    HoldfastError,
+    InvalidValue,
+    ReadOnly,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    Timeout,
+    ValueTooLarge,
+)
+
+_OURS: tuple[tuple[tuple[type[Exception], ...], type[HoldfastError], str], ...] = (
+    (
+        (pg.LockNotAvailable, pg.DeadlockDetected),
+        Timeout,
+        "others wrote to {url} for {timeout:g} s; retry, or connect with a longer timeout",
+    ),
+    ((pg.QueryCanceled,), Timeout, "a statement took longer than it may: {said}"),
+    (
+        (pg.DiskFull, pg.OutOfMemory),
+        StoreFull,
+        "no room on the server of {url}: {said}; free some and retry; nothing committed was lost",
+    ),
+    ((pg.ReadOnlySqlTransaction,), ReadOnly, "{url} can only be read: {said}; connect to the primary server"),
+    ((pg.InsufficientPrivilege,), StoreUnavailable, "{url}: {said}; ask whoever owns the database for the rights"),
+    (
+        (pg.ProgramLimitExceeded,),
+        ValueTooLarge,
+        "a key is too long for an index of PostgreSQL: {said}; nothing was changed",
+    ),
+    ((pg.UniqueViolation,), ConstraintFailed, "{said}; nothing was changed"),
+    ((psycopg.DataError,), InvalidValue, "{said}; nothing was changed"),
+    (
+        (psycopg.OperationalError, psycopg.InterfaceError),
+        StoreUnavailable,
+        "{url} cannot be reached: {said}. What was being committed is there, or is not; look, and do it again",
+    ),
+    ((Exception,), StoreError, "{url}: {said}"),
+)
+"""The first that fits counts."""
+
+
+def translated(error: Exception, url: str, timeout: float) -> HoldfastError:
+    """Return our error for one of PostgreSQL's, or of its client.
+
+    Args:
+        url: the store, without a password.
+        timeout: seconds that were waited for others.
+    """
+    said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    ours, text = next((ours, text) for kinds, ours, text in _OURS if isinstance(error, kinds))
+    return ours(text.format(url=url, timeout=timeout, said=said))
