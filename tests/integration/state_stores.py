@@ -1,4 +1,4 @@
-"""The stores that tests of state run on: a file, a key-value store in memory, and one on disk."""
+"""The stores that tests of state run on: a file, a key-value store in memory, one on disk, and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from holdfast import Disk, Memory, Versioned
+from tests.postgresql import fresh_url
 
-KINDS = ("file", "memory", "disk")
+KINDS = ("file", "memory", "disk", "postgres")
 
 
 class Stores:
@@ -22,10 +23,14 @@ class Stores:
         self._stack = ExitStack()
         self._folder = folder
         self._memory = Memory()
+        self._url = ""
 
     @property
     def source(self) -> Any:
         """What a state is opened with."""
+        if self.kind == "postgres":
+            self._url = self._url or fresh_url()
+            return self._url
         return {"file": self._folder / "s.db", "memory": self._memory}.get(self.kind) or Disk(self._folder / "s")
 
     def open(self, **options: Any) -> Versioned:

@@ -14,8 +14,9 @@ import pytest
 import holdfast
 from holdfast import Context, Disk, Happened, Memory
 from holdfast.testing import FakeClock
+from tests.postgresql import fresh_url
 
-KINDS = ("file", "memory", "folder")
+KINDS = ("file", "memory", "folder", "postgres")
 SECOND_US = 1_000_000
 
 
@@ -47,7 +48,8 @@ def clock() -> FakeClock:
 @pytest.fixture(params=KINDS)
 def db(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[holdfast.Store]:
     sources: dict[str, Any] = {"file": tmp_path / "s.db", "memory": Memory(), "folder": Disk(tmp_path / "folder")}
-    with holdfast.connect(sources[request.param], clock=clock) as store:
+    source = fresh_url() if request.param == "postgres" else sources[request.param]
+    with holdfast.connect(source, clock=clock) as store:
         yield store
 
 

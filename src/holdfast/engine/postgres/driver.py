@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from holdfast.core.limits import TIMEOUT_SECONDS
-from holdfast.engine.postgres.errors import translated
+from holdfast.engine.postgres.errors import translated, unreachable
 from holdfast.engine.sql.names import LineRow, Names
 from holdfast.engine.sql.reader import Parameters
 from holdfast.errors import StoreError
@@ -93,7 +94,14 @@ class PostgresDriver:
         self.names = Names(_line_reader(self), marks_ended=False)
         self.writing = False
         self._closed = False
+        self._pid = os.getpid()
         self.connection = self._connect()
+
+    def __del__(self) -> None:
+        """Close the connection of a session that nobody has any more, as SQLite does; in a fork it is the parent's."""
+        connection = getattr(self, "connection", None)
+        if connection is not None and os.getpid() == self._pid:
+            connection.close()
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         options = self._options
@@ -120,7 +128,7 @@ class PostgresDriver:
                 connection.close()
                 raise
         except psycopg.Error as error:
-            raise self._ours(error) from error
+            raise unreachable(error, options.url) from error
         return connection
 
     def _ours(self, error: Exception) -> Exception:

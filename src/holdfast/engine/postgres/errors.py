@@ -55,6 +55,20 @@ def translated(error: Exception, url: str, timeout: float) -> HoldfastError:
         url: the store, without a password.
         timeout: seconds that were waited for others.
     """
-    said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    said = _said(error)
     ours, text = next((ours, text) for kinds, ours, text in _OURS if isinstance(error, kinds))
     return ours(text.format(url=url, timeout=timeout, said=said))
+
+
+def unreachable(error: Exception, url: str) -> StoreUnavailable:
+    """Return what to say where no connection can be made."""
+    return StoreUnavailable(
+        f"{url} cannot be connected to: {_said(error)}; look whether the server runs, and at the host, the database,"
+        " the user and the password of the URL"
+    )
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of what the server or its client says: the others repeat the statement."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

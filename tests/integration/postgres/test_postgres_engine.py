@@ -1,0 +1,206 @@
+"""Goal: a store in PostgreSQL opens, refuses and recovers as it says. Method: a real server, and connections cut."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+import holdfast
+from holdfast.engine.postgres import PostgresEngine
+from tests.postgresql import fresh_url, server
+
+WRITER = """
+import sys
+import holdfast
+
+with holdfast.connect(sys.argv[1]) as db:
+    for number in range(int(sys.argv[3])):
+        with db.run(f"{sys.argv[2]}-{number}") as run:
+            run.state["by"] = sys.argv[2]
+            run.step("one", str, number)
+"""
+
+
+@pytest.fixture
+def url() -> str:
+    return fresh_url()
+
+
+def ended(processes: list[subprocess.Popen[str]]) -> list[str]:
+    return [process.communicate(timeout=120)[1] for process in processes]
+
+
+def test_many_processes_may_make_and_write_a_store_at_once(url: str) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", WRITER, url, f"p{at}", "2"], stderr=subprocess.PIPE, text=True)
+        for at in range(6)
+    ]
+    assert ended(processes) == [""] * 6
+    with holdfast.connect(url) as db:
+        assert [info.status for info in db.runs()] == ["complete"] * 12
+        assert db.verify().commits
+        assert {db.run(info.run_id).state["by"] for info in db.runs()} == {f"p{at}" for at in range(6)}
+
+
+def test_threads_write_for_each_other(url: str) -> None:
+    with holdfast.connect(url) as db:
+        db.state["n"] = 0
+        db.state.commit()
+
+        def work(at: int) -> Any:
+            with db.run(f"r{at}") as run:
+                return run.step("one", int, at)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(pool.map(work, range(32))) == list(range(32))
+        assert db.verify().commits
+
+
+def test_workspaces_have_nothing_in_common(url: str) -> None:
+    with holdfast.connect(url) as one, holdfast.connect(fresh_url()) as other:
+        one.state["x"] = 1
+        one.state.commit()
+        assert "x" not in other.state
+        assert [branch.name for branch in other.branches()] == ["main"]
+
+
+@pytest.mark.parametrize("workspace", ["", "Acme", "a-b", 'a"; DROP SCHEMA public; --', "a" * 49, "ä"])
+def test_odd_workspaces_are_refused(workspace: str) -> None:
+    with pytest.raises(holdfast.InvalidValue, match="a workspace has 1 to 48 of a-z, 0-9 and _"):
+        holdfast.connect(f"{server()}&workspace={workspace}")
+
+
+def test_the_url_is_shown_without_its_password() -> None:
+    host = server().partition("?")[2]
+    with holdfast.connect(f"postgresql://postgres:geheim@/postgres?{host}&workspace=shown") as db:
+        assert db.url == f"postgresql://postgres@/postgres?{host}&workspace=shown"
+
+
+@pytest.mark.parametrize("missing", ["/nowhere?", "/postgres?host=/nowhere&", "/postgres?user=nobody_here&"])
+def test_what_cannot_be_connected_to_says_what_to_look_at(missing: str) -> None:
+    host = server().partition("?")[2]
+    base = "postgresql://" if "user=" in missing else "postgresql://postgres@"
+    url = f"{base}{missing}{'' if 'host=' in missing else host}"
+    with pytest.raises(holdfast.StoreUnavailable, match=r"cannot be connected to: .*; look whether the server runs"):
+        holdfast.connect(url)
+
+
+def test_insufficient_rights_are_told(url: str) -> None:
+    with psycopg.connect(server(), autocommit=True) as admin:
+        admin.execute("DROP ROLE IF EXISTS guest")
+        admin.execute("CREATE ROLE guest LOGIN")
+    with pytest.raises(holdfast.StoreUnavailable, match=r"permission denied .*; ask whoever owns the database"):
+        holdfast.connect(url.replace("postgres@", "guest@"))
+
+
+def test_nothing_is_made_where_nothing_is_to_be_made(url: str) -> None:
+    with pytest.raises(holdfast.NotFound, match="there is no store in postgresql://"):
+        holdfast.connect(url, read_only=True)
+    with psycopg.connect(server()) as raw:
+        schema = f"holdfast_{url.rpartition('=')[2]}"
+        assert not raw.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchall()
+
+
+def test_a_store_of_a_newer_format_or_with_unknown_features_is_refused_untouched(url: str) -> None:
+    holdfast.connect(url).close()
+    schema = f"holdfast_{url.rpartition('=')[2]}"
+    with psycopg.connect(server(), autocommit=True) as raw:
+        raw.execute(f"UPDATE {schema}.hf_meta SET value = '99' WHERE key = 'format'")
+        with pytest.raises(holdfast.Unsupported, match="a store of format 99; this knows 1: update it"):
+            holdfast.connect(url)
+        raw.execute(f"UPDATE {schema}.hf_meta SET value = '1' WHERE key = 'format'")
+        raw.execute(f"""UPDATE {schema}.hf_meta SET value = '["x"]' WHERE key = 'features'""")
+        with pytest.raises(holdfast.Unsupported, match=r"needs features this Holdfast does not know: {'x'}"):
+            holdfast.connect(url)
+
+
+def test_options_of_files_are_refused(url: str) -> None:
+    with pytest.raises(holdfast.InvalidValue, match="size_limit is for files"):
+        holdfast.connect(url, size_limit=1_000_000)
+
+
+def test_a_read_only_store_reads_and_writes_nothing(url: str) -> None:
+    with holdfast.connect(url) as db:
+        db.state["x"] = 1
+        db.state.commit()
+    with holdfast.connect(url, read_only=True) as db:
+        assert db.state["x"] == 1
+        with pytest.raises(holdfast.ReadOnly):
+            db.branch("b")
+
+
+def test_statements_are_not_there_yet(url: str) -> None:
+    with holdfast.connect(url) as db, pytest.raises(holdfast.Unsupported, match="no SQL"):
+        db.execute("SELECT 1")
+
+
+def test_c4_a_writer_that_waits_for_too_long_is_told(url: str) -> None:
+    with holdfast.connect(url) as one, holdfast.connect(url, timeout=0.2) as other:
+        with one.transaction("slow"):
+            one.state["x"] = 1
+            one.state.commit()
+            other.state["y"] = 1
+            with pytest.raises(holdfast.Timeout, match=r"others wrote to postgresql://.* for 0\.2 s"):
+                other.state.commit()
+        other.state.commit()
+        assert other.state["y"] == 1
+
+
+@pytest.mark.parametrize("at", ["before", "within"])
+def test_cut_connections_are_told_of_and_made_again(url: str, at: str) -> None:
+    """Before a transaction nobody notices; within one it is lost, and can be done again."""
+    with holdfast.connect(url) as db:
+        db.state["x"] = 1
+        db.state.commit()
+        if at == "within":
+            with pytest.raises(holdfast.StoreUnavailable, match="look, and do it again"), db.transaction("lost"):
+                cut()
+                db.state["x"] = 2
+                db.state.commit()
+            db.state.discard()
+        else:
+            cut()
+            with pytest.raises(holdfast.StoreUnavailable):
+                db.branch("notices")
+        db.state["x"] = 3
+        db.state.commit()
+        assert db.state["x"] == 3
+        assert db.verify().commits
+
+
+def cut() -> None:
+    """End all connections but this one."""
+    with psycopg.connect(server(), autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'holdfast' AND pid <> pg_backend_pid()"
+        )
+
+
+def test_a_waiter_hears_of_commits_of_others(url: str) -> None:
+    one, other = PostgresEngine.open(url), PostgresEngine.open(url)
+    try:
+        before = one.pulse()
+        assert one.pulse() == before, "nothing happened"
+        with other.session().write() as writer:
+            writer.put_entry("register", "key", b"value")
+        deadline = time.monotonic() + 60
+        while one.pulse() == before:
+            assert time.monotonic() < deadline
+    finally:
+        one.close()
+        other.close()
+
+
+def test_sessions_that_nobody_has_give_their_connections_back(url: str, tmp_path: Path) -> None:
+    engine = PostgresEngine.open(url)
+    for _ in range(300):  # more than a server has
+        engine.session()
+    engine.close()
