@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 
 import holdfast
 from holdfast.engine.postgres import PostgresEngine
+from holdfast.engine.postgres.layout import SYSTEM_TABLES
 from tests.postgresql import fresh_url, server
 
 WRITER = """
@@ -119,6 +121,12 @@ def test_a_store_of_a_newer_format_or_with_unknown_features_is_refused_untouched
         raw.execute(f"""UPDATE {schema}.hf_meta SET value = '["x"]' WHERE key = 'features'""")
         with pytest.raises(holdfast.Unsupported, match=r"needs features this Holdfast does not know: {'x'}"):
             holdfast.connect(url)
+
+
+def test_the_page_has_the_tables_that_are_made(root: Path) -> None:
+    (page,) = re.findall(r"```postgresql\n(.*?)```", (root / "docs" / "postgresql.md").read_text("utf-8"), re.DOTALL)
+    told = [" ".join(statement.split()) for statement in page.split(";") if statement.strip()]
+    assert told == [" ".join(statement.split()) for statement in SYSTEM_TABLES]
 
 
 def test_options_of_files_are_refused(url: str) -> None:
