@@ -26,7 +26,7 @@ from tests.postgresql import DURABLE, MISSING, Server, installed
 
 WORKERS = 3
 CONCURRENCY = 2
-TURNS = 4
+TURNS = 10
 END_SECONDS_MAX = 120.0
 
 
@@ -91,7 +91,7 @@ def test_g1_g5_a_server_that_is_killed_loses_nothing(own_server: Server, tmp_pat
             if at < number:
                 start(own_server.url, names[at])
             if at < kills:
-                time.sleep(choose.random() * 0.5)  # the harm comes at any time
+                time.sleep(choose.random() * 0.25)  # the harm comes at any time
                 own_server.stop(signal.SIGKILL)
                 own_server.start()
         until_complete(own_server.url, names)
