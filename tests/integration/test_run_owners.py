@@ -12,6 +12,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +267,23 @@ def test_d12_a_worker_merges_what_another_completed_and_did_not_merge(
             assert db.state["shared"] == (2 if conflict else 1)
         assert db.run("r").status == "complete"
         assert db.execute("SELECT due_at FROM hf_runs").fetchall() == [{"due_at": None}]
+
+
+def test_d12_a_run_is_taken_up_whose_owner_lives_and_works_on_it_no_more(tmp_path: Path) -> None:
+    """As one that lost its connection to the store: its process lives, and renews nothing."""
+
+    def agent(run: holdfast.Run) -> Any:
+        return run.step("one", str, 1)
+
+    with holdfast.connect(tmp_path / "s.db") as db:
+        db.start(agent, "r")
+        lost = db.run("r", lease="500ms")
+        lost.__enter__()
+        active = lost.loop.active
+        assert active.lease is not None
+        active.place.desk.heart.drop(active.lease)
+        worker, deadline = db.worker([agent]), time.monotonic() + DEADLINE_SECONDS
+        while db.run("r").status != "complete":
+            assert time.monotonic() < deadline
+            worker.run(until_idle=True)
+        assert db.run("r").result == "1"

@@ -23,12 +23,12 @@ from holdfast.core.durations import Duration, seconds_of
 from holdfast.core.flows import is_coroutine_function
 from holdfast.core.texts import is_text
 from holdfast.engine.contract import Engine
-from holdfast.engine.leases.leases import hold_of
+from holdfast.engine.leases.leases import hold_of, may_be_free
 from holdfast.errors import AlreadyExists, HoldfastError, InvalidValue, MergeConflict
 from holdfast.runs import records
 from holdfast.runs.entering import check_input, create, merge_finished
 from holdfast.runs.loop import Loop
-from holdfast.runs.records import RunRecord, record_of
+from holdfast.runs.records import RunRecord, branch_of_run, record_of
 from holdfast.runs.run import Run
 from holdfast.runs.watch import Watch
 from holdfast.runs.wish import Wish
@@ -163,8 +163,7 @@ class Worker:
                 if len(found) == free:
                     return found, wait_seconds
             for run_id in records.live(reader):
-                owner = hold_of(reader, f"runs/{run_id}").owner
-                if owner is None or owner.is_dead or not owner.is_near:
+                if may_be_free(hold_of(reader, branch_of_run(run_id)), now_us):
                     self._add(found, record_of(reader, run_id))
                     if len(found) == free:
                         break

@@ -287,6 +287,11 @@ def _check_free(key: str, hold: Hold, formers: Collection[Owner], now_us: int, w
         raise RunBusy(_busy(key, hold))
 
 
+def may_be_free(hold: Hold, now_us: int) -> bool:
+    """Tell whether it is worth trying to claim a thing: it has no owner, or one that died or went silent."""
+    return hold.owner is None or hold.owner.is_dead or _is_silent(hold, now_us)
+
+
 def _is_silent(hold: Hold, now_us: int) -> bool:
     """Tell whether a lease has ended, as far as clocks tell."""
     if hold.owner is not None and hold.owner.is_near:
