@@ -24,6 +24,7 @@ import pytest
 import holdfast
 from holdfast.engine.kv import Disk, Memory
 from holdfast.testing import FakeClock
+from tests.postgresql import fresh_url
 
 CALLS: Counter[str] = Counter()
 HOUR_US = 3_600_000_000
@@ -54,13 +55,14 @@ def fails(q: str) -> None:
     raise LookupError(q, CALLS["fails"])
 
 
-@pytest.fixture(params=["file", "memory", "folder"])
+@pytest.fixture(params=["file", "memory", "folder", "postgres"])
 def db(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[holdfast.Store]:
     CALLS.clear()
     kept: dict[str, Callable[[], Any]] = {
         "file": lambda: tmp_path / "s.db",
         "memory": Memory,
         "folder": lambda: Disk(tmp_path / "s"),
+        "postgres": fresh_url,
     }
     with holdfast.connect(kept[request.param](), clock=clock) as store:
         yield store

@@ -22,9 +22,11 @@ from holdfast.engine.leases import heart as hearts
 from holdfast.engine.leases.heart import Heart
 from holdfast.engine.leases.leases import Lease, claim, hold_of, renew
 from holdfast.engine.leases.owners import here, myself
+from holdfast.engine.postgres import PostgresEngine
 from holdfast.engine.sqlite import SqliteEngine
 from holdfast.engine.tree import TreeEngine
 from holdfast.errors import Fenced, RunBusy, StoreFull, StoreUnavailable
+from tests.postgresql import fresh_url
 
 pytestmark = pytest.mark.skipif(not here(), reason="this system does not tell which processes live")
 
@@ -163,9 +165,11 @@ def test_c1_of_many_that_claim_at_once_one_owns(tmp_path: Path) -> None:
     engine.close()
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = opened("file", tmp_path / "store.db")
+@pytest.fixture(params=["file", "postgres"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    engine: Engine = (
+        opened("file", tmp_path / "store.db") if request.param == "file" else PostgresEngine.open(fresh_url())
+    )
     yield engine
     engine.close()
 

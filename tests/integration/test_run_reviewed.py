@@ -14,6 +14,7 @@ import pytest
 import holdfast
 from holdfast import Context, Happened, Memory, aio
 from holdfast.runs import entering, waits
+from tests.postgresql import fresh_url
 
 
 class BoomError(Exception):
@@ -31,9 +32,10 @@ class SilentError(Exception):
         raise BoomError
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "postgres"])
 def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[holdfast.Store]:
-    with holdfast.connect(tmp_path / "s.db" if request.param == "file" else Memory()) as store:
+    kept: dict[str, Callable[[], Any]] = {"file": lambda: tmp_path / "s.db", "memory": Memory, "postgres": fresh_url}
+    with holdfast.connect(kept[request.param]()) as store:
         yield store
 
 

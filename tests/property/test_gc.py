@@ -31,7 +31,7 @@ from holdfast.testing.stand_ins import EPOCH_US
 from holdfast.testing.wishes import pick
 from holdfast.versions.policies import Policy
 from tests.property.reaching import run_through
-from tests.property.stores import disk_pair, memory_pair, sqlite_pair
+from tests.property.stores import disk_pair, memory_pair, postgres_pair, sqlite_pair
 
 RUNS, STEPS_EACH = 120, 40
 TREE_RUNS = 80
@@ -202,9 +202,10 @@ def test_k7_gc_of_a_tree_changes_nothing_that_can_be_asked_for(soak: bool) -> No
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_k7_gc_of_a_tree_in_folders_changes_nothing_that_can_be_asked_for(soak: bool) -> None:
+@pytest.mark.parametrize("make_pair", [disk_pair, postgres_pair])
+def test_k7_gc_of_what_two_engines_share_changes_nothing_that_can_be_asked_for(make_pair: MakePair, soak: bool) -> None:
     collected: Counter[str] = Counter()
-    run_state_machine_as_test(_machine(disk_pair, collected), settings=_settings(soak, TREE_RUNS // 10))
+    run_state_machine_as_test(_machine(make_pair, collected), settings=_settings(soak, TREE_RUNS // 10))
     assert collected["gc:rows"] > 0
 
 
