@@ -46,11 +46,11 @@ class PlainChecks(ABC):
     def _alike(self, table: Table, names: tuple[str, ...], values: Sequence[Stored]) -> list[int]:
         """Return the versions that the open commit sees with the values of a row in these columns; none with NULLs."""
 
-    def _refuse(self, table: Table, values: tuple[Stored, ...], besides: int | None) -> None:
+    def _refuse(self, table: Table, values: tuple[Stored, ...], before: Row | None) -> None:
         """Raise ConstraintFailed unless a row may be written as the open commit sees the table.
 
         Args:
-            besides: the version that it replaces.
+            before: the version that it replaces, if any.
         """
         required = table.positions(table.primary_key)
         for at, column in enumerate(table.columns):
@@ -58,7 +58,9 @@ class PlainChecks(ABC):
                 raise ConstraintFailed(f"NOT NULL constraint failed: {table.name}.{column.name}{_NOTHING_CHANGED}")
         sets = [table.primary_key] if table.primary_key else []
         for names in dict.fromkeys([*sets, *table.uniques]):
-            if any(version != besides for version in self._alike(table, names, values)):
+            if before is not None and all(before.values[at] == values[at] for at in table.positions(names)):
+                continue  # it is unique as it was
+            if any(before is None or version != before.handle for version in self._alike(table, names, values)):
                 listed = ", ".join(f"{table.name}.{name}" for name in names)
                 raise ConstraintFailed(f"UNIQUE constraint failed: {listed}{_NOTHING_CHANGED}")
 

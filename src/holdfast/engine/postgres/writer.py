@@ -37,7 +37,7 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
     def update(self, table: Table, row: Row, values: Sequence[object]) -> None:
         """Replace the values of a row that the branch sees."""
         new = fit(table, values)
-        self._refuse(table, new, row.handle)
+        self._refuse(table, new, row)
         self._touch(table)
         self._counter.count(row.handle, table.id)
         if row.born == self._next:  # seen by no one: it is changed in place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 
 from holdfast.core.canonical import json_text
@@ -86,6 +86,7 @@ class SqlChanges(ConstraintChecks):
         self._defined = False
         self._rows_touched = 0
         self._finders: dict[tuple[int, int], tuple[str, list[int]]] = {}
+        self._seen: Mapping[int, int] | None = None
         self._made = 0  # lines and versions of the schema, whose ids a savepoint takes back
 
     # Names and lines
@@ -151,7 +152,7 @@ class SqlChanges(ConstraintChecks):
         self._rows_touched = 0
         self._counter.ordinal = 0
         self._counter.ended.clear()
-        self._finders.clear()
+        self._sees_anew()
 
     def apply(self, table: Table, sql: str, parameters: Iterable[Parameters], command: Command | None = None) -> int:
         """Run an INSERT into a command view of `table` once for each of `parameters`; return the rows touched."""
@@ -276,10 +277,15 @@ class SqlChanges(ConstraintChecks):
 
     def _finder(self, table: Table, key_parts: int) -> tuple[str, list[int]]:
         """Return the query for rows whose keys begin so as the open commit sees them, made once for each table."""
-        line = self.opened
-        vector = self._local_vector(Point(line.uid, line.head + 1))
-        self._finders[table.id, key_parts] = made = self._seen_rows(table, vector, key_parts)
+        if self._seen is None:
+            self._seen = self._local_vector(Point(self.opened.uid, self.opened.head + 1))
+        self._finders[table.id, key_parts] = made = self._seen_rows(table, self._seen, key_parts)
         return made
+
+    def _sees_anew(self) -> None:
+        """Forget what the open commit sees: it is another one, or merged something."""
+        self._finders.clear()
+        self._seen = None
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
         """Add a row."""
@@ -308,7 +314,7 @@ class SqlChanges(ConstraintChecks):
             self._db.rows("RELEASE hf")
             self._counter.ordinal, self._defined, self._line, self._schema, self._rows_touched = before
             self._touched = touched
-            self._finders.clear()
+            self._sees_anew()
             if made == self._made:
                 self._names.undo(mark)  # temporary views are undone, too
             else:
@@ -353,7 +359,7 @@ class SqlChanges(ConstraintChecks):
 
     def _bump_epoch(self) -> None:
         uid = self.opened.uid
-        self._finders.clear()
+        self._sees_anew()
         self._db.rows("UPDATE hf_line SET epoch = epoch + 1 WHERE uid = ?", (uid,))
         self._line = self.line(uid)
 

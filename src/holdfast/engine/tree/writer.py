@@ -131,7 +131,7 @@ class TreeChanges(Collecting):
     def update(self, table: Table, row: Row, values: Sequence[object]) -> None:
         """Replace the values of a row that the branch sees."""
         cells, version, point = fit(table, values), keys.version_of(row.handle), self._next
-        self._refuse(table, cells, row.handle)
+        self._refuse(table, cells, row)
         self._touch(table)
         if row.born == point:  # seen by no one: it is changed in place
             self._remove_version(table, self._row_at(table, version))
