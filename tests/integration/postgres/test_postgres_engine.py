@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,10 @@ def test_odd_workspaces_are_refused(workspace: str) -> None:
 
 def test_the_url_is_shown_without_its_password() -> None:
     host = server().partition("?")[2]
-    with holdfast.connect(f"postgresql://postgres:geheim@/postgres?{host}&workspace=shown") as db:
-        assert db.url == f"postgresql://postgres@/postgres?{host}&workspace=shown"
+    shown = f"postgresql://postgres@/postgres?{host}&workspace=shown"
+    for url in (shown.replace("@", ":geheim@"), f"{shown}&password=geheim&sslpassword=geheim"):
+        with holdfast.connect(url) as db:
+            assert db.url == shown
 
 
 @pytest.mark.parametrize("missing", ["/nowhere?", "/postgres?host=/nowhere&", "/postgres?user=nobody_here&"])
@@ -190,6 +193,35 @@ def cut() -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE application_name = 'holdfast' AND pid <> pg_backend_pid()"
         )
+
+
+def test_a_failure_that_somebody_swallows_is_no_commit(url: str) -> None:
+    """PostgreSQL answers COMMIT as if all were well, and has taken all of it back."""
+    engine = PostgresEngine.open(url)
+    session = engine.session()
+    with pytest.raises(holdfast.StoreError, match="all of its transaction with it"), session.write() as writer:
+        writer.put_entry("register", "key", b"value")
+        with suppress(holdfast.StoreError, holdfast.InvalidValue):
+            writer._db.rows("SELECT 1 / 0")  # type: ignore[attr-defined]
+    with session.read() as reader:
+        assert reader.entry("register", "key") is None
+    with session.write() as writer, suppress(ZeroDivisionError), writer.savepoint():
+        writer._db.rows("SELECT 1")  # type: ignore[attr-defined]
+        raise ZeroDivisionError
+    engine.close()
+
+
+def test_a_key_that_is_too_long_for_an_index_costs_nothing_else(url: str) -> None:
+    with holdfast.connect(url) as db:
+        long = "".join(chr(0x100 + at * 7919 % 50_000) for at in range(3_000))
+        with db.transaction("several"):
+            db.state["x"] = 1
+            db.state.commit()
+            db.state["y"] = {long: [1]}
+            with pytest.raises(holdfast.HoldfastError):
+                db.state.commit()
+            db.state.discard()
+        assert db.verify().commits
 
 
 def test_a_waiter_hears_of_commits_of_others(url: str) -> None:

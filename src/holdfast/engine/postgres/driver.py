@@ -165,6 +165,17 @@ class PostgresDriver:
             f" SELECT pg_advisory_xact_lock({self._options.lock}), pg_notify('{self._options.schema}', '')"
         )
 
+    def commit(self) -> None:
+        """Make what the open transaction wrote durable. Raises StoreError if a statement failed that nobody undid.
+
+        PostgreSQL takes such a transaction back, and answers COMMIT as if all were well.
+        """
+        if self.writing and self.connection.info.transaction_status is TransactionStatus.INERROR:
+            raise StoreError(
+                "a statement failed, and all of its transaction with it; leave its block, and run it again"
+            )
+        self.rows("COMMIT")
+
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open; not on a connection that was closed, or lost, meanwhile."""

@@ -30,6 +30,8 @@ SCHEMA = "holdfast"
 """The schema of a store whose URL names no workspace; of others it is followed by an underscore and the workspace."""
 
 _WORKSPACE = re.compile(r"[a-z0-9_]{1,48}")
+_SECRETS = frozenset({"password", "passfile", "sslpassword", "sslkey", "oauth_client_secret"})
+"""Parameters of a URL that nobody is shown."""
 VERSION_MIN = 150000
 """PostgreSQL 15, as its server numbers itself."""
 
@@ -176,7 +178,7 @@ class PostgresEngine:
                     driver.rows(statement)
                 driver.rows("INSERT INTO hf_meta VALUES ('format', ?), ('features', '[]')", (str(FORMAT),))
                 PostgresChanges(driver, driver.names, Counter(), self._clock, self._ids).create_store(MAIN)
-            driver.rows("COMMIT")
+            driver.commit()
         except BaseException:
             if driver.in_transaction:
                 driver.rows("ROLLBACK")
@@ -194,9 +196,10 @@ def _options(
         raise InvalidValue(f"a workspace has 1 to 48 of a-z, 0-9 and _, so not {workspace!r}; name another in the URL")
     schema = SCHEMA if workspace is None else f"{SCHEMA}_{workspace}"
     rest = urlencode([(name, value) for name, value in asked if name != "workspace"])
+    told = urlencode([(name, value) for name, value in asked if name not in _SECRETS], safe="/")
     place = parts.netloc.rpartition("@")
     user = place[0].partition(":")[0]
-    shown = urlunsplit((parts.scheme, f"{user}@{place[2]}" if user else place[2], parts.path, parts.query, ""))
+    shown = urlunsplit((parts.scheme, f"{user}@{place[2]}" if user else place[2], parts.path, told, ""))
     digest = hashlib.blake2b(schema.encode(), digest_size=8).digest()
     return Options(
         urlunsplit((parts.scheme, parts.netloc, parts.path, rest, "")),

@@ -45,6 +45,10 @@ class Driver(Database, Protocol):
         """Begin a transaction: a snapshot, or the only one that writes. Waits for others so many seconds at most."""
         ...
 
+    def commit(self) -> None:
+        """Make what the open transaction wrote durable. Raises StoreError if a statement failed that nobody undid."""
+        ...
+
     def empty_vectors(self) -> None:
         """Forget the vectors that were put into temp.hf_vector."""
         ...
@@ -272,7 +276,7 @@ class SqlSession(ABC):
                 driver.empty_vectors()
                 names.forget_made()
             yield
-            driver.rows("COMMIT")
+            driver.commit()
             if full:
                 names.vectors_made = len(names.vectors)
         except BaseException:

@@ -191,6 +191,10 @@ class SqliteDriver:
         self.connection.set_busy_timeout(max(int(patience * 1000), 1))
         self.rows("BEGIN IMMEDIATE" if writes else "BEGIN")
 
+    def commit(self) -> None:
+        """Make what the open transaction wrote durable."""
+        self.rows("COMMIT")
+
     def keep_vectors(self) -> None:
         """Make temp.hf_vector, unless it is there."""
         self.rows(
