@@ -202,11 +202,11 @@ def test_a_failure_that_somebody_swallows_is_no_commit(url: str) -> None:
     with pytest.raises(holdfast.StoreError, match="all of its transaction with it"), session.write() as writer:
         writer.put_entry("register", "key", b"value")
         with suppress(holdfast.StoreError, holdfast.InvalidValue):
-            writer._db.rows("SELECT 1 / 0")  # type: ignore[attr-defined]
+            writer._db.rows("SELECT 1 / 0")
     with session.read() as reader:
         assert reader.entry("register", "key") is None
     with session.write() as writer, suppress(ZeroDivisionError), writer.savepoint():
-        writer._db.rows("SELECT 1")  # type: ignore[attr-defined]
+        writer._db.rows("SELECT 1")
         raise ZeroDivisionError
     engine.close()
 

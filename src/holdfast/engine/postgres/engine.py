@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-import weakref
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -21,10 +20,11 @@ from holdfast.engine.postgres.driver import Options, PostgresDriver
 from holdfast.engine.postgres.layout import FORMAT, SYSTEM_TABLES
 from holdfast.engine.postgres.session import PostgresSession
 from holdfast.engine.postgres.writer import PostgresChanges
+from holdfast.engine.sql.engine import SqlEngine
 from holdfast.engine.sql.layout import FEATURES
 from holdfast.engine.sql.writer import Counter
 from holdfast.engine.turns.queue import WriteQueue
-from holdfast.errors import InvalidValue, NotFound, StoreClosed, Unsupported
+from holdfast.errors import InvalidValue, NotFound, Unsupported
 
 SCHEMA = "holdfast"
 """The schema of a store whose URL names no workspace; of others it is followed by an underscore and the workspace."""
@@ -36,22 +36,15 @@ VERSION_MIN = 150000
 """PostgreSQL 15, as its server numbers itself."""
 
 
-class PostgresEngine:
+class PostgresEngine(SqlEngine[Options, PostgresSession]):
     """A store in a database. Writers take turns, those of other machines included."""
 
     def __init__(self, options: Options, clock: Clock, ids: Ids) -> None:
-        self.url = options.url
-        self._options = options
-        self._clock = clock
-        self._ids = ids
+        super().__init__(options.url, options, clock, ids)
         self._queue = WriteQueue(None, lambda: "somebody")
-        self._opening = threading.Lock()  # guards the two that follow
-        self._shared: PostgresSession | None = None
+        self._listening = threading.Lock()  # guards the two that follow
         self._ear: psycopg.Connection[Any] | None = None
         self._heard = 0
-        self._closed = False
-        self.beside: dict[type[Any], Any] = {}
-        self._sessions: weakref.WeakSet[PostgresSession] = weakref.WeakSet()
 
     @classmethod
     def open(
@@ -93,19 +86,9 @@ class PostgresEngine:
             driver.close()
         return engine
 
-    @property
-    def read_only(self) -> bool:
-        """Whether the store was opened to be read only."""
-        return self._options.read_only
-
-    @property
-    def timeout(self) -> float:
-        """Seconds that a caller waits for others."""
-        return self._options.timeout
-
     def pulse(self) -> object:
         """Return how many transactions have told, over a connection of its own, that they wrote."""
-        with self._opening:
+        with self._listening:
             try:
                 if self._ear is None or self._ear.closed:
                     self._ear = psycopg.connect(self._options.conninfo, autocommit=True)
@@ -117,31 +100,14 @@ class PostgresEngine:
                 self._heard += 1  # nobody knows: look
             return self._heard
 
-    def session(self) -> PostgresSession:
-        """Open another connection. Raises StoreClosed."""
-        if self._closed:
-            raise StoreClosed("the store is closed; connect again")
+    def _connected(self, *, shared: bool) -> PostgresSession:  # noqa: ARG002 - one is like the other
         driver = PostgresDriver(self._options)
-        session = PostgresSession(driver, self._queue, self._options, self._clock, self._ids, self._shared_session)
-        self._sessions.add(session)
-        if self._closed:  # by another thread, which did not see this one
-            session.close()
-            raise StoreClosed("the store is closed; connect again")
-        return session
-
-    def _shared_session(self) -> PostgresSession:
-        """Return the session on which callers write for each other."""
-        with self._opening:
-            if self._shared is None:
-                self._shared = self.session()
-            return self._shared
+        return PostgresSession(driver, self._queue, self._options, self._clock, self._ids, self._shared_session)
 
     def close(self) -> None:
         """Close all sessions. Idempotent."""
-        self._closed = True
-        for session in list(self._sessions):
-            session.close()
-        with self._opening:
+        super().close()
+        with self._listening:
             if self._ear is not None:
                 self._ear.close()
 

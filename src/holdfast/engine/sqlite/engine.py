@@ -8,7 +8,6 @@ because SQLite's own busy handler sleeps and is not fair.
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Durability
 from holdfast.engine.pulse import pulse_of
+from holdfast.engine.sql.engine import SqlEngine
 from holdfast.engine.sql.layout import APPLICATION_ID, FEATURES, FORMAT, SYSTEM_TABLES, UPGRADES
 from holdfast.engine.sql.searches import Memory
 from holdfast.engine.sql.writer import Counter, SqlChanges
@@ -30,22 +30,14 @@ from holdfast.engine.turns.queue import QUEUES, WriteQueue
 from holdfast.errors import InvalidValue, NotFound, ReadOnly, StoreClosed, StoreCorrupt, StoreUnavailable, Unsupported
 
 
-class SqliteEngine:
+class SqliteEngine(SqlEngine[Options, SqliteSession]):
     """A store in one file, or for the life of the process in a temporary one (":memory:")."""
 
     def __init__(self, path: Path, url: str, options: Options, clock: Clock, ids: Ids) -> None:
-        self.url = url
+        super().__init__(url, options, clock, ids)
         self._path = path
-        self._options = options
-        self._clock = clock
-        self._ids = ids
         self._queue: WriteQueue | None = None
         self._memory = Memory()
-        self._opening = threading.Lock()  # guards the two that follow
-        self._shared: SqliteSession | None = None
-        self._closed = False
-        self.beside: dict[type[Any], Any] = {}
-        self._sessions: weakref.WeakSet[SqliteSession] = weakref.WeakSet()
         self._at_end: list[weakref.finalize[..., Any]] = []
 
     @classmethod
@@ -100,48 +92,20 @@ class SqliteEngine:
         engine._at_end.append(weakref.finalize(engine, part))
         return engine
 
-    @property
-    def read_only(self) -> bool:
-        """Whether the store was opened to be read only."""
-        return self._options.read_only
-
-    @property
-    def timeout(self) -> float:
-        """Seconds that a caller waits for others."""
-        return self._options.timeout
-
     def pulse(self) -> object:
         """Return what changes with the file's log."""
         return pulse_of(self._path)
 
-    def session(self) -> SqliteSession:
-        """Open another connection. Raises StoreClosed."""
-        return self._session()
-
-    def _session(self, *, shared: bool = False) -> SqliteSession:
-        if self._closed or self._queue is None:
+    def _connected(self, *, shared: bool) -> SqliteSession:
+        if self._queue is None:
             raise StoreClosed("the store is closed; connect again")
         driver = SqliteDriver(self._path, self._options, shared=shared)
         driver.names.searches.memory = self._memory
-        session = SqliteSession(driver, self._queue, self._options, self._clock, self._ids, self._shared_session)
-        self._sessions.add(session)
-        if self._closed:  # by another thread, which did not see this one
-            session.close()
-            raise StoreClosed("the store is closed; connect again")
-        return session
-
-    def _shared_session(self) -> SqliteSession:
-        """Return the session on which callers write for each other."""
-        with self._opening:
-            if self._shared is None:
-                self._shared = self._session(shared=True)
-            return self._shared
+        return SqliteSession(driver, self._queue, self._options, self._clock, self._ids, self._shared_session)
 
     def close(self) -> None:
         """Close all sessions. Idempotent."""
-        self._closed = True
-        for session in list(self._sessions):
-            session.close()
+        super().close()
         while self._at_end:
             self._at_end.pop()()
 
