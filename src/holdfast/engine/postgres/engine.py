@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
-from typing import Any
+import weakref
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-
-import psycopg
-from psycopg import sql
 
 from holdfast.core.canonical import json_value
 from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
@@ -17,6 +13,7 @@ from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Durability
 from holdfast.engine.postgres.driver import Options, PostgresDriver
+from holdfast.engine.postgres.ear import Ear
 from holdfast.engine.postgres.layout import FORMAT, SYSTEM_TABLES
 from holdfast.engine.postgres.session import PostgresSession
 from holdfast.engine.postgres.writer import PostgresChanges
@@ -42,9 +39,8 @@ class PostgresEngine(SqlEngine[Options, PostgresSession]):
     def __init__(self, options: Options, clock: Clock, ids: Ids) -> None:
         super().__init__(options.url, options, clock, ids)
         self._queue = WriteQueue(None, lambda: "somebody")
-        self._listening = threading.Lock()  # guards the two that follow
-        self._ear: psycopg.Connection[Any] | None = None
-        self._heard = 0
+        self._ear = Ear(options.conninfo, options.schema)
+        weakref.finalize(self, self._ear.close)
 
     @classmethod
     def open(
@@ -87,18 +83,8 @@ class PostgresEngine(SqlEngine[Options, PostgresSession]):
         return engine
 
     def pulse(self) -> object:
-        """Return how many transactions have told, over a connection of its own, that they wrote."""
-        with self._listening:
-            try:
-                if self._ear is None or self._ear.closed:
-                    self._ear = psycopg.connect(self._options.conninfo, autocommit=True)
-                    self._ear.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._options.schema)))
-                    self._heard += 1
-                self._heard += sum(1 for _ in self._ear.notifies(timeout=0))
-            except psycopg.Error:
-                self._ear = None
-                self._heard += 1  # nobody knows: look
-            return self._heard
+        """Return how often writers told, over a connection of its own, that they wrote."""
+        return self._ear.listen()
 
     def _connected(self, *, shared: bool) -> PostgresSession:  # noqa: ARG002 - one is like the other
         driver = PostgresDriver(self._options)
@@ -107,9 +93,7 @@ class PostgresEngine(SqlEngine[Options, PostgresSession]):
     def close(self) -> None:
         """Close all sessions. Idempotent."""
         super().close()
-        with self._listening:
-            if self._ear is not None:
-                self._ear.close()
+        self._ear.close()
 
     # Opening
 
