@@ -98,11 +98,12 @@ class CatchingUp(HeldValues):
             self.base, self._head, self._seen = point, None, vector
             for name in self._removed:
                 self._detach(name)
+            for draft in drafts.values():
+                draft.settle()
+            for name in drafts:
+                self._adopt(name)
             for pending in (self._assigned, self._removed, self._dirty):
                 pending.clear()
-            for name, draft in drafts.items():
-                draft.settle()
-                self._adopt(name)
             for name, rows in found.items():
                 self._put_back(name, rows)
 
