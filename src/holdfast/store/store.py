@@ -55,8 +55,9 @@ def connect(  # noqa: PLR0913 - each option is named where it is given
 
     Args:
         url: a file, ":memory:" for a store that goes with the process, or "holdfast://org/name": what stores.toml in
-            the folder HOLDFAST_HOME (~/.holdfast if it is not set) says it is, else the file org/name.db there. Or a
-            key-value store (`holdfast.engine.kv`), over which there is everything but SQL; it stays open.
+            the folder HOLDFAST_HOME (~/.holdfast if it is not set) says it is, else the file org/name.db there. Or
+            "postgresql://…?workspace=name" (docs/postgresql.md), or a key-value store (`holdfast.engine.kv`), which
+            stays open: over both there is everything but SQL.
         branch: the branch to read and write.
         durability: "full": a commit that returned survives loss of power (one fsync); "process": it survives kill -9
             of the process only, and is quicker.
