@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.engine.postgres.errors import translated, unreachable
-from holdfast.engine.sql.names import LineRow, Names
-from holdfast.engine.sql.reader import Parameters
+from holdfast.engine.sql.names import Names
+from holdfast.engine.sql.reader import Parameters, line_reader
 from holdfast.errors import StoreError
 
 STATEMENTS_KEPT = 1024
@@ -73,25 +72,12 @@ def adapted(sql: str) -> Any:  # noqa: ANN401 - a LiteralString, to those who kn
     return _PLACE.sub(place, sql)
 
 
-def _line_reader(driver: PostgresDriver) -> Callable[[str, int | str], list[LineRow]]:
-    """Return how names look up lines. Did they know the driver, both would stay until garbage is looked for."""
-    known = weakref.ref(driver)
-
-    def read(by: str, value: int | str) -> list[LineRow]:
-        here = known()
-        assert here is not None, "who asks has it"
-        rows = here.rows(f"SELECT id, uid, parent, fork_n, trunk, trunk_n FROM hf_line WHERE {by} = ?", (value,))
-        return cast("list[LineRow]", rows)
-
-    return read
-
-
 class PostgresDriver:
     """One connection, which is made again for the next transaction if it was lost."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self.names = Names(_line_reader(self), marks_ended=False)
+        self.names = Names(line_reader(self), marks_ended=False)
         self.writing = False
         self._closed = False
         self._pid = os.getpid()

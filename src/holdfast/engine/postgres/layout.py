@@ -9,7 +9,7 @@ from __future__ import annotations
 from holdfast.core.schema import Column, Table
 from holdfast.core.types import Kind
 from holdfast.engine.cells import literal_value
-from holdfast.engine.sql.layout import indexed, key_cells, tombstones, versions
+from holdfast.engine.sql.layout import indexed, key_cells, literal, tombstones, versions
 from holdfast.errors import Unsupported
 
 FORMAT = 1
@@ -95,7 +95,7 @@ def _default(column: Column) -> str:
     if isinstance(value, bytes):
         return f" DEFAULT '\\x{value.hex()}'"
     if isinstance(value, str):
-        return f" DEFAULT '{value.replace(chr(39), chr(39) * 2)}'"
+        return f" DEFAULT {literal(value)}"
     return f" DEFAULT {value!r}"
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, cast
 
 from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point, Rid, VersionVector, beyond
@@ -15,7 +16,7 @@ from holdfast.engine.contract import Commit, Erasure, Line
 from holdfast.engine.contract.system import SystemView
 from holdfast.engine.net import NetChanges
 from holdfast.engine.sql.layout import key_cells, quoted, tombstones, versions
-from holdfast.engine.sql.names import Names
+from holdfast.engine.sql.names import LineRow, Names
 from holdfast.engine.sql.refs import damage_of_refs
 from holdfast.engine.sql.system import system_select
 from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, select_view
@@ -63,6 +64,19 @@ class Database(Protocol):
     def words(self, tokenizer: Sequence[str], text: str) -> list[str]:
         """Return the words of a text, as an FTS5 tokenizer (its name and arguments) takes it apart."""
         ...
+
+
+def line_reader(database: Database) -> Callable[[str, int | str], list[LineRow]]:
+    """Return how names look up lines. Did they know the driver, both would stay until garbage is looked for."""
+    known = weakref.ref(database)
+
+    def read(by: str, value: int | str) -> list[LineRow]:
+        here = known()
+        assert here is not None, "who asks has it"
+        rows = here.rows(f"SELECT id, uid, parent, fork_n, trunk, trunk_n FROM hf_line WHERE {by} = ?", (value,))
+        return cast("list[LineRow]", rows)
+
+    return read
 
 
 class SqlSnapshot(NetChanges):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,8 +11,8 @@ from typing import Any, cast
 import apsw
 
 from holdfast.core.limits import PARAMETERS_MAX, ROW_BYTES_MAX, TIMEOUT_SECONDS
-from holdfast.engine.sql.names import LineRow, Names
-from holdfast.engine.sql.reader import Parameters
+from holdfast.engine.sql.names import Names
+from holdfast.engine.sql.reader import Parameters, line_reader
 from holdfast.engine.sqlite.errors import translated
 from holdfast.errors import StoreError
 
@@ -63,18 +62,6 @@ class _Patience:
         return time.monotonic() > self.until
 
 
-def _line_reader(driver: SqliteDriver) -> Callable[[str, int | str], list[LineRow]]:
-    """Return how names look up lines. Did they know the driver, both would stay until garbage is looked for."""
-    known = weakref.ref(driver)
-
-    def read(by: str, value: int | str) -> list[LineRow]:
-        here = known()
-        assert here is not None, "who asks has it"
-        return here.rows(f"SELECT id, uid, parent, fork_n, trunk, trunk_n FROM hf_line WHERE {by} = ?", (value,))
-
-    return read
-
-
 class SqliteDriver:
     """One connection: runs statements, and turns SQLite's errors into ours."""
 
@@ -82,7 +69,7 @@ class SqliteDriver:
         self._path = path
         self._timeout = options.timeout
         self._patience: _Patience | None = None
-        self.names = Names(_line_reader(self), shared=shared)
+        self.names = Names(line_reader(self), shared=shared)
         # Any: apsw's own types leave half of it unknown
         self.connection: Any = self._connect(options)
         self.connection.set_busy_timeout(int(options.timeout * 1000))
