@@ -58,11 +58,15 @@ class PlainChecks(ABC):
                 raise ConstraintFailed(f"NOT NULL constraint failed: {table.name}.{column.name}{_NOTHING_CHANGED}")
         sets = [table.primary_key] if table.primary_key else []
         for names in dict.fromkeys([*sets, *table.uniques]):
-            if before is not None and all(before.values[at] == values[at] for at in table.positions(names)):
-                continue  # it is unique as it was
-            if any(before is None or version != before.handle for version in self._alike(table, names, values)):
-                listed = ", ".join(f"{table.name}.{name}" for name in names)
-                raise ConstraintFailed(f"UNIQUE constraint failed: {listed}{_NOTHING_CHANGED}")
+            if before is None or any(before.values[at] != values[at] for at in table.positions(names)):
+                self._refuse_double(table, names, values, before)  # else it is unique as it was
+
+    def _refuse_double(
+        self, table: Table, names: tuple[str, ...], values: tuple[Stored, ...], before: Row | None
+    ) -> None:
+        """Raise ConstraintFailed if another row has the same values in columns that are unique together."""
+        if any(before is None or version != before.handle for version in self._alike(table, names, values)):
+            raise double(table, names)
 
     def violations(self, table: Table, rows: Iterable[Row]) -> list[Violation]:
         """Return the constraints that these rows, as the open commit shows them, would break."""
@@ -119,6 +123,12 @@ class PlainChecks(ABC):
                     groups.setdefault(mine, []).append(row)
             broken = next((group for group in groups.values() if len(group) > 1), list[Row]())
             _raise_for(f"UNIQUE ({', '.join(names)}) of {table.name}", branch, table, broken)
+
+
+def double(table: Table, names: tuple[str, ...]) -> ConstraintFailed:
+    """Return the error for a second row with the same values in columns that are unique together."""
+    listed = ", ".join(f"{table.name}.{name}" for name in names)
+    return ConstraintFailed(f"UNIQUE constraint failed: {listed}{_NOTHING_CHANGED}")
 
 
 def _raise_for(constraint: str, branch: str, table: Table, rows: list[Row]) -> None:

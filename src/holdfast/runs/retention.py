@@ -91,6 +91,7 @@ def _remove(writer: Writer, run_ids: Iterable[str]) -> int:
         record = record_of(writer, run_id)
         if record is None or not _may_go(writer, record):  # somebody went on with it meanwhile
             continue
+        writer.hold(record.branch)
         if writer.branch(record.branch) is not None:
             writer.delete_branch(record.branch)
         records.forget_run(writer, record)

@@ -243,6 +243,7 @@ def cancel(place: Workplace, run_id: str) -> None:
         if record.status == records.RUNNING and owner is not None and not owner.is_dead:
             records.ask_to_cancel(writer, run_id)
             return
+        writer.hold(record.branch)
         line = writer.branch(record.branch)
         if line is not None:
             writer.open(line)

@@ -192,7 +192,7 @@ class _Batch:
     """A short transaction, after which others get their turn for as long as it took."""
 
     def __init__(self, session: Session) -> None:
-        self._transaction = session.write()
+        self._transaction = session.write(alone=True)
         self._began = 0.0
 
     def __enter__(self) -> Writer:

@@ -23,7 +23,7 @@ from holdfast.versions.merge import Planner, bring
 from holdfast.versions.picking import plan_cherry_pick, plan_revert
 from holdfast.versions.plans import Plan, plan_merge
 from holdfast.versions.policies import Policy
-from holdfast.versions.resolve import Resolved, branch_of, check_kept, resolve
+from holdfast.versions.resolve import Resolved, branch_of, check_kept, held_branch, resolve
 from holdfast.versions.results import (
     Branch,
     Collected,
@@ -67,6 +67,7 @@ class Versions:
         """
         check_name(name, "branch")
         with self._session.write() as writer:
+            writer.hold(name)
             if writer.branch(name):
                 raise AlreadyExists(f"branch {name!r} exists already; check it out, or choose another name")
             if writer.tag(name):
@@ -89,13 +90,13 @@ class Versions:
         if name == MAIN:
             raise InvalidValue(f"branch {MAIN!r} cannot be deleted; reset it to another ref instead")
         with self._session.write() as writer:
-            branch_of(writer, name)
+            held_branch(writer, name)
             writer.delete_branch(name)
 
     def reset(self, branch: str, to: str) -> str:
         """Let a branch go on from another point, on a new line; the old line stays as it is. Return the head."""
         with self._session.write() as writer:
-            line = branch_of(writer, branch)
+            line = held_branch(writer, branch)
             point = resolve(writer, to).point
             return self._fork(writer, branch, point, expect=line.uid)
 
@@ -108,6 +109,7 @@ class Versions:
         """
         check_name(name, "tag")
         with self._session.write() as writer:
+            writer.hold(name)
             point = resolve(writer, at).point
             known = writer.tag(name)
             if known is None and writer.branch(name):
@@ -121,6 +123,7 @@ class Versions:
     def delete_tag(self, name: str) -> None:
         """Forget a tag. Raises NotFound."""
         with self._session.write() as writer:
+            writer.hold(name)
             if writer.tag(name) is None:
                 raise NotFound(f"no tag {name!r}")
             writer.delete_tag(name)
@@ -171,7 +174,7 @@ class Versions:
         text = None if metadata is None else json_text(metadata, "metadata")
 
         def commit(writer: Writer) -> tuple[Result, Commit | None]:
-            writer.open(branch_of(writer, branch))
+            writer.open(held_branch(writer, branch))
             result = work(writer)
             return result, writer.seal(message, text)
 
@@ -179,7 +182,7 @@ class Versions:
 
     def create_table(self, branch: str, table: Table) -> str:
         """Add a table to the store's schema, in a commit on a branch; return the head. Raises AlreadyExists."""
-        with self._session.write() as writer:
+        with self._session.write(alone=True) as writer:
             with _sealing(writer, branch, f"CREATE TABLE {table.name}"):
                 writer.define(writer.catalogue().with_table(table))
             return branch_of(writer, branch).head_hash.hex()
@@ -324,7 +327,7 @@ class Versions:
 
         The removal is one transaction; the file is rewritten after it.
         """
-        with self._session.write() as writer:
+        with self._session.write(alone=True) as writer:
             erased = erase(writer, subject, texts=texts)
         self._session.scrub()
         return erased
@@ -395,7 +398,7 @@ def _sealing(
     """Open the next commit of a branch for the block, and seal it at its end."""
     check_message(message)
     text = None if metadata is None else json_text(metadata, "metadata")
-    writer.open(branch_of(writer, branch))
+    writer.open(held_branch(writer, branch))
     yield
     sealed(writer.seal(message, text))
 

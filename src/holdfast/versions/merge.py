@@ -26,7 +26,7 @@ from holdfast.errors import BranchMoved, Conflict, MergeConflict, ReadOnly
 from holdfast.versions.diff import Side, decoded_key, decoded_row, differences
 from holdfast.versions.plans import Plan, TablePlan
 from holdfast.versions.policies import Policies, Policy, decoded_conflict
-from holdfast.versions.resolve import branch_of, is_kept, resolve
+from holdfast.versions.resolve import held_branch, is_kept, resolve
 from holdfast.versions.results import Merge, RowChange
 
 MERGE_TRIES_MAX = 100
@@ -122,7 +122,7 @@ def _written(session: Session, plan: Plan, decided: Decided, into: str, message:
 
 def _still_holds(writer: Writer, plan: Plan, into: str) -> bool:
     """Tell whether nothing has changed since the plan was made: the branch stands, and gc did not prune the source."""
-    return branch_of(writer, into) == plan.ours and (plan.absorbs is None or is_kept(writer, plan.absorbs))
+    return held_branch(writer, into) == plan.ours and (plan.absorbs is None or is_kept(writer, plan.absorbs))
 
 
 class _TakenBack(Exception):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from holdfast.core.points import Point
 from holdfast.core.refs import HASH_PREFIX_LENGTH_MIN, is_hash_prefix
-from holdfast.engine.contract import Commit, Line, Reader
+from holdfast.engine.contract import Commit, Line, Reader, Writer
 from holdfast.errors import InvalidValue, NotFound
 
 
@@ -76,6 +76,13 @@ def still(reader: Reader, at: Resolved, ref: str) -> Resolved:
     if not is_kept(reader, at.point):
         raise NotFound(f"{ref!r}, which was checked out, was pruned by gc since; tag what shall stay, or lease it")
     return at
+
+
+def held_branch(writer: Writer, name: object) -> Line:
+    """Return the line of a branch, which is held until the transaction ends. Raises NotFound."""
+    if isinstance(name, str):
+        writer.hold(name)
+    return branch_of(writer, name)
 
 
 def branch_of(reader: Reader, name: object) -> Line:

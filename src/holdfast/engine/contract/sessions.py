@@ -30,8 +30,11 @@ class Session(Protocol):
         """Return a consistent snapshot, for the length of the block; inside another block, that one's."""
         ...
 
-    def write(self) -> AbstractContextManager[Writer]:
+    def write(self, *, alone: bool = False) -> AbstractContextManager[Writer]:
         """Return a writer whose work lands when the block ends, or not at all if it raises.
+
+        With `alone` nobody else writes meanwhile, on no branch; without it others may, where an engine lets writers of
+        different branches go on beside each other.
 
         Raises TransactionOpen inside another `write` block of the session, ReadOnly inside one of its `read` blocks or
         where the store can only be read.

@@ -16,6 +16,14 @@ from holdfast.engine.contract.values import Commit, Line, Removal, Violation
 class Writer(Reader, Protocol):
     """A snapshot that may be changed. All row operations belong to the commit that `open` began."""
 
+    def hold(self, name: str) -> None:
+        """Let nobody else make, move or delete a branch or a tag of this name, nor commit to its branch.
+
+        It lasts until the transaction ends. What is read of the name before may have changed by then. Where all writers
+        of a store take turns it does nothing.
+        """
+        ...
+
     def create_line(self, uid: str, parent: Point) -> Line:
         """Fork a line at `parent`. Writes one row, whatever the parent's size."""
         ...

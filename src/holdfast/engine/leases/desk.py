@@ -93,9 +93,9 @@ class Lent:
             yield reader
 
     @contextmanager
-    def write(self) -> Generator[Writer]:
+    def write(self, *, alone: bool = False) -> Generator[Writer]:
         """Return a writer whose work lands when the block ends, or not at all if it raises."""
-        with self._session() as session, session.write() as writer:
+        with self._session() as session, session.write(alone=alone) as writer:
             yield writer
 
     def write_together(self, work: Callable[[Any], T]) -> T:

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+import select
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ConnStatus, TransactionStatus
 
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.engine.postgres.errors import translated, unreachable
+from holdfast.engine.sql.access import Access, Again
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Parameters, line_reader
-from holdfast.errors import StoreError
+from holdfast.errors import StoreError, StoreUnavailable
 
 STATEMENTS_KEPT = 1024
 """Texts of statements that are kept as PostgreSQL takes them."""
 
+WAITING_MAX = 1000
+"""Statements that wait to be sent together."""
+
+LOOK_SECONDS = 0.01
+"""How long until one looks again what became of a transaction whose server process is still at it."""
+
 _PLACE = re.compile(r"\?(\d*)|'(?:[^']|'')*'|\b(?:main|temp)\.")
+_WHICH_SERVER = "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
+"""The timeline of the server's log: another one after a standby took over."""
+
 _OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR, TransactionStatus.ACTIVE)
 
 
@@ -33,7 +47,7 @@ class Options:
         conninfo: what PostgreSQL's client connects with.
         url: the store for messages, without a password.
         schema: the schema of the database that the store has for itself.
-        lock: the number of the lock that writers of the store take in turn.
+        lock: the number of the lock that writers of the store share, and who wants to be alone has for itself.
         synchronous: whether a commit waits for the disk.
         timeout: seconds to wait for another writer.
         statement_timeout: seconds that one statement may run, or None.
@@ -72,15 +86,56 @@ def adapted(sql: str) -> Any:  # noqa: ANN401 - a LiteralString, to those who kn
     return _PLACE.sub(place, sql)
 
 
+def lock_number(name: str) -> int:
+    """Return the number of PostgreSQL's advisory lock of a name. Two names with one number wait for each other."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
+
+
+def _has_news(file: int) -> bool:
+    """Tell whether the server said something unasked on a connection, such as that it is gone."""
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _again_unless_held(rows: list[tuple[Any, ...]]) -> None:
+    if not rows[0][0]:
+        raise Again
+
+
+class _Statement(NamedTuple):
+    """A statement that is to be sent."""
+
+    sql: str
+    parameters: Parameters = ()
+    look: Callable[[list[tuple[Any, ...]]], None] | None = None
+    """Looks at its rows, and may raise Again."""
+
+
 class PostgresDriver:
-    """One connection, which is made again for the next transaction if it was lost."""
+    """One connection, which is made again for the next transaction if it was lost.
+
+    Statements whose rows nobody needs wait for the next one whose rows somebody does; all of them are sent at once, as
+    a pipeline, and cost one round trip. So does a transaction's first statement with its BEGIN, and its last with its
+    COMMIT.
+    """
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self.names = Names(line_reader(self), marks_ended=False)
         self.writing = False
+        self.round_trips = 0
         self._closed = False
         self._pid = os.getpid()
+        self._waiting: list[_Statement] = []
+        self._access = Access.READ
+        self._begun = False  # whether the server knows of the open transaction
+        self._committing = False
+        self._opening = 0  # statements with which it begins
+        self._xid: str | None = None
+        self._server = ""
+        self.held: set[int] = set()
+        """The locks of the open transaction."""
         self.connection = self._connect()
 
     def __del__(self) -> None:
@@ -100,16 +155,20 @@ class PostgresDriver:
             "statement_timeout": f"{round((options.statement_timeout or 0) * 1000)}",
             "application_name": "holdfast",
         }
+        names = [part for pair in settings.items() for part in pair]
+        places = ", ".join(f"set_config(${at}, ${at + 1}, false)" for at in range(1, len(names), 2))
         try:
             connection = psycopg.connect(
                 options.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor[tuple[Any, ...]]
             )
             try:
-                for name, value in settings.items():
-                    connection.execute("SELECT set_config($1, $2, false)", (name, value))
-                connection.execute(
-                    "CREATE TEMP TABLE hf_vector (vec BIGINT, line BIGINT, n BIGINT, PRIMARY KEY (vec, line))"
-                )
+                with connection.pipeline():
+                    connection.execute(f"SELECT {places}".encode(), names)
+                    connection.execute(
+                        "CREATE TEMP TABLE hf_vector (vec BIGINT, line BIGINT, n BIGINT, PRIMARY KEY (vec, line))"
+                    )
+                    told = connection.execute(_WHICH_SERVER)
+                ((self._server,),) = told.fetchall()
             except BaseException:
                 connection.close()
                 raise
@@ -118,54 +177,194 @@ class PostgresDriver:
         return connection
 
     def _ours(self, error: Exception) -> Exception:
+        if self._access in (Access.TRIAL, Access.PATIENT) and not self._committing:
+            lost = self.connection.closed and not self._closed
+            if lost or isinstance(error, psycopg.errors.DeadlockDetected):
+                return Again()
         return translated(error, self._options.url, self._options.timeout)
 
+    # Statements
+
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-        """Run a statement and return its rows."""
-        try:
-            self._begin_statement()
-            cursor = self.connection.execute(adapted(sql), parameters or None)
-            return cursor.fetchall() if cursor.description else []
-        except psycopg.Error as error:
-            raise self._ours(error) from error
+        """Run a statement, behind those that wait, and return its rows."""
+        self._waiting.append(_Statement(sql, parameters))
+        return self._send()[-1]
+
+    def later(self, sql: str, parameters: Parameters = ()) -> None:
+        """Run a statement whose rows nobody needs, no later than the next whose rows are asked for, and in order."""
+        self._waiting.append(_Statement(sql, parameters))
 
     def many(self, sql: str, parameters: Iterable[Parameters]) -> None:
         """Run a statement once for each of `parameters`."""
+        for given in parameters:
+            self._waiting.append(_Statement(sql, given))
+            if len(self._waiting) >= WAITING_MAX:
+                self._send()
+
+    def all_of(self, statements: Sequence[tuple[str, Parameters]]) -> list[list[tuple[Any, ...]]]:
+        """Run several statements, and return the rows of each."""
+        self._waiting += [_Statement(*statement) for statement in statements]
+        return self._send()[-len(statements) :] if statements else []
+
+    def _send(self) -> list[list[tuple[Any, ...]]]:
+        """Send all that waits; return the rows of each."""
+        sent, self._waiting = self._waiting, []
         try:
             self._begin_statement()
-            with self.connection.cursor() as cursor:
-                cursor.executemany(adapted(sql), parameters)
+            self._begun = True
+            self.round_trips += 1
+            results = self._run(sent)
         except psycopg.Error as error:
             raise self._ours(error) from error
+        except BaseException:  # an interrupt: what of it was answered, nobody knows
+            self.connection.close()
+            raise
+        for statement, rows in zip(sent, results, strict=True):
+            if statement.look is not None:
+                statement.look(rows)
+        return results
 
-    def begin(self, *, writes: bool, patience: float) -> None:
-        """Begin a transaction: a snapshot, or the only one that writes. Waits for others so many seconds at most."""
+    def _run(self, statements: list[_Statement]) -> list[list[tuple[Any, ...]]]:
+        execute = self.connection.execute
+        if len(statements) == 1:
+            ((sql, parameters, _),) = statements
+            cursors = [execute(adapted(sql), parameters or None)]
+        else:
+            with self.connection.pipeline():
+                cursors = [execute(adapted(sql), parameters or None) for sql, parameters, _ in statements]
+        return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+    # Transactions
+
+    def begin(self, access: Access, patience: float) -> None:
+        """Begin a transaction that waits for others so many seconds at most; the server is told with what comes next.
+
+        Its lock of the store keeps it apart from those that want to be alone.
+        """
+        self._revive()
+        self._waiting.clear()
+        self.held.clear()
+        self._access, self._begun, self._xid = access, False, None
+        if not access.writes:
+            self.later("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._opening = 1
+            return
+        self.later("BEGIN")
+        lock = "pg_advisory_xact_lock" if access is Access.ALONE else "pg_advisory_xact_lock_shared"
+        sql = f"SELECT set_config('lock_timeout', ?, true), pg_current_xact_id()::text, {lock}(?)"
+        patience_ms = str(max(round(patience * 1000), 1))
+        self._waiting.append(_Statement(sql, (patience_ms, self._options.lock), self._note_xid))
+        self._opening = len(self._waiting)
+
+    def _note_xid(self, rows: list[tuple[Any, ...]]) -> None:
+        self._xid = rows[0][1]
+
+    def _revive(self) -> None:
+        """Connect again if the connection was lost, as far as one can tell without asking the server."""
+        if not self.connection.closed and _has_news(self.connection.fileno()):
+            with suppress(psycopg.Error):
+                self.connection.pgconn.consume_input()
+            if self.connection.pgconn.status != ConnStatus.OK:
+                self.connection.close()
         if self.connection.closed and not self._closed:
             self.names.forget()
             self.connection = self._connect()
-        if not writes:
-            self.rows("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def hold(self, what: str) -> None:
+        """Let nobody else hold the same until the transaction ends, unless this holds it."""
+        number = lock_number(f"{self._options.schema}\0{what}")
+        if number in self.held:
             return
-        self.rows(
-            f"BEGIN; SET LOCAL lock_timeout = {max(round(patience * 1000), 1)};"
-            f" SELECT pg_advisory_xact_lock({self._options.lock}), pg_notify('{self._options.schema}', '')"
-        )
+        self.held.add(number)
+        if self._access is Access.TRIAL:
+            self._waiting.append(_Statement("SELECT pg_try_advisory_xact_lock(?)", (number,), _again_unless_held))
+        else:
+            self.later("SELECT pg_advisory_xact_lock(?)", (number,))
+
+    def be_alone(self) -> None:
+        """Let nobody else write until the transaction ends. Raises Again where it has to be alone from its begin."""
+        if self._access is Access.ALONE:
+            return
+        if self._access is not Access.ONCE:
+            raise Again(Access.ALONE)
+        self.rows("SELECT pg_advisory_xact_lock(?)", (self._options.lock,))
+        self._access = Access.ALONE
 
     def commit(self) -> None:
-        """Make what the open transaction wrote durable. Raises StoreError if a statement failed that nobody undid.
+        """Make what the open transaction wrote durable.
 
-        PostgreSQL takes such a transaction back, and answers COMMIT as if all were well.
+        PostgreSQL takes back one of which a statement failed, and answers COMMIT as if all were well.
+
+        Raises:
+            StoreError: a statement failed that nobody undid, and all of the transaction with it.
+            StoreUnavailable: the server could not be asked what became of it.
+            Again: the connection was lost, and nothing of it is there.
         """
+        if not self._begun:
+            if len(self._waiting) == self._opening:  # nothing is asked of the server
+                self._waiting.clear()
+                return
+            self._send()  # its number has to be known before its end is sent
         if self.writing and self.connection.info.transaction_status is TransactionStatus.INERROR:
             raise StoreError(
                 "a statement failed, and all of its transaction with it; leave its block, and run it again"
             )
-        self.rows("COMMIT")
+        self.later("COMMIT")
+        if self.writing:  # not within the transaction: its end would wait for those of all others that notify
+            self.later("SELECT pg_notify(?, '')", (self._options.schema,))
+        self._committing = True
+        try:
+            self._send()
+        except StoreUnavailable as error:
+            if self._xid is None or not self._landed(self._xid, error):
+                raise
+        finally:
+            self._committing = False
+
+    def _landed(self, xid: str, lost: StoreUnavailable) -> bool:
+        """Tell, on a new connection, whether a transaction was committed whose COMMIT had no answer.
+
+        Nobody can where another server has taken over meanwhile: it may give the number to another transaction.
+
+        Raises:
+            Again, StoreUnavailable: it was not.
+        """
+        was_here = self._server
+        self.connection.close()
+        self._revive()
+        if self._server != was_here:
+            return False
+        status = "in progress"
+        while status == "in progress":  # until its server process notices that nobody listens
+            time.sleep(LOOK_SECONDS)
+            ((status,),) = self.connection.execute("SELECT pg_xact_status($1::xid8)", (xid,)).fetchall()
+        if status == "committed":
+            return True
+        if self._access is Access.ONCE:
+            raise StoreUnavailable(f"{str(lost).partition('. ')[0]}. Nothing was committed; do it again") from lost
+        raise Again from lost
+
+    def rollback(self) -> None:
+        """Take back what the open transaction did."""
+        self._waiting.clear()
+        if self._begun:
+            self.rows("ROLLBACK")
+
+    def undo(self, savepoint: str) -> None:
+        """Take back what was done since a savepoint, and forget it."""
+        begin = f"SAVEPOINT {savepoint}"
+        at = next((at for at in reversed(range(len(self._waiting))) if self._waiting[at].sql == begin), None)
+        if at is not None:  # the server has not heard of it
+            del self._waiting[at:]
+            return
+        self._waiting.clear()
+        self.later(f"ROLLBACK TO {savepoint}")
+        self.rows(f"RELEASE {savepoint}")
 
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open; not on a connection that was closed, or lost, meanwhile."""
-        return self.connection.info.transaction_status in _OPEN
+        return (not self._begun and bool(self._waiting)) or self.connection.info.transaction_status in _OPEN
 
     @property
     def lost(self) -> bool:
@@ -174,7 +373,7 @@ class PostgresDriver:
 
     def _begin_statement(self) -> None:
         """Without this check, what follows the loss of a transaction would be committed alone."""
-        if self.lost:
+        if self.writing and self._begun and self.connection.info.transaction_status not in _OPEN:
             raise StoreError("an earlier error took back the whole transaction; leave its block, and run it again")
 
     def keep_vectors(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import weakref
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -12,11 +11,12 @@ from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Durability
-from holdfast.engine.postgres.driver import Options, PostgresDriver
+from holdfast.engine.postgres.driver import Options, PostgresDriver, lock_number
 from holdfast.engine.postgres.ear import Ear
 from holdfast.engine.postgres.layout import FORMAT, SYSTEM_TABLES
 from holdfast.engine.postgres.session import PostgresSession
 from holdfast.engine.postgres.writer import PostgresChanges
+from holdfast.engine.sql.access import Access
 from holdfast.engine.sql.engine import SqlEngine
 from holdfast.engine.sql.layout import FEATURES
 from holdfast.engine.sql.writer import Counter
@@ -34,7 +34,7 @@ VERSION_MIN = 150000
 
 
 class PostgresEngine(SqlEngine[Options, PostgresSession]):
-    """A store in a database. Writers take turns, those of other machines included."""
+    """A store in a database. Writers of different branches wait for nobody, those of this process for their turn."""
 
     def __init__(self, options: Options, clock: Clock, ids: Ids) -> None:
         super().__init__(options.url, options, clock, ids)
@@ -120,18 +120,18 @@ class PostgresEngine(SqlEngine[Options, PostgresSession]):
         return bool(driver.rows(found, (self._options.schema,)))
 
     def _create(self, driver: PostgresDriver) -> None:
-        driver.begin(writes=True, patience=self._options.timeout)
+        driver.begin(Access.ALONE, self._options.timeout)
         try:
             if not self._is_there(driver):  # else another process was quicker
                 driver.rows(f'CREATE SCHEMA IF NOT EXISTS "{self._options.schema}"')
                 for statement in SYSTEM_TABLES:
                     driver.rows(statement)
                 driver.rows("INSERT INTO hf_meta VALUES ('format', ?), ('features', '[]')", (str(FORMAT),))
-                PostgresChanges(driver, driver.names, Counter(), self._clock, self._ids).create_store(MAIN)
+                PostgresChanges(driver, Counter(), self._clock, self._ids).create_store(MAIN)
             driver.commit()
         except BaseException:
             if driver.in_transaction:
-                driver.rows("ROLLBACK")
+                driver.rollback()
             raise
 
 
@@ -150,12 +150,11 @@ def _options(
     place = parts.netloc.rpartition("@")
     user = place[0].partition(":")[0]
     shown = urlunsplit((parts.scheme, f"{user}@{place[2]}" if user else place[2], parts.path, told, ""))
-    digest = hashlib.blake2b(schema.encode(), digest_size=8).digest()
     return Options(
         urlunsplit((parts.scheme, parts.netloc, parts.path, rest, "")),
         shown,
         schema,
-        int.from_bytes(digest, signed=True),
+        lock_number(schema),
         synchronous=durability is Durability.FULL,
         timeout=timeout,
         statement_timeout=statement_timeout,

@@ -37,7 +37,7 @@ class PostgresSession(SqlSession):
         return PostgresSurvey(self._database, self._database.names)
 
     def _changes(self) -> PostgresChanges:
-        return PostgresChanges(self._database, self._database.names, self._counter, self.clock, self._ids)
+        return PostgresChanges(self._database, self._counter, self.clock, self._ids)
 
     def sweep(self) -> None:
         """Do nothing: the server takes back what a killed process left."""

@@ -1,22 +1,53 @@
-"""Writing on PostgreSQL: the open commit of a line, without triggers."""
+"""Writing on PostgreSQL: the open commit of a line, without triggers.
+
+What is written waits with the driver for the next question and goes to the server together with it, so the open commit
+knows by itself what it made and what it ended: nothing of that is read back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
 
+from holdfast.core.clock import Clock, Ids
 from holdfast.core.limits import COMMIT_ROWS_MAX
-from holdfast.core.points import Point
-from holdfast.core.rows import Row
-from holdfast.core.schema import Catalogue, Table
+from holdfast.core.points import Point, Rid
+from holdfast.core.rows import Change, Resolution, Row, key_of
+from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.core.types import Stored
 from holdfast.engine.cells import fit
-from holdfast.engine.checks import PlainChecks, refuse_unsupported
-from holdfast.engine.contract import Violation
+from holdfast.engine.checks import PlainChecks, double, refuse_unsupported
+from holdfast.engine.contract import Line, Violation
+from holdfast.engine.postgres.driver import PostgresDriver
 from holdfast.engine.postgres.layout import reshaped
 from holdfast.engine.postgres.survey import PostgresSurvey
 from holdfast.engine.sql.layout import cell_of, cells, tombstones, versions
-from holdfast.engine.sql.writer import SqlChanges
+from holdfast.engine.sql.refs import put_ref, remove_ref
+from holdfast.engine.sql.writer import PUT_ENTRY, REMOVE_ENTRY, Counter, SqlChanges
 from holdfast.errors import ValueTooLarge
+
+REF_SUMS = 64
+"""Over how many rows the sum of all names is spread: two transactions that change names rarely need the same."""
+
+
+@dataclass(slots=True)
+class _Written:
+    """What the open commit did to a table.
+
+    Attributes:
+        made: the versions it made, by their rows.
+        ended: the versions it ended, by their handles.
+        found: the rows of keys that were looked for, or written; None where there is none.
+    """
+
+    made: dict[Rid, Row] = field(default_factory=dict)
+    ended: dict[int, Row] = field(default_factory=dict)
+    found: dict[Key, Row | None] = field(default_factory=dict)
+
+    def copy(self) -> _Written:
+        return _Written(dict(self.made), dict(self.ended), dict(self.found))
 
 
 class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
@@ -24,48 +55,152 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
 
     _size_of = "pg_column_size"
 
+    def __init__(self, driver: PostgresDriver, counter: Counter, clock: Clock, ids: Ids) -> None:
+        super().__init__(driver, driver.names, counter, clock, ids)
+        self._driver = driver
+        self._written: dict[int, _Written] = {}
+
+    # What others may not change meanwhile
+
+    def hold(self, name: str) -> None:
+        """Let nobody else make, move or delete a branch or a tag of this name, nor commit to its branch."""
+        self._driver.hold(f"ref/{name}")
+
+    def entry(self, register: str, key: str) -> bytes | None:
+        """Return an entry of a register, or None; nobody else who reads it in order to write has it meanwhile."""
+        self._driver.hold(f"entry/{register}/{key}")
+        return super().entry(register, key)
+
+    def put_entry(self, register: str, key: str, value: bytes) -> None:
+        """Let an entry of a register have a value."""
+        self._db.later(PUT_ENTRY, (register, key, value))
+
+    def remove_entry(self, register: str, key: str) -> None:
+        """Remove an entry of a register, if it is there."""
+        self._db.later(REMOVE_ENTRY, (register, key))
+
+    def point_branch(self, name: str, line: str, expect: str | None) -> None:
+        """Let a branch name a line, if it names `expect` now."""
+        self.hold(name)
+        super().point_branch(name, line, expect)
+
+    def _put_ref(self, kind: str, name: str, line: str, n: int | None) -> None:
+        put_ref(self._db, kind, name, (self._names.id_of(line), line), n, self._ref_sum(name))
+
+    def _remove_ref(self, kind: str, name: str) -> None:
+        remove_ref(self._db, kind, name, self._ref_sum(name))
+
+    def _ref_sum(self, name: str) -> str:
+        """Return which sum a name counts in, which nobody else changes meanwhile."""
+        key = f"refs/{blake2b(name.encode(), digest_size=1).digest()[0] % REF_SUMS:02d}"
+        self._driver.hold(key)
+        return key
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """Undo what the block did if it raises."""
+        held, written = set(self._driver.held), {table: done.copy() for table, done in self._written.items()}
+        try:
+            with super().savepoint():
+                yield
+        except BaseException:
+            self._driver.held, self._written = held, written
+            raise
+
     # Rows
+
+    def open(self, line: Line) -> None:
+        """Begin the next commit of a line."""
+        super().open(line)
+        self._written.clear()
+
+    def _done_to(self, table: Table) -> _Written:
+        return self._written.setdefault(table.id, _Written())
+
+    def find(self, table: Table, key: Key) -> Row | None:
+        """Return the row of a primary key as the open commit shows it, or None."""
+        found = self._done_to(table).found
+        if key not in found:
+            found[key] = super().find(table, key)
+        return found[key]
+
+    def _sees_anew(self) -> None:
+        super()._sees_anew()
+        for done in self._written.values():
+            done.found.clear()
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
         """Add a row."""
         row = fit(table, self._with_number(table, values))
         self._refuse(table, row, None)
         self._touch(table)
-        line, n = self._place(self._next)
-        self._put(table, (line, n, self._counter.next_ordinal()), row)
+        here = self._next
+        self._put(table, Row(Rid(here.line, here.n, self._counter.next_ordinal()), here, row))
 
     def update(self, table: Table, row: Row, values: Sequence[object]) -> None:
         """Replace the values of a row that the branch sees."""
-        new = fit(table, values)
-        self._refuse(table, new, row)
+        new = Row(row.rid, self._next, fit(table, values))
+        self._refuse(table, new.values, row)
         self._touch(table)
-        self._counter.count(row.handle, table.id)
         if row.born == self._next:  # seen by no one: it is changed in place
             pairs = ", ".join(f"{cell} = ?" for cell in cells(table))
-            self._db.rows(f"UPDATE {versions(table)} SET {pairs} WHERE vid = ?", (*new, row.handle))
+            self._db.later(f"UPDATE {versions(table)} SET {pairs} WHERE {_OWN}", (*new.values, *self._own(row.rid)))
+            self._note_made(table, new, key_of(table, row))
             return
-        self._end_version(table, row.handle, self._place(self._next))
-        self._put(table, (self._names.id_of(row.rid.line), row.rid.n, row.rid.ordinal), new)
+        self._end(table, row)
+        self._put(table, new)
 
     def delete(self, table: Table, row: Row) -> None:
         """Remove a row that the branch sees."""
         self._touch(table)
-        self._counter.count(row.handle, table.id)
-        if row.born == self._next:
-            self._db.rows(f"DELETE FROM {versions(table)} WHERE vid = ?", (row.handle,))
-        else:
-            self._end_version(table, row.handle, self._place(self._next))
+        if row.born != self._next:
+            self._end(table, row)
+            return
+        self._db.later(f"DELETE FROM {versions(table)} WHERE {_OWN}", self._own(row.rid))
+        done = self._done_to(table)
+        del done.made[row.rid]
+        done.found[key_of(table, row)] = None
+
+    def settle(self, table: Table, resolution: Resolution) -> None:
+        """Carry out what was decided for rows that both sides touched."""
+        self._touched[table.id] = table
+        for row in resolution.ended:
+            self._end(table, row)
+        here = self._next
+        for rid, values in resolution.fresh:
+            self._put(table, Row(rid or Rid(here.line, here.n, self._counter.next_ordinal()), here, values))
 
     @property
     def _next(self) -> Point:
         """The commit that is open."""
         return Point(self.opened.uid, self.opened.head + 1)
 
-    def _put(self, table: Table, rid: tuple[int, int, int], values: Sequence[Stored]) -> None:
+    def _put(self, table: Table, row: Row) -> None:
+        """Write a version that the open commit makes."""
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(table)])
-        marks = ", ".join("?" * (5 + len(values)))
-        sql = f"INSERT INTO {versions(table)} ({columns}) VALUES ({marks})"
-        self._db.rows(sql, (*rid, *self._place(self._next), *values))
+        marks = ", ".join("?" * (5 + len(row.values)))
+        rid = (self._names.id_of(row.rid.line), row.rid.n, row.rid.ordinal)
+        values = (*rid, *self._place(row.born), *row.values)
+        self._db.later(f"INSERT INTO {versions(table)} ({columns}) VALUES ({marks})", values)
+        self._note_made(table, row)
+
+    def _note_made(self, table: Table, row: Row, before: Key | None = None) -> None:
+        done = self._done_to(table)
+        done.made[row.rid] = row
+        if before is not None:
+            done.found[before] = None
+        done.found[key_of(table, row)] = row
+
+    def _end(self, table: Table, row: Row) -> None:
+        """End a version for whoever sees the open commit."""
+        self._db.later(f"INSERT INTO {tombstones(table)} VALUES (?, ?, ?)", (row.handle, *self._place(self._next)))
+        done = self._done_to(table)
+        done.ended[row.handle] = row
+        done.found[key_of(table, row)] = None
+
+    def _own(self, rid: Rid) -> tuple[int, ...]:
+        """Return what finds the version of a row that the open commit made: its number is not asked for."""
+        return (*self._place(self._next), self._names.id_of(rid.line), rid.n, rid.ordinal)
 
     def _touch(self, table: Table) -> None:
         self._touched[table.id] = table
@@ -81,12 +216,30 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         if values[at] is not None:
             return values
         (cell,) = cell_of(table, table.primary_key)
+        self._driver.hold(f"number/{table.id}")
         ((number,),) = self._db.rows(f"SELECT coalesce(max({cell}), 0) + 1 FROM {versions(table)}")
         return [*values[:at], number, *values[at + 1 :]]
 
-    def _end_version(self, table: Table, vid: int, place: tuple[int, int]) -> None:
-        """End a version for whoever sees a commit (the id of a line, n)."""
-        self._db.rows(f"INSERT INTO {tombstones(table)} VALUES (?, ?, ?)", (vid, *place))
+    # Net changes
+
+    def _is_mine(self, point: Point) -> bool:
+        return self._line is not None and point == self._next
+
+    def _made_by(self, table: Table, point: Point) -> list[Row]:
+        return list(self._done_to(table).made.values()) if self._is_mine(point) else super()._made_by(table, point)
+
+    def _ended_by(self, table: Table, point: Point) -> list[Row]:
+        return list(self._done_to(table).ended.values()) if self._is_mine(point) else super()._ended_by(table, point)
+
+    def _has_ended(self, table: Table) -> bool:
+        return bool(self._done_to(table).ended)
+
+    def _take_back(self, change: Change) -> None:
+        """Remove the version that came of changing a row and putting it back, and the end of the one before."""
+        assert change.before is not None
+        self._db.later(f"DELETE FROM {versions(change.table)} WHERE {_OWN}", self._own(change.rid))
+        own = (change.before.handle, self._place(self._next)[0])
+        self._db.later(f"DELETE FROM {tombstones(change.table)} WHERE vid = ? AND line = ?", own)
 
     def _mark_living(self, table: Table, vids: Sequence[tuple[int]]) -> None:
         """Do nothing: versions are not marked as ended."""
@@ -108,6 +261,16 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         """Refuse a new constraint that does not hold at the head of every branch, the open commit included."""
         PlainChecks.refuse_broken(self, now, catalogue)
 
+    def _refuse_double(
+        self, table: Table, names: tuple[str, ...], values: tuple[Stored, ...], before: Row | None
+    ) -> None:
+        if names != table.primary_key:
+            super()._refuse_double(table, names, values, before)
+            return
+        there = self.find(table, tuple(values[at] for at in table.positions(names)))
+        if there is not None and (before is None or there.rid != before.rid):
+            raise double(table, names)
+
     def _alike(self, table: Table, names: tuple[str, ...], values: Sequence[Stored]) -> list[int]:
         """Return the versions that the open commit sees with the values of a row in these columns; none with NULLs."""
         mine = [values[at] for at in table.positions(names)]
@@ -122,7 +285,28 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
     def define(self, catalogue: Catalogue) -> None:
         """Make `catalogue` the schema of the store."""
         refuse_unsupported(catalogue)
+        self._driver.be_alone()
         super().define(catalogue)
 
     def _reshaped(self, before: Table | None, table: Table) -> list[str]:
         return reshaped(before, table)
+
+    # Removal
+
+    def _collects(self) -> None:
+        self._driver.be_alone()
+        super()._collects()
+
+    def prune(self, points: Iterable[Point]) -> int:
+        """Let commits be no points any more that can be checked out, unless another gc did; return how many it were."""
+        self._driver.be_alone()
+        return super().prune(points)
+
+    def remove_lines(self, lines: Iterable[str]) -> None:
+        """Remove those of these `empty_lines` that still have no commits and no names."""
+        self._driver.be_alone()
+        super().remove_lines(lines)
+
+
+_OWN = "line = ? AND n = ? AND rline = ? AND rn = ? AND rord = ?"
+"""Finds a version by the commit that made it and its row."""

@@ -48,6 +48,17 @@ class Database(Protocol):
         """Run a statement and return its rows."""
         ...
 
+    def later(self, sql: str, parameters: Parameters = ()) -> None:
+        """Run a statement whose rows nobody needs, no later than the next whose rows are asked for, and in order.
+
+        Its errors may come with those of that one.
+        """
+        ...
+
+    def undo(self, savepoint: str) -> None:
+        """Take back what was done since a savepoint, and forget it."""
+        ...
+
     @property
     def lost(self) -> bool:
         """Whether the database took back the whole open transaction by itself."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.types import ColumnType, Kind, encode
 from holdfast.engine.contract import Result
+from holdfast.engine.sql.access import Access, Again
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database
 from holdfast.engine.sql.survey import Survey
@@ -23,6 +24,7 @@ from holdfast.errors import (
     StoreClosed,
     StoreError,
     StoreUnavailable,
+    Timeout,
     TransactionOpen,
 )
 
@@ -41,12 +43,21 @@ class Driver(Database, Protocol):
         """Whether a transaction is open; not on a connection that was closed, or lost, meanwhile."""
         ...
 
-    def begin(self, *, writes: bool, patience: float) -> None:
-        """Begin a transaction: a snapshot, or the only one that writes. Waits for others so many seconds at most."""
+    def begin(self, access: Access, patience: float) -> None:
+        """Begin a transaction that waits for others so many seconds at most."""
         ...
 
     def commit(self) -> None:
-        """Make what the open transaction wrote durable. Raises StoreError if a statement failed that nobody undid."""
+        """Make what the open transaction wrote durable.
+
+        Raises:
+            StoreError: a statement failed that nobody undid.
+            Again: nothing of it is there.
+        """
+        ...
+
+    def rollback(self) -> None:
+        """Take back what the open transaction did."""
         ...
 
     def empty_vectors(self) -> None:
@@ -139,7 +150,7 @@ class SqlSession(ABC):
             yield within
             return
         self._check_usable()
-        with self._using, self._transaction():
+        with self._using, self._transaction(Access.READ):
             self._snapshot = self._survey()
             try:
                 yield self._snapshot
@@ -147,8 +158,11 @@ class SqlSession(ABC):
                 self._snapshot = None
 
     @contextlib.contextmanager
-    def write(self) -> Generator[SqlChanges]:
+    def write(self, *, alone: bool = False) -> Generator[SqlChanges]:
         """Return a writer whose work lands when the block ends, or not at all if it raises.
+
+        Args:
+            alone: whether nobody else may write meanwhile, on whatever branch.
 
         Raises:
             Timeout: somebody else held the store for as long as this session is willing to wait.
@@ -163,7 +177,7 @@ class SqlSession(ABC):
         with (
             self._queue.taken(self._timeout) as until,
             self._using,
-            self._transaction(until),
+            self._transaction(Access.ALONE if alone else Access.ONCE, until),
         ):
             self._open = self._changes()
             try:
@@ -208,31 +222,60 @@ class SqlSession(ABC):
     def _lead(self, caller: Caller, until: float) -> None:
         """Do the work of a caller whose turn it is, and of those behind it."""
         lonely = threading.current_thread() is threading.main_thread() or not self._queue.has_company(caller)
-        if lonely and not self._using.locked():
-            with self._using, self._transaction(until):
-                assert caller.work is not None
-                caller.result = caller.work(self._changes())
-            return
-        if lonely:
-            caller.group = None
-        shared = self._shared()
-        with shared._using:  # noqa: SLF001 - a session, too
-            shared._write_for(caller, until)  # noqa: SLF001
+        try:
+            if lonely and not self._using.locked():
+                self._work(caller, Access.TRIAL, until)
+                return
+            if lonely:
+                caller.group = None
+            shared = self._shared()
+            with shared._using:  # noqa: SLF001 - a session, too
+                shared._write_for(caller, until)  # noqa: SLF001
+            if isinstance(caller.error, Again):
+                raise caller.error
+        except Again as again:
+            self._queue.leave(caller)  # others need not wait for what this has to wait for
+            self._insist(caller, again, until)
+
+    def _work(self, caller: Caller, access: Access, until: float) -> None:
+        with self._using, self._transaction(access, until):
+            assert caller.work is not None
+            caller.result = caller.work(self._changes())
+
+    def _insist(self, caller: Caller, again: Again, until: float) -> None:
+        """Do the work of a caller that has to wait for what other processes hold, beside those whose turn it is."""
+        session = self._shared() if self._using.locked() else self
+        caller.error = None
+        while True:
+            try:
+                session._work(caller, again.access, until)  # noqa: SLF001
+            except Again as another:
+                if time.monotonic() > until:
+                    raise Timeout(
+                        f"others wrote to what this was to write to for {self._timeout:g} s; retry, or connect with a"
+                        " longer timeout"
+                    ) from another
+                again = another
+            else:
+                return
 
     def _write_for(self, leader: Caller, until: float) -> None:
         """Do the work of a caller and of those behind it, in one transaction, each under its own savepoint."""
         served: list[Caller] = []
         try:
-            with self._transaction(until):
+            with self._transaction(Access.TRIAL, until):
                 for caller in self._queue.members(leader):
                     served.append(caller)
                     self._serve(caller)
-        except _Undone:
+        except (_Undone, Again) as error:
             # One took the work of all with it. The others do theirs alone, each with an answer of its own.
-            culprit = served.pop()
+            culprit = served.pop() if isinstance(error, _Undone) else leader
             self._queue.put_back([caller for caller in served if caller is not leader])
+            if isinstance(error, Again):
+                raise
             if culprit is not leader:
-                self._queue.settle([culprit])
+                again = isinstance(culprit.error, Again)
+                (self._queue.put_back if again else self._queue.settle)([culprit])
                 leader.group = None
                 self._write_for(leader, until)
         except BaseException as error:
@@ -242,7 +285,9 @@ class SqlSession(ABC):
             self._queue.settle(followers)
             raise
         else:
-            self._queue.settle(served[1:])
+            refused = [caller for caller in served[1:] if isinstance(caller.error, Again)]
+            self._queue.settle([caller for caller in served[1:] if caller not in refused])
+            self._queue.put_back(refused)
 
     def _serve(self, caller: Caller) -> None:
         """Do the work of one caller. Raises _Undone if its failure was the store's, which spares nobody."""
@@ -259,17 +304,17 @@ class SqlSession(ABC):
                 raise _Undone from error
 
     @contextlib.contextmanager
-    def _transaction(self, until: float | None = None) -> Generator[None]:
-        """Keep a transaction open for the block: one that writes, if it says until when to wait for that."""
+    def _transaction(self, access: Access, until: float | None = None) -> Generator[None]:
+        """Keep a transaction open for the block, which waits for others until then, or as long as the session does."""
         driver, names = self._driver, self._driver.names
         self._moment.begin()
         names.begin()
         names.searches.begin()
-        writes = until is not None
+        writes = access.writes
         try:
             self._active = True
             self._check_usable()  # it may have been closed meanwhile
-            driver.begin(writes=writes, patience=self._timeout if until is None else until - time.monotonic())
+            driver.begin(access, self._timeout if until is None else until - time.monotonic())
             driver.writing = writes
             full = names.vectors_made > names.vectors_max
             if full:  # only here: inside, a view may be reading them
@@ -283,7 +328,7 @@ class SqlSession(ABC):
             driver.writing = False
             (names.forget if writes else names.forget_made)()
             if driver.in_transaction:
-                driver.rows("ROLLBACK")
+                driver.rollback()
             raise
         finally:
             driver.writing = self._active = False

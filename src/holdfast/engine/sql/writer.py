@@ -32,7 +32,8 @@ from holdfast.engine.sql.views import (
 )
 from holdfast.errors import AlreadyExists, BranchMoved, ValueTooLarge
 
-_PUT_ENTRY = "INSERT INTO hf_entry VALUES (?, ?, ?) ON CONFLICT (register, key) DO UPDATE SET value = excluded.value"
+PUT_ENTRY = "INSERT INTO hf_entry VALUES (?, ?, ?) ON CONFLICT (register, key) DO UPDATE SET value = excluded.value"
+REMOVE_ENTRY = "DELETE FROM hf_entry WHERE register = ? AND key = ?"
 
 _HERE = "here"
 """Stands for the line in what is remembered of the views of a connection that writes for many."""
@@ -91,6 +92,9 @@ class SqlChanges(ConstraintChecks):
 
     # Names and lines
 
+    def hold(self, name: str) -> None:
+        """Do nothing: whoever writes to a file is alone."""
+
     def create_line(self, uid: str, parent: Point) -> Line:
         """Fork a line at `parent`."""
         digest = self.commit(parent).hash
@@ -111,7 +115,7 @@ class SqlChanges(ConstraintChecks):
 
     def delete_branch(self, name: str) -> None:
         """Forget a branch."""
-        remove_ref(self._db, "branch", name)
+        self._remove_ref("branch", name)
 
     def put_tag(self, name: str, point: Point) -> None:
         """Let a tag name a point."""
@@ -119,20 +123,23 @@ class SqlChanges(ConstraintChecks):
 
     def delete_tag(self, name: str) -> None:
         """Forget a tag."""
-        remove_ref(self._db, "tag", name)
+        self._remove_ref("tag", name)
 
     def _put_ref(self, kind: str, name: str, line: str, n: int | None) -> None:
         put_ref(self._db, kind, name, (self._names.id_of(line), line), n)
+
+    def _remove_ref(self, kind: str, name: str) -> None:
+        remove_ref(self._db, kind, name)
 
     # Registers
 
     def put_entry(self, register: str, key: str, value: bytes) -> None:
         """Let an entry of a register have a value."""
-        self._db.rows(_PUT_ENTRY, (register, key, value))
+        self._db.rows(PUT_ENTRY, (register, key, value))
 
     def remove_entry(self, register: str, key: str) -> None:
         """Remove an entry of a register, if it is there."""
-        self._db.rows("DELETE FROM hf_entry WHERE register = ? AND key = ?", (register, key))
+        self._db.rows(REMOVE_ENTRY, (register, key))
 
     # The open commit
 
@@ -304,14 +311,13 @@ class SqlChanges(ConstraintChecks):
         """Undo what the block did if it raises."""
         before = self._counter.ordinal, self._defined, self._line, self._schema, self._rows_touched
         touched, mark, made = dict(self._touched), self._names.mark(), self._made
-        self._db.rows("SAVEPOINT hf")
+        self._db.later("SAVEPOINT hf")
         try:
             yield
         except BaseException:
             if self._db.lost:
                 raise  # there is nothing to go back to, and nothing of the transaction will be kept
-            self._db.rows("ROLLBACK TO hf")
-            self._db.rows("RELEASE hf")
+            self._db.undo("hf")
             self._counter.ordinal, self._defined, self._line, self._schema, self._rows_touched = before
             self._touched = touched
             self._sees_anew()
@@ -320,7 +326,7 @@ class SqlChanges(ConstraintChecks):
             else:
                 self._names.forget()
             raise
-        self._db.rows("RELEASE hf")
+        self._db.later("RELEASE hf")
 
     def define(self, catalogue: Catalogue) -> None:
         """Make `catalogue` the schema of the store."""
@@ -415,19 +421,27 @@ class SqlChanges(ConstraintChecks):
     def _net_of(self, table: Table, point: Point) -> list[Change]:
         """Return the net changes of a table, after taking back rows that were changed and put back."""
         merge = self._theirs is not None
-        changes = self.net(table, point, merge=merge, ended=merge or table.id in self._counter.ended)
+        changes = self.net(table, point, merge=merge, ended=merge or self._has_ended(table))
         for change in changes:
             check_texts(change)
         if merge:
             return changes
         unchanged = [change for change in changes if is_same(change)]
         for change in unchanged:
-            assert change.before is not None
-            assert change.after is not None
-            self._db.rows(f"DELETE FROM {versions(table)} WHERE vid = ?", (change.after.handle,))
-            own_tombstone = (change.before.handle, self._names.id_of(point.line))
-            self._db.rows(f"DELETE FROM {tombstones(table)} WHERE vid = ? AND line = ?", own_tombstone)
+            self._take_back(change)
         return [change for change in changes if not is_same(change)] if unchanged else changes
+
+    def _has_ended(self, table: Table) -> bool:
+        """Tell whether the open commit may have ended a version of a table."""
+        return table.id in self._counter.ended
+
+    def _take_back(self, change: Change) -> None:
+        """Remove the version that came of changing a row and putting it back, and the end of the one before."""
+        assert change.before is not None
+        assert change.after is not None
+        self._db.rows(f"DELETE FROM {versions(change.table)} WHERE vid = ?", (change.after.handle,))
+        own_tombstone = (change.before.handle, self._names.id_of(change.after.born.line))
+        self._db.rows(f"DELETE FROM {tombstones(change.table)} WHERE vid = ? AND line = ?", own_tombstone)
 
     def _write_commit(
         self, point: Point, parents: tuple[bytes, ...], changes: list[Change], message: str, metadata: str | None
@@ -437,7 +451,7 @@ class SqlChanges(ConstraintChecks):
         schema = catalogue.version, self._names.schema_digest(catalogue)
         commit = commit_of(point, parents, changes, schema, said)
         line_id = self._names.id_of(point.line)
-        self._db.rows(
+        self._db.later(
             "INSERT INTO hf_commit (line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -453,7 +467,7 @@ class SqlChanges(ConstraintChecks):
                 commit.changes,
             ),
         )
-        self._db.rows("UPDATE hf_line SET head_n = ?, head_hash = ? WHERE id = ?", (point.n, commit.hash, line_id))
+        self._db.later("UPDATE hf_line SET head_n = ?, head_hash = ? WHERE id = ?", (point.n, commit.hash, line_id))
         return commit
 
     def create_store(self, branch: str) -> None:

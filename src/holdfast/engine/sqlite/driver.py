@@ -11,6 +11,7 @@ from typing import Any, cast
 import apsw
 
 from holdfast.core.limits import PARAMETERS_MAX, ROW_BYTES_MAX, TIMEOUT_SECONDS
+from holdfast.engine.sql.access import Access
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Parameters, line_reader
 from holdfast.engine.sqlite.errors import translated
@@ -173,14 +174,27 @@ class SqliteDriver:
         if self._patience is not None:
             self._patience.until = time.monotonic() + self._patience.seconds
 
-    def begin(self, *, writes: bool, patience: float) -> None:
+    def begin(self, access: Access, patience: float) -> None:
         """Begin a transaction; what finds the file locked waits for so many seconds from now on."""
         self.connection.set_busy_timeout(max(int(patience * 1000), 1))
-        self.rows("BEGIN IMMEDIATE" if writes else "BEGIN")
+        self.rows("BEGIN IMMEDIATE" if access.writes else "BEGIN")
 
     def commit(self) -> None:
         """Make what the open transaction wrote durable."""
         self.rows("COMMIT")
+
+    def rollback(self) -> None:
+        """Take back what the open transaction did."""
+        self.rows("ROLLBACK")
+
+    def later(self, sql: str, parameters: Parameters = ()) -> None:
+        """Run a statement whose rows nobody needs: at once, since nothing is far away."""
+        self.rows(sql, parameters)
+
+    def undo(self, savepoint: str) -> None:
+        """Take back what was done since a savepoint, and forget it."""
+        self.rows(f"ROLLBACK TO {savepoint}")
+        self.rows(f"RELEASE {savepoint}")
 
     def keep_vectors(self) -> None:
         """Make temp.hf_vector, unless it is there."""

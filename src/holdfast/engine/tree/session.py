@@ -101,7 +101,7 @@ class TreeSession:
     # Writing
 
     @contextlib.contextmanager
-    def write(self) -> Generator[TreeChanges]:
+    def write(self, *, alone: bool = False) -> Generator[TreeChanges]:  # noqa: ARG002 - everybody is
         """Return a writer whose work lands when the block ends, or not at all if it raises.
 
         Raises:

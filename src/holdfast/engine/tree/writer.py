@@ -40,6 +40,9 @@ class TreeChanges(Collecting):
 
     # Names and lines
 
+    def hold(self, name: str) -> None:
+        """Do nothing: writers take turns."""
+
     def create_line(self, uid: str, parent: Point) -> Line:
         """Fork a line at `parent`."""
         if self._tree.held(keys.head_key(uid)) is not None:
