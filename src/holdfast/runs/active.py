@@ -14,21 +14,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from holdfast.core.tasks import current_task
-from holdfast.engine.contract import Writer, caller_of
+from holdfast.engine.contract import Lookups, Writer, caller_of
 from holdfast.engine.leases.leases import Lease
 from holdfast.errors import Fenced, InvalidValue, NotStorable, RunFinished, StoreError, StoreFull
 from holdfast.runs.control import DOING, Cancelled, Doing, Suspend
 from holdfast.runs.journal import Journal, Question
 from holdfast.runs.overlay import Overlay
-from holdfast.runs.records import RunRecord, is_to_be_cancelled
+from holdfast.runs.records import RunRecord, cancelling_lookup, is_to_be_cancelled
 from holdfast.runs.tables import STEP_FAILED, Entry
 from holdfast.runs.wish import Wish
-from holdfast.runs.workplace import Workplace, write_entries
+from holdfast.runs.workplace import Workplace, entries_lookups, write_entries
 from holdfast.state.working.copy import WorkingCopy
 
 T = TypeVar("T")
@@ -252,11 +253,11 @@ class Active:
                     also(writer)
 
             try:
-                self._write(wanted, lambda along: self.copy.commit(message, None, along), with_rows)
+                self._write(wanted, lambda along, ahead: self.copy.commit(message, None, along, ahead), with_rows)
             except NotStorable:
                 if needs_state:
                     raise
-                self._write(wanted, lambda along: self._alone(message, along), with_rows)
+                self._write(wanted, partial(self._alone, message), with_rows)
                 self._recorded(noted, whose)
                 raise
             self._recorded(noted, whose)
@@ -265,7 +266,7 @@ class Active:
     def record_only(self, message: str, entries: Iterable[Entry], also: Also | None = None) -> None:
         """Record entries in a commit, without the state and the log, which wait on. Raises as `commit`."""
         with self.copy.lock:
-            self._write(list(entries), lambda along: self._alone(message, along), also)
+            self._write(list(entries), partial(self._alone, message), also)
         self._check_not_cancelled()
 
     def define(self, message: str, work: Callable[[Writer], T]) -> T:
@@ -289,13 +290,13 @@ class Active:
         """Whether the run is at its head."""
         return self._live
 
-    def _alone(self, message: str, along: Also) -> None:
-        self.place.write(self.record, message, along)
+    def _alone(self, message: str, along: Also, ahead: Lookups) -> None:
+        self.place.write(self.record, message, along, ahead)
 
     def _write(
         self,
         entries: list[Entry],
-        commit: Callable[[Also], object],
+        commit: Callable[[Also, Lookups], object],
         also: Also | None,
     ) -> None:
         self._check_open()
@@ -310,7 +311,7 @@ class Active:
                 also(writer)
 
         try:
-            commit(along)
+            commit(along, lease.looked_up | cancelling_lookup(self.record.run_id) | entries_lookups(numbered))
         except Fenced:
             self._why_closed = "was taken over by somebody else"
             raise

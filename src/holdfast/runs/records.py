@@ -19,7 +19,7 @@ from urllib.parse import quote
 import msgspec
 
 from holdfast.core.refs import RUNS
-from holdfast.engine.contract import Reader, Writer
+from holdfast.engine.contract import Lookups, Reader, Writer
 from holdfast.errors import StoreCorrupt
 
 _RUN, _DUE, _LIVE, _CANCEL, _SIGNAL, _SIGNALS = "run", "run-due", "run-live", "run-cancel", "run-signal", "run-signals"
@@ -161,6 +161,11 @@ def ask_to_cancel(writer: Writer, run_id: str) -> None:
 def is_to_be_cancelled(reader: Reader, run_id: str) -> bool:
     """Tell whether a run is to be cancelled."""
     return reader.entry(_CANCEL, run_id) is not None
+
+
+def cancelling_lookup(run_id: str) -> Lookups:
+    """Return what `is_to_be_cancelled` looks up."""
+    return Lookups(entries=((_CANCEL, run_id),))
 
 
 def cancelled(writer: Writer, run_id: str) -> None:

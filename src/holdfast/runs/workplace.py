@@ -11,7 +11,7 @@ from holdfast.core.clock import Clock, Ids
 from holdfast.core.codec import Codec
 from holdfast.core.points import Point
 from holdfast.core.refs import check_name
-from holdfast.engine.contract import Engine, Reader, Writer
+from holdfast.engine.contract import Engine, Lookups, Reader, Writer
 from holdfast.engine.leases.desk import Lent, desk_of
 from holdfast.engine.leases.leases import Lease
 from holdfast.errors import HoldfastError, NotFound
@@ -23,6 +23,8 @@ from holdfast.versions.history import Versions
 from holdfast.versions.owned import make_owned
 
 T = TypeVar("T")
+
+NOTHING = Lookups()
 
 
 class Workplace:
@@ -95,9 +97,9 @@ class Workplace:
         """Return the branch of a run as a place of state; if `fixed`, the commit where it is now."""
         return EngineGround(self.engine, record.branch, self.ids, fixed=fixed, session=self.session)
 
-    def write(self, record: RunRecord, message: str, work: Callable[[Writer], T]) -> T:
-        """Let `work` write a commit on the branch of a run."""
-        return self.versions.write(record.branch, message, work)
+    def write(self, record: RunRecord, message: str, work: Callable[[Writer], T], ahead: Lookups = NOTHING) -> T:
+        """Let `work` write a commit on the branch of a run; `ahead` is what it is going to look up."""
+        return self.versions.write(record.branch, message, work, lambda: ahead)
 
     def let_go(self, lease: Lease) -> None:
         """Give back a lease, at once or as soon as the store can be written; it ends by itself, too."""
@@ -114,6 +116,11 @@ def head_of(reader: Reader, record: RunRecord) -> Point:
     if line is None:
         raise NotFound(f"the branch {record.branch!r} of run {record.run_id!r} was deleted, and its journal with it")
     return Point(line.uid, line.head)
+
+
+def entries_lookups(entries: list[Entry]) -> Lookups:
+    """Return what `write_entries` looks up."""
+    return Lookups(rows=tuple((JOURNAL.name, (entry.run_id, entry.seq)) for entry in entries))
 
 
 def write_entries(writer: Writer, entries: list[Entry]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.core.clock import Ids, RandomIds
 from holdfast.core.points import Point
-from holdfast.engine.contract import Reader, Result, Writer
+from holdfast.engine.contract import Lookups, Reader, Result, Writer
 from holdfast.store.connection import Connection
 from holdfast.versions.history import Versions
 from holdfast.versions.resolve import Resolved, still
@@ -109,7 +109,9 @@ class StoreGround:
         """Raise NotFound if gc pruned or removed a commit that was read in an earlier snapshot."""
         still(reader, Resolved(point), self.ref)
 
-    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> Written[Result]:
+    def write(
+        self, message: str, work: Callable[[Writer], Result], metadata: object, ahead: Callable[[], Lookups]
+    ) -> Written[Result]:
         """Let `work` write a commit, or a part of the transaction that is open."""
         from holdfast.state.working.ground import Written  # noqa: PLC0415 - whoever has no state need not load it
 
@@ -120,7 +122,7 @@ class StoreGround:
             if writer is not None:
                 with writer.savepoint():
                     return Written(work(writer), None, joined=True)
-        return Written(*self.versions.commit_work(self.ref, message, work, metadata))
+        return Written(*self.versions.commit_work(self.ref, message, work, metadata, ahead))
 
     def elsewhere(self, ref: str, *, fixed: bool = False) -> Ground:
         """Return another place of the same store."""

@@ -13,7 +13,7 @@ from holdfast.core.refs import MAIN, check_name
 from holdfast.core.rows import key_of
 from holdfast.core.schema import Key, Table
 from holdfast.core.types import ColumnType, Kind, Stored, encode
-from holdfast.engine.contract import Commit, Line, Reader, Result, Session, Writer
+from holdfast.engine.contract import Commit, Line, Lookups, Reader, Result, Session, Writer
 from holdfast.errors import AlreadyExists, InvalidValue, NotFound
 from holdfast.versions.diff import changes_of_commit, diff, schema_at
 from holdfast.versions.edits import Edit, apply_edit
@@ -159,14 +159,24 @@ class Versions:
         with self._session.write() as writer, _sealing(writer, branch, message, metadata, sealed):
             yield writer
 
-    def write(self, branch: str, message: str, work: Callable[[Any], Result]) -> Result:
+    def write(
+        self, branch: str, message: str, work: Callable[[Any], Result], ahead: Callable[[], Lookups] = Lookups
+    ) -> Result:
         """Make one commit of what `work` writes; return what it returns. See `commit_work`."""
-        return self.commit_work(branch, message, work)[0]
+        return self.commit_work(branch, message, work, ahead=ahead)[0]
 
     def commit_work(
-        self, branch: str, message: str, work: Callable[[Any], Result], metadata: object = None
+        self,
+        branch: str,
+        message: str,
+        work: Callable[[Any], Result],
+        metadata: object = None,
+        ahead: Callable[[], Lookups] = Lookups,
     ) -> tuple[Result, Commit | None]:
         """Make one commit of what `work` writes; return what it returns, and the commit, None if nothing changed.
+
+        Args:
+            ahead: returns what `work` looks up, as far as one can tell before.
 
         The commit may share its fsync with those of other callers: see `Session.write_together` for what `work` may do.
         """
@@ -174,6 +184,7 @@ class Versions:
         text = None if metadata is None else json_text(metadata, "metadata")
 
         def commit(writer: Writer) -> tuple[Result, Commit | None]:
+            writer.expect(Lookups(branch) | ahead())
             writer.open(held_branch(writer, branch))
             result = work(writer)
             return result, writer.seal(message, text)

@@ -11,7 +11,7 @@ from holdfast.core.hashing import Leaf
 from holdfast.core.points import Point
 from holdfast.core.retention import Pruned
 from holdfast.core.rows import Row
-from holdfast.core.schema import Table
+from holdfast.core.schema import Key, Table
 
 
 class Durability(StrEnum):
@@ -58,6 +58,25 @@ class Commit:
     salt: bytes | None
     changes: bytes
     pruned: Pruned = Pruned.NO
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What is going to be looked up.
+
+    Attributes:
+        branch: held, and read.
+        entries: of registers, as (register, key).
+        rows: found as the head of the branch shows them, as (name of the table, primary key).
+    """
+
+    branch: str | None = None
+    entries: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, Key], ...] = ()
+
+    def __or__(self, other: Lookups) -> Lookups:
+        """Return both together."""
+        return Lookups(self.branch or other.branch, self.entries + other.entries, self.rows + other.rows)
 
 
 @dataclass(frozen=True, slots=True)

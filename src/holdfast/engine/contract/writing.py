@@ -10,7 +10,7 @@ from holdfast.core.points import Point
 from holdfast.core.rows import Resolution, Row
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract.reading import Reader
-from holdfast.engine.contract.values import Commit, Line, Removal, Violation
+from holdfast.engine.contract.values import Commit, Line, Lookups, Removal, Violation
 
 
 class Writer(Reader, Protocol):
@@ -21,6 +21,13 @@ class Writer(Reader, Protocol):
 
         It lasts until the transaction ends. What is read of the name before may have changed by then. Where all writers
         of a store take turns it does nothing.
+        """
+        ...
+
+    def expect(self, lookups: Lookups) -> None:
+        """Take note of what the transaction is going to look up, before it does anything else.
+
+        An engine that is far away may fetch all of it at once. What is looked up then is the same with it as without.
         """
         ...
 

@@ -25,7 +25,7 @@ import msgspec
 
 from holdfast.core.durations import Duration, microseconds_of
 from holdfast.core.flows import Flow, Pause, Work, run
-from holdfast.engine.contract import Reader, Session, Writer
+from holdfast.engine.contract import Lookups, Reader, Session, Writer
 from holdfast.engine.leases.owners import Owner, monotonic
 from holdfast.errors import Fenced, InvalidValue, RunBusy, StoreCorrupt
 
@@ -104,6 +104,11 @@ class Lease:
     def is_sure(self) -> bool:
         """Whether nobody can have taken it over yet."""
         return not self.lost and monotonic() < self.until
+
+    @property
+    def looked_up(self) -> Lookups:
+        """What `check` looks up."""
+        return Lookups(entries=((_REGISTER, self.key),))
 
     def check(self, writer: Reader) -> None:
         """Raise Fenced unless this still owns the thing, as the open transaction sees it."""

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.pq import ConnStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.engine.postgres.errors import translated, unreachable
@@ -25,6 +25,9 @@ from holdfast.errors import StoreError, StoreUnavailable
 
 STATEMENTS_KEPT = 1024
 """Texts of statements that are kept as PostgreSQL takes them."""
+
+INSERTED_MAX = 16
+"""Rows that one INSERT has: each number of them is a statement of its own to prepare."""
 
 WAITING_MAX = 1000
 """Statements that wait to be sent together."""
@@ -98,18 +101,36 @@ def _has_news(file: int) -> bool:
     return bool(poll.poll(0))
 
 
+def _has_rows(cursor: psycopg.Cursor[tuple[Any, ...]]) -> bool:
+    """Tell whether a statement answers with rows, without what `description` makes for each of their columns."""
+    return cursor.pgresult is not None and cursor.pgresult.status == ExecStatus.TUPLES_OK
+
+
 def _again_unless_held(rows: list[tuple[Any, ...]]) -> None:
     if not rows[0][0]:
         raise Again
 
 
 class _Statement(NamedTuple):
-    """A statement that is to be sent."""
+    """A statement that is to be sent.
+
+    Attributes:
+        look: looks at its rows, and may raise Again.
+        inserts: how many rows its parameters are, if it is an INSERT without its VALUES.
+    """
 
     sql: str
     parameters: Parameters = ()
     look: Callable[[list[tuple[Any, ...]]], None] | None = None
-    """Looks at its rows, and may raise Again."""
+    inserts: int = 0
+
+    @property
+    def adapted(self) -> Any:  # noqa: ANN401 - as `adapted`
+        """The text, as PostgreSQL takes it."""
+        if not self.inserts:
+            return adapted(self.sql)
+        row = f"({', '.join('?' * (len(self.parameters) // self.inserts))})"
+        return adapted(f"{self.sql} VALUES {', '.join([row] * self.inserts)}")
 
 
 class PostgresDriver:
@@ -154,13 +175,12 @@ class PostgresDriver:
             "standard_conforming_strings": "on",
             "statement_timeout": f"{round((options.statement_timeout or 0) * 1000)}",
             "application_name": "holdfast",
+            "plan_cache_mode": "force_generic_plan",
         }
         names = [part for pair in settings.items() for part in pair]
         places = ", ".join(f"set_config(${at}, ${at + 1}, false)" for at in range(1, len(names), 2))
         try:
-            connection = psycopg.connect(
-                options.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor[tuple[Any, ...]]
-            )
+            connection = psycopg.connect(options.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
             try:
                 with connection.pipeline():
                     connection.execute(f"SELECT {places}".encode(), names)
@@ -193,6 +213,16 @@ class PostgresDriver:
     def later(self, sql: str, parameters: Parameters = ()) -> None:
         """Run a statement whose rows nobody needs, no later than the next whose rows are asked for, and in order."""
         self._waiting.append(_Statement(sql, parameters))
+
+    def insert(self, head: str, values: Parameters) -> None:
+        """Insert a row, as `later`, along with those inserted just before; `head` is the INSERT up to its VALUES."""
+        last = self._waiting[-1] if self._waiting else None
+        if last is not None and last.sql == head and last.inserts < INSERTED_MAX:
+            self._waiting[-1] = last._replace(parameters=(*last.parameters, *values), inserts=last.inserts + 1)
+        else:
+            self._waiting.append(_Statement(head, values, inserts=1))
+            if len(self._waiting) >= WAITING_MAX:
+                self._send()
 
     def many(self, sql: str, parameters: Iterable[Parameters]) -> None:
         """Run a statement once for each of `parameters`."""
@@ -227,12 +257,12 @@ class PostgresDriver:
     def _run(self, statements: list[_Statement]) -> list[list[tuple[Any, ...]]]:
         execute = self.connection.execute
         if len(statements) == 1:
-            ((sql, parameters, _),) = statements
-            cursors = [execute(adapted(sql), parameters or None)]
+            (statement,) = statements
+            cursors = [execute(statement.adapted, statement.parameters or None)]
         else:
             with self.connection.pipeline():
-                cursors = [execute(adapted(sql), parameters or None) for sql, parameters, _ in statements]
-        return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+                cursors = [execute(statement.adapted, statement.parameters or None) for statement in statements]
+        return [cursor.fetchall() if _has_rows(cursor) else [] for cursor in cursors]
 
     # Transactions
 
@@ -270,16 +300,17 @@ class PostgresDriver:
             self.names.forget()
             self.connection = self._connect()
 
-    def hold(self, what: str) -> None:
+    def hold(self, *whats: str) -> None:
         """Let nobody else hold the same until the transaction ends, unless this holds it."""
-        number = lock_number(f"{self._options.schema}\0{what}")
-        if number in self.held:
+        numbers = sorted({lock_number(f"{self._options.schema}\0{what}") for what in whats} - self.held)
+        if not numbers:
             return
-        self.held.add(number)
+        self.held.update(numbers)
         if self._access is Access.TRIAL:
-            self._waiting.append(_Statement("SELECT pg_try_advisory_xact_lock(?)", (number,), _again_unless_held))
+            sql = "SELECT bool_and(pg_try_advisory_xact_lock(number)) FROM unnest(?::bigint[]) AS number"
+            self._waiting.append(_Statement(sql, (numbers,), _again_unless_held))
         else:
-            self.later("SELECT pg_advisory_xact_lock(?)", (number,))
+            self.later("SELECT pg_advisory_xact_lock(number) FROM unnest(?::bigint[]) AS number", (numbers,))
 
     def be_alone(self) -> None:
         """Let nobody else write until the transaction ends. Raises Again where it has to be alone from its begin."""

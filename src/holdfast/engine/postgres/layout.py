@@ -10,6 +10,7 @@ from holdfast.core.schema import Column, Table
 from holdfast.core.types import Kind
 from holdfast.engine.cells import literal_value
 from holdfast.engine.sql.layout import indexed, key_cells, literal, tombstones, versions
+from holdfast.engine.sql.views import NEWEST_FIRST
 from holdfast.errors import Unsupported
 
 FORMAT = 1
@@ -48,6 +49,29 @@ _TYPES = {
     Kind.BLOB: "BYTEA",
     Kind.VECTOR: "BYTEA",
 }
+
+
+def of_keys(table: Table, sql: str, numbers: int) -> str:
+    """Return the query for the newest version of each of some keys, behind its number in their order, from 1.
+
+    Args:
+        sql: the query for the versions of all keys, with so many parameters. Behind these come arrays: of the first
+            column of the keys, of the second, and so on.
+    """
+    parts = range(len(table.primary_key))
+    kinds = [table.columns[at].type.kind for at in table.positions(table.primary_key)]
+    arrays = ", ".join(f"?{numbers + at + 1}::{_base(kinds[at])}[]" for at in parts)
+    names = ", ".join(f"k{at}" for at in parts)
+    texts = [' COLLATE "C"' if _base(kind) == "TEXT" else "" for kind in kinds]
+    same = "".join(f" AND {cell} = q.k{at}{texts[at]}" for at, cell in enumerate(key_cells(table, "v.")))
+    return (
+        f"SELECT q.at, x.* FROM unnest({arrays}) WITH ORDINALITY AS q ({names}, at)"
+        f" CROSS JOIN LATERAL ({sql}{same}{NEWEST_FIRST}) AS x"
+    )
+
+
+def _base(kind: Kind) -> str:
+    return _TYPES.get(kind, "TEXT")
 
 
 def reshaped(before: Table | None, table: Table) -> list[str]:

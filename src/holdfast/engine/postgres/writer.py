@@ -6,10 +6,11 @@ knows by itself what it made and what it ended: nothing of that is read back.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.core.limits import COMMIT_ROWS_MAX
@@ -19,17 +20,48 @@ from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.core.types import Stored
 from holdfast.engine.cells import fit
 from holdfast.engine.checks import PlainChecks, double, refuse_unsupported
-from holdfast.engine.contract import Line, Violation
+from holdfast.engine.contract import Line, Lookups, Violation
 from holdfast.engine.postgres.driver import PostgresDriver
-from holdfast.engine.postgres.layout import reshaped
+from holdfast.engine.postgres.layout import of_keys, reshaped
 from holdfast.engine.postgres.survey import PostgresSurvey
 from holdfast.engine.sql.layout import cell_of, cells, tombstones, versions
+from holdfast.engine.sql.reader import BRANCH
 from holdfast.engine.sql.refs import put_ref, remove_ref
 from holdfast.engine.sql.writer import PUT_ENTRY, REMOVE_ENTRY, Counter, SqlChanges
 from holdfast.errors import ValueTooLarge
 
+ENTRIES = (
+    "SELECT e.register, e.key, e.value FROM unnest(?::text[], ?::text[]) AS q (register, key)"
+    ' JOIN hf_entry AS e ON e.register = q.register COLLATE "C" AND e.key = q.key COLLATE "C"'
+)
+
 REF_SUMS = 64
 """Over how many rows the sum of all names is spread: two transactions that change names rarely need the same."""
+
+
+KNOWN_MAX = 4096
+"""Branches of which a connection remembers where they were."""
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What was fetched because it was going to be looked up, until it is.
+
+    Attributes:
+        branches: the rows of branches, by their names.
+        entries: those of registers.
+        rows: those of tables, by the id of the table and their key.
+        seen_from: the uid and the epoch of the line from which rows were looked for, and the version of the schema.
+    """
+
+    branches: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    entries: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
+    rows: dict[tuple[int, Key], Row | None] = field(default_factory=dict)
+    seen_from: tuple[str, int, int] | None = None
+
+    def rows_for(self, line: Line, schema: int | None) -> dict[tuple[int, Key], Row | None]:
+        """Return the rows if they are those that a line shows."""
+        return self.rows if self.seen_from == (line.uid, line.epoch, schema) else {}
 
 
 @dataclass(slots=True)
@@ -59,6 +91,7 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         super().__init__(driver, driver.names, counter, clock, ids)
         self._driver = driver
         self._written: dict[int, _Written] = {}
+        self._fetched = Fetched()
 
     # What others may not change meanwhile
 
@@ -66,18 +99,72 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         """Let nobody else make, move or delete a branch or a tag of this name, nor commit to its branch."""
         self._driver.hold(f"ref/{name}")
 
+    def branch(self, name: str) -> Line | None:
+        """Return the line that a branch names, or None."""
+        fetched = self._fetched.branches.pop(name, None)
+        line = super().branch(name) if fetched is None else self._branch(fetched)
+        if line is not None and self._schema is not None:
+            known = self._names.branches_read
+            if len(known) >= KNOWN_MAX:
+                known.clear()
+            self._names.keep(known, name, (line, self._schema))
+        return line
+
     def entry(self, register: str, key: str) -> bytes | None:
         """Return an entry of a register, or None; nobody else who reads it in order to write has it meanwhile."""
+        if (register, key) in self._fetched.entries:
+            return self._fetched.entries.pop((register, key))
         self._driver.hold(f"entry/{register}/{key}")
         return super().entry(register, key)
 
     def put_entry(self, register: str, key: str, value: bytes) -> None:
         """Let an entry of a register have a value."""
+        self._fetched.entries.pop((register, key), None)
         self._db.later(PUT_ENTRY, (register, key, value))
 
     def remove_entry(self, register: str, key: str) -> None:
         """Remove an entry of a register, if it is there."""
+        self._fetched.entries.pop((register, key), None)
         self._db.later(REMOVE_ENTRY, (register, key))
+
+    def expect(self, lookups: Lookups) -> None:
+        """Fetch what is going to be looked up, all at once.
+
+        Rows are asked for as the branch was when it was written to last; if more than its head has changed since then,
+        they are of no use.
+        """
+        name = lookups.branch
+        whats = [f"entry/{register}/{key}" for register, key in lookups.entries]
+        self._driver.hold(*whats, *([] if name is None else [f"ref/{name}"]))
+        guess = self._names.branches_read.get(name or "")
+        tables = list(self._asked_of(*guess, lookups.rows)) if guess else []
+        queries = [(BRANCH, (name,)), (ENTRIES, tuple(map(list, zip(*lookups.entries, strict=True))) or ([], []))]
+        branch, entries, *found = self._driver.all_of([*queries, *(query for _, _, query in tables)])
+        self._fetched = Fetched(
+            branches={} if name is None else {name: branch},
+            entries=dict.fromkeys(lookups.entries) | {(register, key): value for register, key, value in entries},
+            rows={(table.id, key): None for table, keys, _ in tables for key in keys},
+            seen_from=(guess[0].uid, guess[0].epoch, guess[1]) if guess else None,
+        )
+        for (table, keys, _), rows in zip(tables, found, strict=True):
+            self._fetched.rows.update({(table.id, keys[at - 1]): self._row(tuple(row)) for at, *row in rows})
+
+    def _asked_of(
+        self, line: Line, version: int, rows: Iterable[tuple[str, Key]]
+    ) -> Iterator[tuple[Table, list[Key], tuple[str, Sequence[object]]]]:
+        """Yield of each table the query for rows by their keys, as a branch shows them that is where it was."""
+        seen, catalogue = self._names.seen_from.get((line.uid, line.epoch)), self._names.catalogues.get(version)
+        if seen is None or catalogue is None:
+            return
+        keys: dict[str, list[Key]] = {}
+        for name, key in rows:
+            keys.setdefault(name, []).append(key)
+        for name, asked in keys.items():
+            table = catalogue.find(name)
+            if table is not None:
+                sql, numbers = self._seen_rows(table, seen[0], 0, sealed=seen[1])
+                columns = [list(column) for column in zip(*asked, strict=True)]
+                yield table, asked, (of_keys(table, sql, len(numbers)), [*numbers, *columns])
 
     def point_branch(self, name: str, line: str, expect: str | None) -> None:
         """Let a branch name a line, if it names `expect` now."""
@@ -104,7 +191,7 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
             with super().savepoint():
                 yield
         except BaseException:
-            self._driver.held, self._written = held, written
+            self._driver.held, self._written, self._fetched = held, written, Fetched()
             raise
 
     # Rows
@@ -121,8 +208,19 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         """Return the row of a primary key as the open commit shows it, or None."""
         found = self._done_to(table).found
         if key not in found:
-            found[key] = super().find(table, key)
+            fetched = self._fetched.rows_for(self.opened, self._schema)
+            at = (table.id, key)
+            found[key] = fetched[at] if at in fetched else super().find(table, key)
         return found[key]
+
+    def _seen_from(self, line: Line) -> tuple[Mapping[int, int], bool]:
+        known = self._names.seen_from.get((line.uid, line.epoch))
+        if known is None:
+            known = super()._seen_from(line)
+            if len(self._names.seen_from) >= KNOWN_MAX:
+                self._names.seen_from.clear()
+            self._names.keep(self._names.seen_from, (line.uid, line.epoch), known)
+        return known
 
     def _sees_anew(self) -> None:
         super()._sees_anew()
@@ -178,10 +276,9 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
     def _put(self, table: Table, row: Row) -> None:
         """Write a version that the open commit makes."""
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(table)])
-        marks = ", ".join("?" * (5 + len(row.values)))
         rid = (self._names.id_of(row.rid.line), row.rid.n, row.rid.ordinal)
         values = (*rid, *self._place(row.born), *row.values)
-        self._db.later(f"INSERT INTO {versions(table)} ({columns}) VALUES ({marks})", values)
+        self._driver.insert(f"INSERT INTO {versions(table)} ({columns})", values)
         self._note_made(table, row)
 
     def _note_made(self, table: Table, row: Row, before: Key | None = None) -> None:
@@ -193,7 +290,7 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
 
     def _end(self, table: Table, row: Row) -> None:
         """End a version for whoever sees the open commit."""
-        self._db.later(f"INSERT INTO {tombstones(table)} VALUES (?, ?, ?)", (row.handle, *self._place(self._next)))
+        self._driver.insert(f"INSERT INTO {tombstones(table)}", (row.handle, *self._place(self._next)))
         done = self._done_to(table)
         done.ended[row.handle] = row
         done.found[key_of(table, row)] = None

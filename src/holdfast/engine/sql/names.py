@@ -5,10 +5,11 @@ All of it was read or made inside transactions. A rollback takes back what was m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from holdfast.core.schema import Catalogue, Table
+from holdfast.engine.contract import Line
 from holdfast.engine.sql.searches import Searches
 from holdfast.engine.sql.views import Related, Texts
 from holdfast.errors import NotFound
@@ -65,6 +66,13 @@ class Names:
         self.vectors: dict[tuple[tuple[int, int], ...], int] = {}
         self.lines_seen: dict[tuple[str, int], int] = {}
         """Under which number stands what is seen from the head of a line, by its uid and epoch."""
+        self.seen_from: dict[tuple[str, int], tuple[Mapping[int, int], bool]] = {}
+        """What is seen from the head of a line, by its uid and epoch, and whether trunks imply the rest of it.
+
+        When lines are sealed later it is still right: it lists them.
+        """
+        self.branches_read: dict[str, tuple[Line, int]] = {}
+        """Where branches were when they were last written to, and the version of the schema then."""
         self.here: tuple[object, ...] | None = None
         """What stands in temp.hf_here."""
         self.texts: dict[int, Texts] = {}

@@ -27,11 +27,13 @@ _LINES = (
     "SELECT l.uid, p.uid, l.fork_n, l.head_n, l.head_hash, l.epoch FROM hf_line AS l"
     " LEFT JOIN hf_line AS p ON p.id = l.parent"
 )
-_BRANCH = (
+BRANCH = (
     f"{_LINES.replace(' FROM ', ', (SELECT max(version) FROM hf_schema) FROM ', 1)}"
     " JOIN hf_ref AS r ON r.line = l.id WHERE r.kind = 'branch' AND r.name = ?"
 )
 """Also the version of the schema, which whoever asks for a branch needs next."""
+
+ENTRY = "SELECT value FROM hf_entry WHERE register = ? AND key = ?"
 
 FOUND_MAX = 8
 
@@ -104,8 +106,11 @@ class SqlSnapshot(NetChanges):
 
     def branch(self, name: str) -> Line | None:
         """Return the line that a branch names, or None."""
+        return self._branch(self._db.rows(BRANCH, (name,)))
+
+    def _branch(self, rows: list[tuple[Any, ...]]) -> Line | None:
         self._last_line = None
-        for *line, version in self._db.rows(_BRANCH, (name,)):
+        for *line, version in rows:
             self._last_line = _line(line)
             self._schema = version if self._schema is None else self._schema
         return self._last_line
@@ -129,7 +134,7 @@ class SqlSnapshot(NetChanges):
 
     def entry(self, register: str, key: str) -> bytes | None:
         """Return an entry of a register, or None."""
-        found = self._db.rows("SELECT value FROM hf_entry WHERE register = ? AND key = ?", (register, key))
+        found = self._db.rows(ENTRY, (register, key))
         return found[0][0] if found else None
 
     def entries(
@@ -257,10 +262,12 @@ class SqlSnapshot(NetChanges):
 
     def _rows_query(self, table: Table, vector: VersionVector, key_parts: int) -> tuple[str, list[int]]:
         local = self._listed({self._names.id_of(line): n for line, n in vector.items()})
-        return self._seen_rows(table, local, key_parts)
+        return self._seen_rows(table, local, key_parts, sealed=self._any_sealed)
 
-    def _seen_rows(self, table: Table, local: Mapping[int, int], key_parts: int) -> tuple[str, list[int]]:
-        stored, sealed = self._stored(local), self._any_sealed
+    def _seen_rows(
+        self, table: Table, local: Mapping[int, int], key_parts: int, *, sealed: bool
+    ) -> tuple[str, list[int]]:
+        stored = self._stored(local)
         return self._names.texts_of(table).rows(local, stored, key_parts=key_parts, sealed=sealed)
 
     def touched(self, table: Table, base: VersionVector, side: VersionVector) -> Iterator[Touch]:

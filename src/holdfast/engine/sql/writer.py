@@ -11,7 +11,7 @@ from holdfast.core.limits import COMMIT_ROWS_MAX
 from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row
 from holdfast.core.schema import Catalogue, Key, Table
-from holdfast.engine.contract import Commit, Line
+from holdfast.engine.contract import Commit, Line, Lookups
 from holdfast.engine.net import Said, check_texts, commit_of, is_same
 from holdfast.engine.sql.constraints import ConstraintChecks
 from holdfast.engine.sql.definitions import reshaped
@@ -88,12 +88,16 @@ class SqlChanges(ConstraintChecks):
         self._rows_touched = 0
         self._finders: dict[tuple[int, int], tuple[str, list[int]]] = {}
         self._seen: Mapping[int, int] | None = None
+        self._seen_sealed = False
         self._made = 0  # lines and versions of the schema, whose ids a savepoint takes back
 
     # Names and lines
 
     def hold(self, name: str) -> None:
         """Do nothing: whoever writes to a file is alone."""
+
+    def expect(self, lookups: Lookups) -> None:
+        """Do nothing: a file is near."""
 
     def create_line(self, uid: str, parent: Point) -> Line:
         """Fork a line at `parent`."""
@@ -285,9 +289,14 @@ class SqlChanges(ConstraintChecks):
     def _finder(self, table: Table, key_parts: int) -> tuple[str, list[int]]:
         """Return the query for rows whose keys begin so as the open commit sees them, made once for each table."""
         if self._seen is None:
-            self._seen = self._local_vector(Point(self.opened.uid, self.opened.head + 1))
-        self._finders[table.id, key_parts] = made = self._seen_rows(table, self._seen, key_parts)
+            self._seen, self._seen_sealed = self._seen_from(self.opened)
+        made = self._seen_rows(table, self._seen, key_parts, sealed=self._seen_sealed)
+        self._finders[table.id, key_parts] = made
         return made
+
+    def _seen_from(self, line: Line) -> tuple[Mapping[int, int], bool]:
+        """Return what is seen from the head of a line, the open commit included, and whether trunks imply the rest."""
+        return self._local_vector(Point(line.uid, HEAD)), self._any_sealed
 
     def _sees_anew(self) -> None:
         """Forget what the open commit sees: it is another one, or merged something."""

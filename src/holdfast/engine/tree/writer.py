@@ -13,7 +13,7 @@ from holdfast.core.rows import Change, Resolution, Row
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.cells import fit
 from holdfast.engine.checks import refuse_unsupported
-from holdfast.engine.contract import Commit, Line
+from holdfast.engine.contract import Commit, Line, Lookups
 from holdfast.engine.net import Said, check_texts, commit_of, is_same
 from holdfast.engine.tree import keys
 from holdfast.engine.tree.collect import Collecting
@@ -42,6 +42,9 @@ class TreeChanges(Collecting):
 
     def hold(self, name: str) -> None:
         """Do nothing: writers take turns."""
+
+    def expect(self, lookups: Lookups) -> None:
+        """Do nothing: it is in memory, or on its way there."""
 
     def create_line(self, uid: str, parent: Point) -> Line:
         """Fork a line at `parent`."""

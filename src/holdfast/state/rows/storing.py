@@ -8,7 +8,8 @@ from holdfast.core.forms import VALUE, kind_of
 from holdfast.core.points import VersionVector, meet
 from holdfast.core.rows import Row
 from holdfast.core.schema import Key, Table
-from holdfast.engine.contract import Reader, Writer
+from holdfast.engine.contract import Lookups, Reader, Writer
+from holdfast.state.rows.drafts import Draft
 from holdfast.state.rows.tables import (
     PARTS,
     ROOT,
@@ -105,6 +106,16 @@ def changes_between(before: Rows, after: Rows) -> list[RowChange]:
     gone = [RowChange(address, None) for address in before if address not in after]
     written = (RowChange(address, cells, address not in before) for address, cells in after.items())
     return gone + [change for change in written if before.get(change.address) != change.cells]
+
+
+def lookups(drafts: Mapping[Name, Draft]) -> Lookups:
+    """Return what a `RowWriter` looks up when it writes drafts."""
+    rows = [
+        ((STATE if change.address == ROOT else PARTS).name, key_of(name, change.address))
+        for name, draft in drafts.items()
+        for change in draft.changes
+    ]
+    return Lookups(rows=tuple(rows))
 
 
 class RowWriter:

@@ -18,14 +18,21 @@ from typing import Self
 
 from holdfast.core.codec import Codec
 from holdfast.core.points import Point, VersionVector
-from holdfast.engine.contract import Commit, Writer
+from holdfast.engine.contract import Commit, Lookups, Writer
 from holdfast.errors import BranchMoved, StoreError
 from holdfast.state.differences import StateDiff
 from holdfast.state.nodes.leaves import Leaf
 from holdfast.state.rows.drafts import Draft
 from holdfast.state.rows.log import LOG, LOG_KEY, Kept, Noted, read_events
 from holdfast.state.rows.namespaces import full, is_inside
-from holdfast.state.rows.storing import RowWriter, changes_between, read_rows, touched_between, touched_names
+from holdfast.state.rows.storing import (
+    RowWriter,
+    changes_between,
+    lookups,
+    read_rows,
+    touched_between,
+    touched_names,
+)
 from holdfast.state.rows.tables import HIDDEN, ROOT, Cells, Name, inside
 from holdfast.state.working.attempts import Attempt
 from holdfast.state.working.catching import CatchingUp
@@ -34,6 +41,9 @@ from holdfast.versions.resolve import resolve
 
 CATCH_UPS_MAX = 100
 """How often a commit goes on from a newer head before it is given up."""
+
+
+NOTHING = Lookups()
 
 
 class _Moved(Exception):
@@ -68,10 +78,17 @@ class WorkingCopy(CatchingUp):
         """Whether events wait for a commit."""
         return bool(self._noted)
 
-    def commit(self, message: str = "", metadata: object = None, along: Along | None = None) -> str:
+    def commit(
+        self,
+        message: str = "",
+        metadata: object = None,
+        along: Along | None = None,
+        ahead: Lookups = NOTHING,
+    ) -> str:
         """Write what changed, in one commit, durable when this returns; return the hash of the head.
 
         Args:
+            ahead: what that is going to look up.
             along: what is written in the same commit, which is made then whether or not the state changed. It may be
                 called again after all that it did was undone, and what it raises undoes the commit.
 
@@ -90,7 +107,7 @@ class WorkingCopy(CatchingUp):
                         return self.head
                     _ = self._vector  # while this has the connection
                 try:
-                    self._try(attempt, message, metadata, along)
+                    self._try(attempt, message, metadata, along, ahead)
                 except _Moved:
                     self.catch_up()
                 else:
@@ -108,7 +125,7 @@ class WorkingCopy(CatchingUp):
         finally:
             self._writer = None
 
-    def _try(self, attempt: Attempt, message: str, metadata: object, along: Along | None) -> None:
+    def _try(self, attempt: Attempt, message: str, metadata: object, along: Along | None, ahead: Lookups) -> None:
         """Write an attempt, and stand on what came of it.
 
         Nobody waits for the store with the lock of the values: they may be changed meanwhile, and are then looked at
@@ -132,7 +149,8 @@ class WorkingCopy(CatchingUp):
                 return seen
 
         try:
-            self._stand_on(self.ground.write(message, work, metadata), tried)
+            looked_up = lambda: ahead | lookups(tried.written)  # noqa: E731
+            self._stand_on(self.ground.write(message, work, metadata, looked_up), tried)
         except BaseException as error:
             with self._edits.lock:
                 if tried.settled:

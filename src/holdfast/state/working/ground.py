@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol
 
 from holdfast.core.clock import Ids, RandomIds
 from holdfast.core.points import Point
-from holdfast.engine.contract import Commit, Engine, Reader, Result, Session, Writer
+from holdfast.engine.contract import Commit, Engine, Lookups, Reader, Result, Session, Writer
 from holdfast.errors import StoreClosed
 from holdfast.state.merging.rules import state_rules
 from holdfast.versions.history import Versions
@@ -63,8 +63,14 @@ class Ground(Protocol):
         """Raise NotFound if gc pruned or removed a commit that was read in an earlier snapshot."""
         ...
 
-    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> Written[Result]:
-        """Let `work` write a commit, or a part of the transaction that is open."""
+    def write(
+        self, message: str, work: Callable[[Writer], Result], metadata: object, ahead: Callable[[], Lookups]
+    ) -> Written[Result]:
+        """Let `work` write a commit, or a part of the transaction that is open.
+
+        Args:
+            ahead: returns what it is going to look up.
+        """
         ...
 
     def elsewhere(self, ref: str, *, fixed: bool = False) -> Ground:
@@ -132,9 +138,11 @@ class EngineGround:
         """Raise NotFound if gc pruned or removed a commit that was read in an earlier snapshot."""
         still(reader, Resolved(point), self.ref)
 
-    def write(self, message: str, work: Callable[[Writer], Result], metadata: object) -> Written[Result]:
+    def write(
+        self, message: str, work: Callable[[Writer], Result], metadata: object, ahead: Callable[[], Lookups]
+    ) -> Written[Result]:
         """Let `work` write a commit."""
-        return Written(*self.versions.commit_work(self.ref, message, work, metadata))
+        return Written(*self.versions.commit_work(self.ref, message, work, metadata, ahead))
 
     def elsewhere(self, ref: str, *, fixed: bool = False) -> EngineGround:
         """Return another place of the same store; if `fixed`, of a branch the commit where it is."""
