@@ -39,6 +39,9 @@ _PLACE = re.compile(r"\?(\d*)|'(?:[^']|'')*'|\b(?:main|temp)\.")
 _WHICH_SERVER = "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
 """The timeline of the server's log: another one after a standby took over."""
 
+_WHICH_PROCESS = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+_END_PROCESS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+
 _OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR, TransactionStatus.ACTIVE)
 
 
@@ -145,7 +148,6 @@ class PostgresDriver:
         self._options = options
         self.names = Names(line_reader(self), marks_ended=False)
         self.writing = False
-        self.round_trips = 0
         self._closed = False
         self._pid = os.getpid()
         self._waiting: list[_Statement] = []
@@ -155,6 +157,7 @@ class PostgresDriver:
         self._opening = 0  # statements with which it begins
         self._xid: str | None = None
         self._server = ""
+        self._process: tuple[Any, ...] = ()
         self.held: set[int] = set()
         """The locks of the open transaction."""
         self.connection = self._connect()
@@ -188,7 +191,9 @@ class PostgresDriver:
                         "CREATE TEMP TABLE hf_vector (vec BIGINT, line BIGINT, n BIGINT, PRIMARY KEY (vec, line))"
                     )
                     told = connection.execute(_WHICH_SERVER)
+                    process = connection.execute(_WHICH_PROCESS)
                 ((self._server,),) = told.fetchall()
+                (self._process,) = process.fetchall()
             except BaseException:
                 connection.close()
                 raise
@@ -242,7 +247,6 @@ class PostgresDriver:
         try:
             self._begin_statement()
             self._begun = True
-            self.round_trips += 1
             results = self._run(sent)
         except psycopg.Error as error:
             raise self._ours(error) from error
@@ -274,7 +278,7 @@ class PostgresDriver:
         self._revive()
         self._waiting.clear()
         self.held.clear()
-        self._access, self._begun, self._xid = access, False, None
+        self._access, self._begun, self._xid = access, False, None  # after it was asked what became of the last one
         if not access.writes:
             self.later("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             self._opening = 1
@@ -297,8 +301,10 @@ class PostgresDriver:
             if self.connection.pgconn.status != ConnStatus.OK:
                 self.connection.close()
         if self.connection.closed and not self._closed:
+            left = self._process
             self.names.forget()
             self.connection = self._connect()
+            self.connection.execute(_END_PROCESS, left)  # it may notice nothing for hours, and keep its locks
 
     def hold(self, *whats: str) -> None:
         """Let nobody else hold the same until the transaction ends, unless this holds it."""
@@ -366,7 +372,7 @@ class PostgresDriver:
         if self._server != was_here:
             return False
         status = "in progress"
-        while status == "in progress":  # until its server process notices that nobody listens
+        while status == "in progress":  # its server process is ending
             time.sleep(LOOK_SECONDS)
             ((status,),) = self.connection.execute("SELECT pg_xact_status($1::xid8)", (xid,)).fetchall()
         if status == "committed":

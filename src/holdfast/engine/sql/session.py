@@ -223,8 +223,7 @@ class SqlSession(ABC):
         """Do the work of a caller whose turn it is, and of those behind it."""
         lonely = threading.current_thread() is threading.main_thread() or not self._queue.has_company(caller)
         try:
-            if lonely and not self._using.locked():
-                self._work(caller, Access.TRIAL, until)
+            if lonely and self._worked(caller, Access.TRIAL, until):
                 return
             if lonely:
                 caller.group = None
@@ -237,18 +236,31 @@ class SqlSession(ABC):
             self._queue.leave(caller)  # others need not wait for what this has to wait for
             self._insist(caller, again, until)
 
-    def _work(self, caller: Caller, access: Access, until: float) -> None:
-        with self._using, self._transaction(access, until):
-            assert caller.work is not None
-            caller.result = caller.work(self._changes())
+    def _worked(self, caller: Caller, access: Access, until: float) -> bool:
+        """Do the work of a caller, unless this session is in use; tell whether it was done."""
+        assert caller.work is not None
+        free = False
+        try:
+            free = self._using.acquire(blocking=False)
+            if free:
+                with self._transaction(access, until):
+                    caller.result = caller.work(self._changes())
+            return free
+        finally:
+            if free:
+                self._using.release()
 
     def _insist(self, caller: Caller, again: Again, until: float) -> None:
         """Do the work of a caller that has to wait for what other processes hold, beside those whose turn it is."""
-        session = self._shared() if self._using.locked() else self
         caller.error = None
         while True:
             try:
-                session._work(caller, again.access, until)  # noqa: SLF001
+                if self._worked(caller, again.access, until):
+                    return
+                shared = self._shared()
+                with shared._using, shared._transaction(again.access, until):  # noqa: SLF001
+                    assert caller.work is not None
+                    caller.result = caller.work(shared._changes())  # noqa: SLF001
             except Again as another:
                 if time.monotonic() > until:
                     raise Timeout(

@@ -1,0 +1,147 @@
+"""Goal: whatever a connection is cut in the middle of is there once, or not at all, and its writer knows which.
+
+Method: a proxy before a real server, which lets everything through up to a message, and then cuts the connection.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+import holdfast
+from tests.postgresql import fresh_url
+
+
+class Proxy:
+    """Stands before a server, and cuts connections when it is told to.
+
+    Attributes:
+        message: what a client says when it is cut; None to let all through.
+        delivered: whether the server still gets that.
+        cuts: how often it was cut.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.message: bytes | None = None
+        self.delivered = False
+        self.cuts = 0
+        self._swallows = False
+        self._sockets = [self._listener]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(str(self._path))
+                self._sockets += [client, server]
+                threading.Thread(target=self._answers, args=(server, client), daemon=True).start()
+                threading.Thread(target=self._says, args=(client, server), daemon=True).start()
+
+    def _says(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while said := client.recv(1 << 16):
+                if self.message is not None and self.message in said:
+                    self.message = None
+                    self.cuts += 1
+                    if not self.delivered:
+                        client.shutdown(socket.SHUT_RDWR)
+                        return  # the server is not told: it keeps the transaction open until somebody ends that
+                    self._swallows = True
+                server.sendall(said)
+            server.shutdown(socket.SHUT_RDWR)
+
+    def _answers(self, server: socket.socket, client: socket.socket) -> None:
+        with suppress(OSError):
+            while said := server.recv(1 << 16):
+                if self._swallows:  # the answer comes to nobody
+                    self._swallows = False
+                    break
+                client.sendall(said)
+            client.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+@contextmanager
+def proxied(url: str) -> Iterator[tuple[Proxy, str]]:
+    """Yield a proxy before the server of a URL, and the URL through it."""
+    parts = urlsplit(url)
+    asked = parse_qs(parts.query)
+    proxy = Proxy(Path(asked["host"][0]) / ".s.PGSQL.5432")
+    try:
+        yield (
+            proxy,
+            f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres?workspace={asked['workspace'][0]}&sslmode=disable",
+        )
+    finally:
+        proxy.close()
+
+
+@pytest.fixture
+def url() -> str:
+    return fresh_url()
+
+
+@pytest.mark.parametrize("delivered", [True, False], ids=["after", "before"])
+@pytest.mark.parametrize("said", [b"COMMIT", b"INSERT INTO hf_commit", b"pg_try_advisory"])
+def test_a_step_whose_connection_is_cut_is_recorded_once(url: str, said: bytes, delivered: bool) -> None:
+    """The step's function runs once, and nobody hears of the cut: its commit is found, or done again."""
+    with proxied(url) as (proxy, through), holdfast.connect(through) as db:
+        calls: list[int] = []
+        with db.run("r") as run:
+            run.state["n"] = []
+            for number in range(6):
+                if number == 3:
+                    proxy.message, proxy.delivered = said, delivered
+                run.state["n"].append(number)
+                run.step("one", calls.append, number)
+        assert proxy.cuts == 1
+        assert calls == list(range(6))
+    with holdfast.connect(url) as db:
+        assert [step.status for step in db.run("r").steps()] == ["done"] * 6
+        assert db.run("r").state["n"] == list(range(6))
+        assert db.verify().commits
+
+
+@pytest.mark.parametrize("delivered", [True, False], ids=["after", "before"])
+def test_a_transaction_whose_connection_is_cut_says_whether_it_is_there(url: str, delivered: bool) -> None:
+    """It cannot be done again, since what is in its block is the user's."""
+    with proxied(url) as (proxy, through), holdfast.connect(through) as db:
+        db.state["x"] = 1
+        db.state.commit()
+        proxy.delivered = delivered
+
+        def write() -> None:
+            with db.transaction("cut"):
+                db.state["x"] = 2
+                db.state.commit()
+                proxy.message = b"COMMIT"
+
+        if delivered:
+            write()
+        else:
+            with pytest.raises(holdfast.StoreUnavailable, match="Nothing was committed; do it again"):
+                write()
+            db.state.discard()
+        assert proxy.cuts == 1
+        with holdfast.connect(url) as other:
+            assert other.state["x"] == 1 + delivered
+            assert len([commit for commit in other.log() if commit.message == "cut"]) == delivered
+        db.state["x"] = 3
+        db.state.commit()
+        assert db.verify().commits
