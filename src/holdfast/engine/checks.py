@@ -113,7 +113,7 @@ class PlainChecks(ABC):
         rows = list(self.rows(table, self.vector(Point(line.uid, _HEAD))))
         for name in required:
             (at,) = table.positions((name,))
-            _raise_for(f"NOT NULL of {table.name}.{name}", branch, table, [r for r in rows if r.values[at] is None])
+            raise_for(f"NOT NULL of {table.name}.{name}", branch, table, [r for r in rows if r.values[at] is None])
         for names in uniques:
             places = table.positions(names)
             groups: dict[tuple[Stored, ...], list[Row]] = {}
@@ -122,7 +122,7 @@ class PlainChecks(ABC):
                 if None not in mine:
                     groups.setdefault(mine, []).append(row)
             broken = next((group for group in groups.values() if len(group) > 1), list[Row]())
-            _raise_for(f"UNIQUE ({', '.join(names)}) of {table.name}", branch, table, broken)
+            raise_for(f"UNIQUE ({', '.join(names)}) of {table.name}", branch, table, broken)
 
 
 def double(table: Table, names: tuple[str, ...]) -> ConstraintFailed:
@@ -131,7 +131,8 @@ def double(table: Table, names: tuple[str, ...]) -> ConstraintFailed:
     return ConstraintFailed(f"UNIQUE constraint failed: {listed}{_NOTHING_CHANGED}")
 
 
-def _raise_for(constraint: str, branch: str, table: Table, rows: list[Row]) -> None:
+def raise_for(constraint: str, branch: str, table: Table, rows: list[Row]) -> None:
+    """Raise ConstraintFailed for a new constraint and the rows of a branch that break it, if there are any."""
     if not rows:
         return
     texts = (
@@ -142,10 +143,10 @@ def _raise_for(constraint: str, branch: str, table: Table, rows: list[Row]) -> N
     raise ConstraintFailed(f"{constraint} does not hold on branch {branch!r}: {listed}{_NOTHING_CHANGED}")
 
 
-def refuse_unsupported(catalogue: Catalogue) -> None:
-    """Raise Unsupported for tables with what only an engine with SQL can keep."""
+def refuse_unsupported(catalogue: Catalogue, *, checks: bool = False) -> None:
+    """Raise Unsupported for tables with what only an engine with SQL can keep; `checks`: whether it keeps those."""
     for table in catalogue.tables:
-        asked = [f"CHECK ({check.name or check.expression})" for check in table.checks]
+        asked = [] if checks else [f"CHECK ({check.name or check.expression})" for check in table.checks]
         asked += [f"FOREIGN KEY ({', '.join(table.names(key.columns))})" for key in table.foreign_keys]
         if asked:
             raise Unsupported(

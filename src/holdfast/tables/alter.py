@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from holdfast.core.canonical import shortened
 from holdfast.core.schema import Catalogue, Column, Table
 from holdfast.core.types import Kind, Stored, encode
-from holdfast.engine.contract import SqlWriter
+from holdfast.engine.cells import held
+from holdfast.engine.contract import SqlWriter, writes_natively
 from holdfast.engine.sql.layout import literal
 from holdfast.engine.sql.renaming import renamed
 from holdfast.engine.sql.tokens import Reader, Token, joined, split_at, tokenize
@@ -34,6 +35,7 @@ from holdfast.tables.create import (
 )
 from holdfast.tables.foreign_keys import resolved
 from holdfast.tables.indexes import unique_index
+from holdfast.tables.native import computed
 from holdfast.tables.reserved import check_unowned
 
 _CONSTRAINTS = ("constraint", "primary", "unique", "check", "foreign", "exclude")
@@ -203,9 +205,12 @@ class _Alteration:
                 )
         try_out(self._writer, Table(0, self._table.name, (column,)))
         where = f"{self._table.name}.{column.name}"
-        computed = f"({default_value(column, where)})"
-        stored = as_stored(computed, column)
-        ((value, fits),) = self._writer.query(f"SELECT {stored}, {stored} IS {computed}", ())
+        if writes_natively(self._writer):
+            filled = held(computed(self._writer, column.default, column, where), column, where)
+            return None if filled is None else _literal(filled)
+        computed_sql = f"({default_value(column, where)})"
+        stored = as_stored(computed_sql, column)
+        ((value, fits),) = self._writer.query(f"SELECT {stored}, {stored} IS {computed_sql}", ())
         encode(value, column.type, where)
         if not fits or (column.type.kind is Kind.BLOB and not isinstance(value, bytes | None)):
             raise InvalidValue(f"the default of {where}: {shortened(column.default)} is no {column.type}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from holdfast.core.schema import Catalogue, Check, Column, Index, Table
 from holdfast.core.types import Kind
-from holdfast.engine.contract import SqlWriter
+from holdfast.engine.contract import SqlWriter, writes_natively
 from holdfast.engine.sql.layout import quoted
 from holdfast.engine.sql.parser.queries import QueryParser
 from holdfast.engine.sql.tokens import Reader, Token, TokenKind, joined, split_at, stripped
@@ -17,6 +17,7 @@ from holdfast.engine.sql.translate.defaults import checked, default_value, trans
 from holdfast.errors import AlreadyExists, InvalidValue, SqlError, Unsupported
 from holdfast.tables.columns import COLUMN_WORDS, column_type
 from holdfast.tables.foreign_keys import Reference, names_of, parse_reference, resolved
+from holdfast.tables.native import computed
 
 _TABLE_WORDS = {"constraint", "primary", "unique", "check", "foreign", "exclude", "like"}
 _RESERVED = re.compile(r"hf_|sqlite_", re.IGNORECASE)
@@ -292,6 +293,15 @@ def try_out(writer: SqlWriter, table: Table) -> None:
     Raises:
         SqlError, InvalidValue, Unsupported: one can never be computed; the message names it.
     """
+    if writes_natively(writer):
+        for column in table.columns:
+            if column.default is not None:
+                where = f"{table.name}.{column.name}"
+                with _named(f"the default of {where}"):
+                    translated(column.default)  # what is refused elsewhere is refused here
+                    computed(writer, column.default, column, where)
+        writer.try_checks(table)
+        return
     for column in table.columns:
         if column.default is not None:
             with _named(f"the default of {table.name}.{column.name}"):

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import cast
 
 from holdfast.core.canonical import json_text
 from holdfast.core.schema import Catalogue, Table
 from holdfast.core.types import Stored
-from holdfast.engine.contract import SqlReader, SqlWriter
+from holdfast.engine.contract import (
+    NativeReader,
+    NativeWriter,
+    Reader,
+    SqlReader,
+    SqlWriter,
+    reads_natively,
+    writes_natively,
+)
 from holdfast.engine.contract.system import SYSTEM_ID, SystemView
 from holdfast.engine.sql.translate.scope import Shown
 from holdfast.engine.sql.views import delete_view
 from holdfast.errors import HoldfastError, InvalidValue, NotFound, SqlError, Unsupported
 from holdfast.tables.cursor import Cursor
+from holdfast.tables.native import NativeWrite, native_parameters, read
 from holdfast.tables.parameters import Parameters, bound
 from holdfast.tables.reserved import check_table_name
 from holdfast.tables.rewrite import Rewritten, rewrite, used
@@ -39,7 +49,7 @@ class StatementRunner:
         self._system_view = system_view
         self._rewrites: dict[tuple[str, int], tuple[Catalogue, Rewritten]] = {}
 
-    def _rewritten(self, reader: SqlReader, statement: Statement, catalogue: Catalogue) -> Rewritten:
+    def _rewritten(self, reader: SqlReader | NativeReader, statement: Statement, catalogue: Catalogue) -> Rewritten:
         key = (statement.sql, catalogue.version)
         known, run = self._rewrites.get(key, (None, None))
         # A version that was rolled back comes again, with other tables; and a ref moves to another version.
@@ -52,10 +62,16 @@ class StatementRunner:
                 self._rewrites[key] = (catalogue, run)
         return run
 
-    def read(self, reader: SqlReader, at: Resolved, statement: Statement, parameters: Parameters) -> Cursor:
+    def read(
+        self, reader: SqlReader | NativeReader, at: Resolved, statement: Statement, parameters: Parameters
+    ) -> Cursor:
         """Run a statement that reads, as seen from `at`."""
         catalogue = schema_at(reader, at)
         run = self._rewritten(reader, statement, catalogue)
+        if reads_natively(reader):
+            tables = _Tables(reader, catalogue, self._system_view)
+            return read(reader, at, statement, run, tables, native_parameters(statement, run, parameters)[1])
+        reader = cast("SqlReader", reader)
         values = bound(statement.names, run.places, parameters)
         assert run.shape is not None
         try:
@@ -66,15 +82,24 @@ class StatementRunner:
         except SqlError as error:
             raise _explained(error, catalogue) from error
 
-    def write(self, writer: SqlWriter, at: Resolved, statement: Statement, parameters: Iterable[Parameters]) -> Cursor:
+    def write(
+        self,
+        writer: SqlWriter | NativeWriter,
+        at: Resolved,
+        statement: Statement,
+        parameters: Iterable[Parameters],
+    ) -> Cursor:
         """Run a statement that writes, once for each of `parameters`, in the open commit of the branch `at`."""
         if not isinstance(parameters, Iterable):
             raise InvalidValue(f"the parameters of many runs are an iterable, not {type(parameters).__name__}")
         catalogue = writer.catalogue()
         if statement.verb is Verb.SCHEMA:
-            return _change_schema(writer, catalogue, statement)
+            return _change_schema(cast("SqlWriter", writer), catalogue, statement)
         run = self._rewritten(writer, statement, catalogue)
         assert run.write is not None
+        if writes_natively(writer):
+            return self._write_natively(writer, at, statement, run, catalogue, parameters)
+        writer = cast("SqlWriter", writer)
         self._show(writer, at, run.shown)
         values = (bound(statement.names, run.places, given) for given in parameters)
         try:
@@ -84,10 +109,39 @@ class StatementRunner:
         except SqlError as error:
             raise _explained(error, catalogue) from error
 
+    def _write_natively(
+        self,
+        writer: NativeWriter,
+        at: Resolved,
+        statement: Statement,
+        run: Rewritten,
+        catalogue: Catalogue,
+        parameters: Iterable[Parameters],
+    ) -> Cursor:
+        tables = _Tables(writer, catalogue, self._system_view)
+        runs = [native_parameters(statement, run, each) for each in parameters]
+        assert run.write is not None
+        if run.write.returning is not None and len(runs) != 1:
+            raise Unsupported("RETURNING is not supported in executemany(); use execute()")
+        cursor = Cursor(rowcount=0)
+        touched = 0
+        with writer.savepoint():
+            for given, values in runs:
+                cursor = NativeWrite(writer, at, statement, run, tables, given, values).run()
+                touched += cursor.rowcount
+        cursor.rowcount = touched
+        return cursor
+
     def _rewrite(
-        self, reader: SqlReader, statement: Statement, catalogue: Catalogue, *, searches_nearest: bool = True
+        self,
+        reader: SqlReader | NativeReader,
+        statement: Statement,
+        catalogue: Catalogue,
+        *,
+        searches_nearest: bool = True,
     ) -> Rewritten:
         tables = _Tables(reader, catalogue, self._system_view)
+        searches_nearest = searches_nearest and not reads_natively(reader)
         with depth_refused():
             return rewrite(statement, tables.find, tables.target, searches_nearest=searches_nearest)
 
@@ -140,10 +194,14 @@ def _change_schema(writer: SqlWriter, catalogue: Catalogue, statement: Statement
 class _Tables:
     """The tables that a statement can name, as the reader's moment has them."""
 
-    def __init__(self, reader: SqlReader, catalogue: Catalogue, system_view: FindView) -> None:
+    def __init__(self, reader: Reader, catalogue: Catalogue, system_view: FindView) -> None:
         self._reader = reader
         self._catalogue = catalogue
         self._system_view = system_view
+
+    def view(self, name: str) -> SystemView | None:
+        """Return the view of the whole store of a name, or None."""
+        return self._system_view(name)
 
     def find(self, name: str) -> Shown:
         """Return the table of a name, `name@ref` included. Raises NotFound, and Unsupported for the engine's own."""
@@ -172,7 +230,7 @@ class _Tables:
         raise NotFound(f"no table {name!r}; the tables are {[table.name for table in self._catalogue.tables]}")
 
 
-def _is_still(reader: SqlReader, shown: Shown) -> bool:
+def _is_still(reader: Reader, shown: Shown) -> bool:
     """Tell whether a table at another ref is what it was."""
     if shown.ref is None:
         return True

@@ -102,7 +102,7 @@ class Translation:
         """Return the new values, by column id."""
         new: dict[int, str] = {}
         for assignment in assignments:
-            for name, value in _pairs(assignment):
+            for name, value in pairs_of(assignment):
                 column = self.column(name)
                 if column.id in new:
                     raise SqlError(f"UPDATE {self.table.name} assigns {column.name} twice")
@@ -156,7 +156,8 @@ class Translation:
         return write
 
 
-def _pairs(assignment: nodes.Assignment) -> list[tuple[str, Node]]:
+def pairs_of(assignment: nodes.Assignment) -> list[tuple[str, Node]]:
+    """Return the columns that an assignment is to, each with its value. Raises Unsupported."""
     columns, value = assignment.columns, assignment.value
     if isinstance(value, nodes.Row) and len(value.items) == len(columns):
         return list(zip(columns, value.items, strict=True))

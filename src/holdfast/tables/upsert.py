@@ -24,7 +24,7 @@ def upsert_command(insert: Translation, conflict: nodes.OnConflict) -> Command:
         Unsupported: DO UPDATE changes the key that it goes by.
     """
     table = insert.table
-    keys = _keys(table, conflict)
+    keys = conflict_keys(table, conflict)
     body = [] if conflict.assignments is None else [_update(insert, conflict, keys[0])]
     parameters = insert.context.hoisted
     insert.context.hoisted = None
@@ -39,8 +39,8 @@ def upsert_command(insert: Translation, conflict: nodes.OnConflict) -> Command:
     return Command(f"hf_upsert_{table.id}_{digest}", tuple(columns), tuple(body), tuple(parameters or []))
 
 
-def _keys(table: Table, conflict: nodes.OnConflict) -> list[tuple[str, ...]]:
-    """Return the keys that a conflict may be about."""
+def conflict_keys(table: Table, conflict: nodes.OnConflict) -> list[tuple[str, ...]]:
+    """Return the keys that a conflict may be about. Raises SqlError, and Unsupported."""
     known = [key for key in (table.primary_key, *table.uniques) if key]
     if conflict.constraint is not None:
         if conflict.constraint.lower() != f"{table.name.lower()}_pkey" or not table.primary_key:

@@ -13,7 +13,14 @@ from __future__ import annotations
 
 from holdfast.engine.contract.reading import Reader
 from holdfast.engine.contract.sessions import Engine, Result, Session
-from holdfast.engine.contract.sql import SqlReader, SqlWriter
+from holdfast.engine.contract.sql import (
+    NativeReader,
+    NativeWriter,
+    SqlReader,
+    SqlWriter,
+    reads_natively,
+    writes_natively,
+)
 from holdfast.engine.contract.values import (
     CALLER,
     Commit,
@@ -38,6 +45,8 @@ __all__ = [
     "Line",
     "Lookups",
     "Metric",
+    "NativeReader",
+    "NativeWriter",
     "Reader",
     "Removal",
     "Result",
@@ -48,4 +57,6 @@ __all__ = [
     "WordSyntax",
     "Writer",
     "caller_of",
+    "reads_natively",
+    "writes_natively",
 ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
-from holdfast.core.points import Point
+from holdfast.core.points import Point, Rid
+from holdfast.core.rows import Row
 from holdfast.core.schema import Column, Table
+from holdfast.core.types import Stored
 from holdfast.engine.contract.reading import Reader
 from holdfast.engine.contract.system import SystemView
 from holdfast.engine.contract.values import Line, Metric, WordSyntax
@@ -14,6 +16,71 @@ from holdfast.engine.contract.writing import Writer
 
 if TYPE_CHECKING:  # what SQLite and PostgreSQL share is loaded with the first of them
     from holdfast.engine.sql.views import Command
+
+
+class NativeReader(Reader, Protocol):
+    """What an engine can do in addition that takes statements in PostgreSQL's own words (engine/sql/words.py)."""
+
+    def defined(
+        self, name: str, table: Table, at: Line | Point, first: int, *, versioned: bool = False
+    ) -> tuple[str, list[int]]:
+        """Return the common table that is a table as seen from a point, or the head of a line, and its parameters.
+
+        Args:
+            first: the number of the first of them.
+            versioned: whether it has the column "hf:vid", too.
+        """
+        ...
+
+    def defined_whole(self, view: SystemView) -> str:
+        """Return the common table that is a view of the whole store."""
+        ...
+
+    def now(self) -> str:
+        """Return the moment that NOW() is in this transaction, as a stored TIMESTAMP."""
+        ...
+
+    def ask(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run a statement that reads; return its rows as Python values.
+
+        Raises:
+            SqlError, Unsupported, InvalidValue: it is refused. What the transaction did before stays.
+        """
+        ...
+
+
+class NativeWriter(NativeReader, Writer, Protocol):
+    """The same of a writer."""
+
+    def versions_of(self, table: Table, handles: Sequence[int]) -> list[Row]:
+        """Return versions by their handles, in the order of these."""
+        ...
+
+    def handles_of(self, table: Table, rids: Sequence[Rid]) -> list[int]:
+        """Return the handles of the versions of rows that the open commit made, in the order of these."""
+        ...
+
+    def alike(self, table: Table, names: tuple[str, ...], values: tuple[Stored, ...]) -> Row | None:
+        """Return the row that has the values of a row in columns that are unique together; None if there is none."""
+        ...
+
+    def try_checks(self, table: Table) -> None:
+        """Compute the checks of a table once, for a row of NULLs. Raises SqlError, InvalidValue, Unsupported."""
+        ...
+
+    def last_rid(self) -> Rid:
+        """The row that was added last."""
+        ...
+
+
+def reads_natively(reader: Reader) -> TypeGuard[NativeReader]:
+    """Tell whether statements are put to this reader in PostgreSQL's own words."""
+    return hasattr(reader, "defined_whole")
+
+
+def writes_natively(writer: Reader) -> TypeGuard[NativeWriter]:
+    """Tell the same of a writer."""
+    return hasattr(writer, "defined_whole")
 
 
 class SqlReader(Reader, Protocol):

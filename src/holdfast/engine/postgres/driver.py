@@ -8,8 +8,9 @@ import re
 import select
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,11 +18,11 @@ import psycopg
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from holdfast.core.limits import TIMEOUT_SECONDS
-from holdfast.engine.postgres.errors import translated, unreachable
+from holdfast.engine.postgres.errors import of_statement, translated, unreachable
 from holdfast.engine.sql.access import Access, Again
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Parameters, line_reader
-from holdfast.errors import StoreError, StoreUnavailable
+from holdfast.errors import HoldfastError, StoreError, StoreUnavailable
 
 STATEMENTS_KEPT = 1024
 """Texts of statements that are kept as PostgreSQL takes them."""
@@ -41,6 +42,9 @@ _WHICH_SERVER = "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfi
 
 _WHICH_PROCESS = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _END_PROCESS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+
+_MOMENTS = frozenset((1114, 1184))
+"""The numbers of the types timestamp and timestamptz."""
 
 _OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR, TransactionStatus.ACTIVE)
 
@@ -109,6 +113,20 @@ def _has_rows(cursor: psycopg.Cursor[tuple[Any, ...]]) -> bool:
     return cursor.pgresult is not None and cursor.pgresult.status == ExecStatus.TUPLES_OK
 
 
+def _with_zones(rows: list[tuple[Any, ...]], cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return rows whose moments are in UTC."""
+    result = cursor.pgresult
+    moments = [] if result is None else [at for at in range(result.nfields) if result.ftype(at) in _MOMENTS]
+    if not moments:
+        return rows
+    found = [list(row) for row in rows]
+    for row in found:
+        for at in moments:
+            if isinstance(row[at], datetime):
+                row[at] = row[at].astimezone(UTC) if row[at].tzinfo else row[at].replace(tzinfo=UTC)
+    return [tuple(row) for row in found]
+
+
 def _again_unless_held(rows: list[tuple[Any, ...]]) -> None:
     if not rows[0][0]:
         raise Again
@@ -120,16 +138,20 @@ class _Statement(NamedTuple):
     Attributes:
         look: looks at its rows, and may raise Again.
         inserts: how many rows its parameters are, if it is an INSERT without its VALUES.
+        native: whether it is a user's, in PostgreSQL's own words. It is planned for its very values.
     """
 
     sql: str
     parameters: Parameters = ()
     look: Callable[[list[tuple[Any, ...]]], None] | None = None
     inserts: int = 0
+    native: bool = False
 
     @property
     def adapted(self) -> Any:  # noqa: ANN401 - as `adapted`
         """The text, as PostgreSQL takes it."""
+        if self.native:
+            return self.sql.encode()
         if not self.inserts:
             return adapted(self.sql)
         row = f"({', '.join('?' * (len(self.parameters) // self.inserts))})"
@@ -215,6 +237,19 @@ class PostgresDriver:
         self._waiting.append(_Statement(sql, parameters))
         return self._send()[-1]
 
+    def native(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """Run a user's statement in PostgreSQL's own words; return its rows as Python values. If it fails, it alone."""
+        self.later("SAVEPOINT hf_native")
+        self._waiting.append(_Statement(sql, parameters, native=True))
+        try:
+            rows = self._send()[-1]
+        except HoldfastError as error:
+            if not self.connection.closed:
+                self.undo("hf_native")
+            raise of_statement(error) from error.__cause__
+        self.later("RELEASE hf_native")
+        return rows
+
     def later(self, sql: str, parameters: Parameters = ()) -> None:
         """Run a statement whose rows nobody needs, no later than the next whose rows are asked for, and in order."""
         self._waiting.append(_Statement(sql, parameters))
@@ -259,14 +294,18 @@ class PostgresDriver:
         return results
 
     def _run(self, statements: list[_Statement]) -> list[list[tuple[Any, ...]]]:
-        execute = self.connection.execute
-        if len(statements) == 1:
-            (statement,) = statements
-            cursors = [execute(statement.adapted, statement.parameters or None)]
-        else:
-            with self.connection.pipeline():
-                cursors = [execute(statement.adapted, statement.parameters or None) for statement in statements]
-        return [cursor.fetchall() if _has_rows(cursor) else [] for cursor in cursors]
+        with self.connection.pipeline() if len(statements) > 1 else nullcontext():
+            cursors = [
+                self.connection.execute(
+                    statement.adapted, statement.parameters or None, prepare=False if statement.native else None
+                )
+                for statement in statements
+            ]
+        results = [cursor.fetchall() if _has_rows(cursor) else [] for cursor in cursors]
+        return [
+            _with_zones(rows, cursor) if statement.native else rows
+            for statement, cursor, rows in zip(statements, cursors, results, strict=True)
+        ]
 
     # Transactions
 

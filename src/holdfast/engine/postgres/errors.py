@@ -10,10 +10,12 @@ from holdfast.errors import (
     HoldfastError,
     InvalidValue,
     ReadOnly,
+    SqlError,
     StoreError,
     StoreFull,
     StoreUnavailable,
     Timeout,
+    Unsupported,
     ValueTooLarge,
 )
 
@@ -58,6 +60,16 @@ def translated(error: Exception, url: str, timeout: float) -> HoldfastError:
     said = _said(error)
     ours, text = next((ours, text) for kinds, ours, text in _OURS if isinstance(error, kinds))
     return ours(text.format(url=url, timeout=timeout, said=said))
+
+
+def of_statement(error: HoldfastError) -> HoldfastError:
+    """Return what to say of a user's statement that the server refused."""
+    cause = error.__cause__
+    if isinstance(cause, (pg.UndefinedFunction, psycopg.NotSupportedError)):
+        return Unsupported(f"{_said(cause)}; nothing was changed")
+    if isinstance(cause, psycopg.ProgrammingError) and not isinstance(cause, pg.InsufficientPrivilege):
+        return SqlError(f"{_said(cause)}; nothing was changed")
+    return error
 
 
 def unreachable(error: Exception, url: str) -> StoreUnavailable:

@@ -16,7 +16,7 @@ from holdfast.errors import TransactionOpen
 class PostgresSession(SqlSession):
     """One connection, used by one thread at a time. `write_together` may be called by any."""
 
-    has_sql = False
+    has_sql = True
 
     def __init__(
         self,
@@ -34,10 +34,14 @@ class PostgresSession(SqlSession):
         self._schema = options.schema
 
     def _survey(self) -> PostgresSurvey:
-        return PostgresSurvey(self._database, self._database.names)
+        survey = PostgresSurvey(self._database, self._database.names)
+        survey.moment = self._moment.now
+        return survey
 
     def _changes(self) -> PostgresChanges:
-        return PostgresChanges(self._database, self._counter, self.clock, self._ids)
+        changes = PostgresChanges(self._database, self._counter, self.clock, self._ids)
+        changes.moment = self._moment.now
+        return changes
 
     def sweep(self) -> None:
         """Do nothing: the server takes back what a killed process left."""

@@ -2,16 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+from holdfast.core.points import Point
 from holdfast.core.schema import Table
+from holdfast.engine.contract import Line
+from holdfast.engine.contract.system import SystemView
+from holdfast.engine.postgres.driver import PostgresDriver
+from holdfast.engine.postgres.statements import system_definition, table_definition
 from holdfast.engine.sql.layout import tombstones, versions
 from holdfast.engine.sql.reader import SqlSnapshot
 from holdfast.engine.sql.survey import Survey
+from holdfast.engine.sql.views import HEAD
 
 
 class PostgresSurvey(Survey):
     """A consistent snapshot."""
+
+    moment: Callable[[], str]
+    """Returns NOW(), the same for all of a transaction."""
+
+    def now(self) -> str:
+        """Return the moment that NOW() is in this transaction, as a stored TIMESTAMP."""
+        return self.moment()
+
+    @property
+    def _driver(self) -> PostgresDriver:
+        """The connection, which knows more than one of SQLite."""
+        assert isinstance(self._db, PostgresDriver)
+        return self._db
+
+    # Statements
+
+    def defined(
+        self, name: str, table: Table, at: Line | Point, first: int, *, versioned: bool = False
+    ) -> tuple[str, list[int]]:
+        """Return the common table that is a table as seen from a point, or the head of a line, and its parameters.
+
+        Args:
+            first: the number of the first of them.
+        """
+        vector = self._local_vector(Point(at.uid, HEAD) if isinstance(at, Line) else at)
+        stored, sealed = self._stored(vector), self._any_sealed
+        numbers = list(vector.values()) if stored is None else []
+        places = {line: f"${number}" for number, line in enumerate(vector, first)} if stored is None else {}
+        return table_definition(name, table, places, stored, sealed=sealed, versioned=versioned), numbers
+
+    def defined_whole(self, view: SystemView) -> str:
+        """Return the common table that is a view of the whole store."""
+        return system_definition(view, self.catalogue())
+
+    def ask(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run a statement in PostgreSQL's own words; return its rows as Python values.
+
+        Raises:
+            SqlError, Unsupported, InvalidValue: the server refuses it. What the transaction did before stays.
+        """
+        return self._driver.native(sql, parameters)
 
     damage = SqlSnapshot.damage  # there are no indexes of words
 

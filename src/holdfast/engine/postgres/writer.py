@@ -16,19 +16,21 @@ from holdfast.core.clock import Clock, Ids
 from holdfast.core.limits import COMMIT_ROWS_MAX
 from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row, key_of
-from holdfast.core.schema import Catalogue, Key, Table
+from holdfast.core.schema import Catalogue, Check, Key, Table
 from holdfast.core.types import Stored
 from holdfast.engine.cells import fit
-from holdfast.engine.checks import PlainChecks, double, refuse_unsupported
+from holdfast.engine.checks import PlainChecks, double, raise_for, refuse_unsupported
 from holdfast.engine.contract import Line, Lookups, Violation
 from holdfast.engine.postgres.driver import PostgresDriver
 from holdfast.engine.postgres.layout import of_keys, reshaped
+from holdfast.engine.postgres.statements import check_question
 from holdfast.engine.postgres.survey import PostgresSurvey
 from holdfast.engine.sql.layout import cell_of, cells, tombstones, versions
 from holdfast.engine.sql.reader import BRANCH
 from holdfast.engine.sql.refs import put_ref, remove_ref
+from holdfast.engine.sql.views import HEAD, version_columns
 from holdfast.engine.sql.writer import PUT_ENTRY, REMOVE_ENTRY, Counter, SqlChanges
-from holdfast.errors import ValueTooLarge
+from holdfast.errors import ConstraintFailed, ValueTooLarge
 
 ENTRIES = (
     "SELECT e.register, e.key, e.value FROM unnest(?::text[], ?::text[]) AS q (register, key)"
@@ -89,7 +91,6 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
 
     def __init__(self, driver: PostgresDriver, counter: Counter, clock: Clock, ids: Ids) -> None:
         super().__init__(driver, driver.names, counter, clock, ids)
-        self._driver = driver
         self._written: dict[int, _Written] = {}
         self._fetched = Fetched()
 
@@ -317,6 +318,31 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         ((number,),) = self._db.rows(f"SELECT coalesce(max({cell}), 0) + 1 FROM {versions(table)}")
         return [*values[:at], number, *values[at + 1 :]]
 
+    def versions_of(self, table: Table, handles: Sequence[int]) -> list[Row]:
+        """Return versions by their handles, in the order of these."""
+        sql = f"SELECT {version_columns(table)} FROM {versions(table)} AS v WHERE v.vid = ANY(?::bigint[])"
+        found = {row.handle: row for row in map(self._row, self._db.rows(sql, (list(handles),)))}
+        return [found[handle] for handle in handles if handle in found]
+
+    def handles_of(self, table: Table, rids: Sequence[Rid]) -> list[int]:
+        """Return the handles of the versions of rows that the open commit made, in the order of these."""
+        sql = f"SELECT vid, rline, rn, rord FROM {versions(table)} WHERE line = ? AND n = ?"
+        found = {(line, n, order): vid for vid, line, n, order in self._db.rows(sql, self._place(self._next))}
+        return [found[self._names.id_of(rid.line), rid.n, rid.ordinal] for rid in rids]
+
+    def alike(self, table: Table, names: tuple[str, ...], values: tuple[Stored, ...]) -> Row | None:
+        """Return the row that has the values of a row in columns that are unique together; None if there is none."""
+        if names == table.primary_key:
+            key = tuple(values[at] for at in table.positions(names))
+            return None if None in key else self.find(table, key)
+        found = self._alike(table, names, values)
+        return self._version(table, found[0]) if found else None
+
+    def last_rid(self) -> Rid:
+        """The row that was added last."""
+        here = self._next
+        return Rid(here.line, here.n, self._counter.ordinal)
+
     # Net changes
 
     def _is_mine(self, point: Point) -> bool:
@@ -348,7 +374,13 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
 
     def violations(self, table: Table, rows: Iterable[Row]) -> list[Violation]:
         """Return the constraints that these rows, as the open commit shows them, would break."""
-        return PlainChecks.violations(self, table, rows)
+        found = list(rows)
+        broken = [
+            Violation(f"CHECK {check.name or check.expression}", (row,), table)
+            for row in found
+            for check in self._broken_checks(table, row.values)
+        ]
+        return PlainChecks.violations(self, table, found) + broken
 
     def orphans(self, table: Table, rows: Iterable[Row]) -> list[Violation]:
         """Return nothing: there are no foreign keys here."""
@@ -357,6 +389,34 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
     def refuse_broken(self, now: Catalogue, catalogue: Catalogue) -> None:
         """Refuse a new constraint that does not hold at the head of every branch, the open commit included."""
         PlainChecks.refuse_broken(self, now, catalogue)
+        for table in catalogue.tables:
+            known = now.table(table.id)
+            if known is not None and set(table.checks) - set(known.checks):
+                self._refuse_unchecked(table)
+
+    def _refuse_unchecked(self, table: Table) -> None:
+        """Refuse checks that do not hold for all rows of every branch."""
+        for branch, line in self.branches().items():
+            for row in self.rows(table, self.vector(Point(line.uid, HEAD))):
+                for check in self._broken_checks(table, row.values):
+                    raise_for(f"CHECK ({check.expression}) of {table.name}", branch, table, [row])
+
+    def _refuse(self, table: Table, values: tuple[Stored, ...], before: Row | None) -> None:
+        super()._refuse(table, values, before)
+        for check in self._broken_checks(table, values):
+            raise ConstraintFailed(f"CHECK constraint failed: {check.name or check.expression}; nothing was changed")
+
+    def _broken_checks(self, table: Table, values: tuple[Stored, ...]) -> list[Check]:
+        """Return the checks that do not hold for a row."""
+        if not table.checks:
+            return []
+        asked, parameters = check_question(table, values, self.now)
+        ((*answers,),) = self._driver.native(asked, parameters)
+        return [check for check, holds in zip(table.checks, answers, strict=True) if holds is False]
+
+    def try_checks(self, table: Table) -> None:
+        """Compute the checks of a table once, for a row of NULLs."""
+        self._broken_checks(table, (None,) * len(table.columns))
 
     def _refuse_double(
         self, table: Table, names: tuple[str, ...], values: tuple[Stored, ...], before: Row | None
@@ -381,7 +441,7 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
 
     def define(self, catalogue: Catalogue) -> None:
         """Make `catalogue` the schema of the store."""
-        refuse_unsupported(catalogue)
+        refuse_unsupported(catalogue, checks=True)
         self._driver.be_alone()
         super().define(catalogue)
 

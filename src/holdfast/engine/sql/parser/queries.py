@@ -6,6 +6,7 @@ from holdfast.engine.sql import nodes
 from holdfast.engine.sql.nodes import Node
 from holdfast.engine.sql.parser.calls import CallParser
 from holdfast.engine.sql.parser.stream import RESERVED
+from holdfast.engine.sql.tokens import tokenize
 from holdfast.errors import SqlError, Unsupported
 
 _JOINS = ("join", "inner", "left", "right", "full", "cross", "natural")
@@ -251,3 +252,11 @@ class QueryParser(CallParser):
             raise Unsupported("FETCH ... WITH TIES is not supported: use rank() OVER (ORDER BY ...)")
         self.expect("only")
         return limit
+
+
+def parse_expression(text: str) -> Node:
+    """Return the expression that a text is. Raises SqlError, and Unsupported."""
+    parser = QueryParser(tokenize(text))
+    node = parser.expression()
+    parser.finish()
+    return node

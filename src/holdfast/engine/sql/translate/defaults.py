@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from holdfast.core.schema import Column
 from holdfast.core.types import ColumnType
-from holdfast.engine.sql.parser.queries import QueryParser
-from holdfast.engine.sql.tokens import tokenize
+from holdfast.engine.sql.parser.queries import parse_expression
 from holdfast.engine.sql.translate.queries import Queries
 from holdfast.engine.sql.translate.scope import Context, Field, Scope, Source
 from holdfast.engine.sql.translate.stored import converted
@@ -20,9 +19,7 @@ def translated(expression: str, columns: Sequence[Column] = (), to: ColumnType |
     Raises:
         Unsupported, SqlError: see the message.
     """
-    parser = QueryParser(tokenize(expression))
-    node = parser.expression()
-    parser.finish()
+    node = parse_expression(expression)
     context = Context(lambda _: None, [])
     scope = Scope(context)
     scope.sources.append(Source("hf:row", [Field(column.name, column.type) for column in columns]))
