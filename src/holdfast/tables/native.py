@@ -15,7 +15,7 @@ import msgspec
 
 from holdfast.core.points import Rid
 from holdfast.core.schema import Column
-from holdfast.core.types import Kind, Stored, bind, encode
+from holdfast.core.types import Kind, Stored, bind, decode, encode
 from holdfast.engine.cells import fit
 from holdfast.engine.contract import NativeReader, NativeWriter
 from holdfast.engine.contract.system import SYSTEM_ID, SystemView
@@ -82,16 +82,25 @@ class Question:
         self._given = values
         self._values: dict[int, object] = {}
         self._shown: dict[str, Shown] = {}
-        self.words = Words(self._alias)
+        self.words = Words(self._named, vectors=reader.vectors)
 
-    def _alias(self, name: str) -> str | None:
-        return self._tables.find(name).alias if self._tables is not None and "@" in name else None
+    def _named(self, name: str) -> Shown | None:
+        """Return the table of a name, unless it is one of the statement's own."""
+        if "@" not in name and name.lower() not in {shown.alias.lower() for shown in self._shown.values()}:
+            return None
+        return None if self._tables is None else self._tables.find(name)
 
     def bind(self, value: object) -> str:
         """Return the parameter that stands for a value."""
         number = self.words.another_parameter()
         self._values[number] = value
         return f"${number}"
+
+    def prepare(self, run: Rewritten) -> None:
+        """Let the statement name the tables that its analysis found, and know which parameters are vectors."""
+        self.show(map(_plain, run.shown))
+        of_vectors = (place.type is not None and place.type.kind is Kind.VECTOR for place in run.places)
+        self.words.of_vectors.update(at for at, found in enumerate(of_vectors, 1) if found)
 
     def show(self, shown: Iterable[Shown]) -> None:
         """Let the statement name tables."""
@@ -166,15 +175,22 @@ def read(
     assert isinstance(node, nodes.Query)
     assert run.shape is not None
     question = Question(reader, at, tables, values)
-    question.show(run.shown)
+    question.prepare(run)
     return _cursor(run, question.ask(question.words.body_of(node), node))
+
+
+def _plain(shown: Shown) -> Shown:
+    """Return a table without its versions: nothing is found before the statement runs."""
+    return Shown(shown.alias.removesuffix("~rows"), shown.table, shown.ref)
 
 
 def _cursor(run: Rewritten, rows: list[Any], rowcount: int | None = None) -> Cursor:
     assert run.shape is not None
-    shape = Shape(run.shape.names, [None] * len(run.shape.names))
-    shape.names = run.shape.names
-    return Cursor(shape, rows, rowcount)
+    types = dict(run.shape.decoded)
+    for at, type_ in types.items():
+        if type_.kind is Kind.VECTOR:
+            rows = [(*row[:at], decode(encode(row[at], type_, "a vector"), type_), *row[at + 1 :]) for row in rows]
+    return Cursor(Shape(run.shape.names, [None] * len(run.shape.names)), rows, rowcount)
 
 
 class NativeWrite:
@@ -218,7 +234,7 @@ class NativeWrite:
 
     def _question(self) -> Question:
         question = Question(self._writer, self._at, self._tables, self._values)
-        question.show(self._run.shown)
+        question.prepare(self._run)
         return question
 
     def _where(self, column: Column) -> str:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:  # what SQLite and PostgreSQL share is loaded with the first o
 class NativeReader(Reader, Protocol):
     """What an engine can do in addition that takes statements in PostgreSQL's own words (engine/sql/words.py)."""
 
+    @property
+    def vectors(self) -> str:
+        """The type that statements have for vectors."""
+        ...
+
     def defined(
         self, name: str, table: Table, at: Line | Point, first: int, *, versioned: bool = False
     ) -> tuple[str, list[int]]:

@@ -40,6 +40,11 @@ _PLACE = re.compile(r"\?(\d*)|'(?:[^']|'')*'|\b(?:main|temp)\.")
 _WHICH_SERVER = "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
 """The timeline of the server's log: another one after a standby took over."""
 
+_HAS_VECTORS = "SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace"
+_HAS_VECTORS += " WHERE e.extname = 'vector'"
+_SET_PATH = f"SELECT set_config('search_path', concat_ws(', ', $1::text, ({_HAS_VECTORS})), false)"
+"""The operators of pgvector are where it was installed."""
+
 _WHICH_PROCESS = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _END_PROCESS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
 
@@ -180,6 +185,8 @@ class PostgresDriver:
         self._xid: str | None = None
         self._server = ""
         self._process: tuple[Any, ...] = ()
+        self.vectors = ""
+        """The type that statements have for vectors."""
         self.held: set[int] = set()
         """The locks of the open transaction."""
         self.connection = self._connect()
@@ -193,7 +200,6 @@ class PostgresDriver:
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         options = self._options
         settings = {
-            "search_path": f'"{options.schema}"',
             "synchronous_commit": "on" if options.synchronous else "off",
             "client_min_messages": "warning",
             "timezone": "UTC",
@@ -204,6 +210,7 @@ class PostgresDriver:
         }
         names = [part for pair in settings.items() for part in pair]
         places = ", ".join(f"set_config(${at}, ${at + 1}, false)" for at in range(1, len(names), 2))
+        path = f'"{options.schema}"'
         try:
             connection = psycopg.connect(options.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
             try:
@@ -212,10 +219,13 @@ class PostgresDriver:
                     connection.execute(
                         "CREATE TEMP TABLE hf_vector (vec BIGINT, line BIGINT, n BIGINT, PRIMARY KEY (vec, line))"
                     )
+                    connection.execute(_SET_PATH, (path,))
                     told = connection.execute(_WHICH_SERVER)
+                    vectors = connection.execute(_HAS_VECTORS)
                     process = connection.execute(_WHICH_PROCESS)
                 ((self._server,),) = told.fetchall()
                 (self._process,) = process.fetchall()
+                self.vectors = "vector" if vectors.fetchall() else "real[]"
             except BaseException:
                 connection.close()
                 raise

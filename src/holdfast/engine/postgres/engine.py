@@ -13,7 +13,7 @@ from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Durability
 from holdfast.engine.postgres.driver import Options, PostgresDriver, lock_number
 from holdfast.engine.postgres.ear import Ear
-from holdfast.engine.postgres.layout import FORMAT, SYSTEM_TABLES
+from holdfast.engine.postgres.layout import CHANGES, FORMAT, FUNCTIONS, SYSTEM_TABLES
 from holdfast.engine.postgres.session import PostgresSession
 from holdfast.engine.postgres.writer import PostgresChanges
 from holdfast.engine.sql.access import Access
@@ -111,6 +111,8 @@ class PostgresEngine(SqlEngine[Options, PostgresSession]):
         found = dict(driver.rows("SELECT key, value FROM hf_meta WHERE key IN ('format', 'features')"))
         if int(found["format"]) > FORMAT:
             raise Unsupported(f"{self.url} is a store of format {found['format']}; this knows {FORMAT}: update it")
+        if int(found["format"]) < FORMAT and not self.read_only:
+            self._upgrade(driver)
         unknown = set(json_value(found["features"], "features")) - FEATURES
         if unknown:
             raise Unsupported(f"{self.url} needs features this Holdfast does not know: {unknown}; update it")
@@ -119,12 +121,27 @@ class PostgresEngine(SqlEngine[Options, PostgresSession]):
         found = "SELECT 1 FROM pg_tables WHERE schemaname = ? AND tablename = 'hf_meta'"
         return bool(driver.rows(found, (self._options.schema,)))
 
+    def _upgrade(self, driver: PostgresDriver) -> None:
+        """Bring a store of an older format up to date, alone; another process may have been quicker."""
+        driver.begin(Access.ALONE, self._options.timeout)
+        try:
+            ((format_,),) = driver.rows("SELECT value FROM hf_meta WHERE key = 'format'")
+            for version in range(int(format_), FORMAT):
+                for statement in CHANGES[version]:
+                    driver.rows(statement)
+            driver.rows("UPDATE hf_meta SET value = ? WHERE key = 'format'", (str(FORMAT),))
+            driver.commit()
+        except BaseException:
+            if driver.in_transaction:
+                driver.rollback()
+            raise
+
     def _create(self, driver: PostgresDriver) -> None:
         driver.begin(Access.ALONE, self._options.timeout)
         try:
             if not self._is_there(driver):  # else another process was quicker
                 driver.rows(f'CREATE SCHEMA IF NOT EXISTS "{self._options.schema}"')
-                for statement in SYSTEM_TABLES:
+                for statement in (*SYSTEM_TABLES, *FUNCTIONS):
                     driver.rows(statement)
                 driver.rows("INSERT INTO hf_meta VALUES ('format', ?), ('features', '[]')", (str(FORMAT),))
                 PostgresChanges(driver, Counter(), self._clock, self._ids).create_store(MAIN)

@@ -6,14 +6,17 @@ one inherited row wait for each other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from holdfast.core.schema import Column, Table
-from holdfast.core.types import Kind
+from holdfast.core.types import Kind, Stored
 from holdfast.engine.cells import literal_value
 from holdfast.engine.sql.layout import indexed, key_cells, literal, tombstones, versions
 from holdfast.engine.sql.views import NEWEST_FIRST
+from holdfast.engine.sql.words import numbers_of
 from holdfast.errors import Unsupported
 
-FORMAT = 1
+FORMAT = 2
 """The version of this layout. A store of a newer one is refused untouched."""
 
 TEXT = 'TEXT COLLATE "C"'
@@ -41,13 +44,66 @@ SYSTEM_TABLES: tuple[str, ...] = (
         PRIMARY KEY (register, key))""",
 )
 
+_SUMS = (
+    ("bigint", "int8pl"),
+    ("numeric", "numeric_add"),
+    ("real", "float4pl"),
+    ("double precision", "float8pl"),
+    ("interval", "interval_pl"),
+)
+_ADD = "SELECT CASE WHEN $2 IS NULL THEN $1 ELSE coalesce($1, 0) + $2 END"
+_DIMENSIONS = (
+    "BEGIN IF cardinality($1) <> cardinality($2) THEN RAISE EXCEPTION 'vectors of % and % dimensions',"
+    " cardinality($1), cardinality($2) USING ERRCODE = 'data_exception'; END IF; RETURN TRUE; END"
+)
+_DISTANCES = (
+    ("<->", "l2_distance", "sqrt(sum((a - b) * (a - b)))"),
+    ("<=>", "cosine_distance", "1 - sum(a * b) / nullif(sqrt(sum(a * a) * sum(b * b)), 0)"),
+    ("<#>", "vector_negative_inner_product", "-sum(a * b)"),
+    (None, "inner_product", "sum(a * b)"),
+)
+
+
+def _function(name: str, arguments: str, returns: str, body: str, language: str = "sql") -> str:
+    """Return the statement that makes a function which looks at nothing but its arguments."""
+    strict = "" if body == _ADD else " STRICT"
+    return (
+        f"CREATE FUNCTION {name}({arguments}) RETURNS {returns} LANGUAGE {language} IMMUTABLE{strict} PARALLEL SAFE"
+        f" AS $hf${body}$hf$"
+    )
+
+
+def _functions() -> list[str]:
+    pairs = "FROM unnest($1::float8[], $2::float8[]) AS u (a, b) WHERE hf_same_dimensions($1, $2)"
+    made = [
+        _function("hf_add", "bigint, integer", "bigint", _ADD),
+        "CREATE AGGREGATE hf_sum (integer) (SFUNC = hf_add, STYPE = bigint)",
+        *(f"CREATE AGGREGATE hf_sum ({kind}) (SFUNC = {added}, STYPE = {kind})" for kind, added in _SUMS),
+        _function("hf_same_dimensions", "real[], real[]", "boolean", _DIMENSIONS, "plpgsql"),
+        _function("vector_dims", "real[]", "integer", "SELECT cardinality($1)"),
+        _function("vector_norm", "real[]", "float8", "SELECT sqrt(sum(a * a)) FROM unnest($1::float8[]) AS u (a)"),
+    ]
+    for operator, name, value in _DISTANCES:
+        made.append(_function(name, "real[], real[]", "float8", f"SELECT {value} {pairs}"))
+        if operator is not None:
+            made.append(f"CREATE OPERATOR {operator} (LEFTARG = real[], RIGHTARG = real[], FUNCTION = {name})")
+    return made
+
+
+FUNCTIONS = tuple(_functions())
+"""What statements ask for that PostgreSQL has not, or means otherwise: its own sum() of a BIGINT's is a decimal, and
+distances it knows of with pgvector alone."""
+
+CHANGES: dict[int, tuple[str, ...]] = {1: FUNCTIONS}
+"""What makes a store of one format one of the next."""
+
 _TYPES = {
     Kind.INTEGER: "BIGINT",
     Kind.BOOLEAN: "BIGINT",
     Kind.INTERVAL: "BIGINT",
     Kind.REAL: "DOUBLE PRECISION",
     Kind.BLOB: "BYTEA",
-    Kind.VECTOR: "BYTEA",
+    Kind.VECTOR: "REAL[]",
 }
 
 
@@ -62,8 +118,7 @@ def of_keys(table: Table, sql: str, numbers: int) -> str:
     kinds = [table.columns[at].type.kind for at in table.positions(table.primary_key)]
     arrays = ", ".join(f"?{numbers + at + 1}::{_base(kinds[at])}[]" for at in parts)
     names = ", ".join(f"k{at}" for at in parts)
-    texts = [' COLLATE "C"' if _base(kind) == "TEXT" else "" for kind in kinds]
-    same = "".join(f" AND {cell} = q.k{at}{texts[at]}" for at, cell in enumerate(key_cells(table, "v.")))
+    same = "".join(f" AND {cell} = q.k{at}" for at, cell in enumerate(key_cells(table, "v.")))
     return (
         f"SELECT q.at, x.* FROM unnest({arrays}) WITH ORDINALITY AS q ({names}, at)"
         f" CROSS JOIN LATERAL ({sql}{same}{NEWEST_FIRST}) AS x"
@@ -74,7 +129,26 @@ def _base(kind: Kind) -> str:
     return _TYPES.get(kind, "TEXT")
 
 
-def reshaped(before: Table | None, table: Table) -> list[str]:
+def _cell(kind: Kind, *, unicode: bool) -> str:
+    """Return the type of the cells of a column.
+
+    Args:
+        unicode: whether the server knows a collation that compares by bytes, too, and knows the letters of all scripts,
+            which upper() and ILIKE ask for. PostgreSQL has it from 17 on.
+    """
+    text = 'TEXT COLLATE "pg_c_utf8"' if unicode and kind is Kind.TEXT else TEXT
+    return _TYPES.get(kind, text)
+
+
+def told(table: Table, values: Sequence[Stored]) -> tuple[object, ...]:
+    """Return the stored values of a row as the server takes them."""
+    return tuple(
+        numbers_of(value) if column.type.kind is Kind.VECTOR and isinstance(value, bytes) else value
+        for column, value in zip(table.columns, values, strict=True)
+    )
+
+
+def reshaped(before: Table | None, table: Table, *, unicode: bool) -> list[str]:
     """Return the statements that give a table in the database what a new version of it needs.
 
     Raises:
@@ -86,16 +160,16 @@ def reshaped(before: Table | None, table: Table) -> list[str]:
         if column.type.kind is Kind.ANY:
             raise Unsupported(f"{table.name}.{column.name} has no type; on PostgreSQL a column needs one")
     if before is None:
-        return _created(table)
-    statements = [f"ALTER TABLE {versions(table)} ADD COLUMN {_definition(column)}" for column in new]
+        return _created(table, unicode=unicode)
+    statements = [f"ALTER TABLE {versions(table)} ADD COLUMN {_definition(column, unicode=unicode)}" for column in new]
     had, wanted = indexed(before), indexed(table)
     statements += [f"DROP INDEX {_index(table, columns)}" for columns in had if columns not in wanted]
     return statements + [_ordered(table, columns) for columns in wanted if columns not in had]
 
 
-def _created(table: Table) -> list[str]:
+def _created(table: Table, *, unicode: bool) -> list[str]:
     v, k = versions(table), tombstones(table)
-    columns = "".join(f", {_definition(column)}" for column in table.columns)
+    columns = "".join(f", {_definition(column, unicode=unicode)}" for column in table.columns)
     return [
         f"""CREATE TABLE {v} (vid BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, rline BIGINT NOT NULL,
         rn BIGINT NOT NULL, rord BIGINT NOT NULL, line BIGINT NOT NULL, n BIGINT NOT NULL{columns})""",
@@ -107,8 +181,8 @@ def _created(table: Table) -> list[str]:
     ]
 
 
-def _definition(column: Column) -> str:
-    return f"c{column.id} {_TYPES.get(column.type.kind, TEXT)}{_default(column)}"
+def _definition(column: Column, *, unicode: bool) -> str:
+    return f"c{column.id} {_cell(column.type.kind, unicode=unicode)}{_default(column)}"
 
 
 def _default(column: Column) -> str:
@@ -116,6 +190,8 @@ def _default(column: Column) -> str:
     value = literal_value(column.fill, column)
     if value is None:
         return ""
+    if isinstance(value, bytes) and column.type.kind is Kind.VECTOR:
+        return f" DEFAULT '{{{', '.join(map(repr, numbers_of(value)))}}}'"
     if isinstance(value, bytes):
         return f" DEFAULT '\\x{value.hex()}'"
     if isinstance(value, str):

@@ -8,6 +8,7 @@ is planned as a view is, and costs nothing to make (docs/decisions/0013).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from holdfast.core.schema import Catalogue, Column, Table
 from holdfast.core.types import Kind, Stored
@@ -23,32 +24,35 @@ _FROM_STORED = {
     Kind.INTERVAL: "({cell} * INTERVAL '1 microsecond')",
 }
 """How a stored value becomes that of a statement, where a cast alone does not do."""
-_AS_THEY_ARE = frozenset((Kind.INTEGER, Kind.REAL, Kind.TEXT, Kind.BLOB, Kind.VECTOR))
+_AS_THEY_ARE = frozenset((Kind.INTEGER, Kind.REAL, Kind.TEXT, Kind.BLOB))
 
 
-def table_definition(
-    name: str,
-    table: Table,
-    vector: Mapping[int, str],
-    stored_as: int | None,
-    *,
-    sealed: bool,
-    versioned: bool = False,
-) -> str:
+class Seen(NamedTuple):
+    """What a table is seen by.
+
+    Attributes:
+        places: what stands for the highest commit that is seen, by line.
+        stored_as: the number of a long vector, which stands in a table.
+        sealed: whether trunks imply lines that are not listed.
+    """
+
+    places: Mapping[int, str]
+    stored_as: int | None
+    sealed: bool
+
+
+def table_definition(name: str, table: Table, seen: Seen, vectors: str, *, versioned: bool = False) -> str:
     """Return the common table that is a table as a vector sees it.
 
     Args:
-        vector: what stands for the highest commit that is seen, by line.
+        vectors: the type that statements have for vectors.
         versioned: whether it has the column "hf:vid" too.
     """
-    seen = visible(table, vector, stored_as, sealed=sealed, marks_ended=False)
-    return _definition(name, table, f" WHERE {adapted(seen)}", versioned=versioned)
-
-
-def _definition(name: str, table: Table, where: str, *, versioned: bool = False) -> str:
-    columns = [f"{from_stored(column)} AS {identifier(column.name)}" for column in table.columns]
+    condition = visible(table, seen.places, seen.stored_as, sealed=seen.sealed, marks_ended=False)
+    columns = [f"{from_stored(column, vectors)} AS {identifier(column.name)}" for column in table.columns]
     columns += [f"v.vid AS {quoted(VID)}"] if versioned else []
-    return f"{identifier(name)} AS NOT MATERIALIZED (SELECT {', '.join(columns)} FROM {versions(table)} AS v{where})"
+    rows = f"SELECT {', '.join(columns)} FROM {versions(table)} AS v WHERE {adapted(condition)}"
+    return f"{identifier(name)} AS NOT MATERIALIZED ({rows})"
 
 
 def check_question(table: Table, values: Sequence[Stored], now: Callable[[], str]) -> tuple[str, list[object]]:
@@ -67,9 +71,11 @@ def check_question(table: Table, values: Sequence[Stored], now: Callable[[], str
     return f'SELECT {checks or "NULL"} FROM (SELECT {row}) AS "hf:row"', given
 
 
-def from_stored(column: Column) -> str:
+def from_stored(column: Column, vectors: str) -> str:
     """Return the value of a column for a statement."""
     cell = f"v.c{column.id}"
+    if column.type.kind is Kind.VECTOR:
+        return f"CAST({cell} AS {vectors})"
     if column.type.kind in _AS_THEY_ARE:
         return cell
     known = _FROM_STORED.get(column.type.kind)

@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from holdfast.core.points import Point
+from holdfast.core.rows import Row
 from holdfast.core.schema import Table
+from holdfast.core.types import Kind, Stored
 from holdfast.engine.contract import Line
 from holdfast.engine.contract.system import SystemView
 from holdfast.engine.postgres.driver import PostgresDriver
-from holdfast.engine.postgres.statements import system_definition, table_definition
+from holdfast.engine.postgres.statements import Seen, system_definition, table_definition
 from holdfast.engine.sql.layout import tombstones, versions
 from holdfast.engine.sql.reader import SqlSnapshot
 from holdfast.engine.sql.survey import Survey
 from holdfast.engine.sql.views import HEAD
+from holdfast.engine.sql.words import numbers_of, vector_of
 
 
 class PostgresSurvey(Survey):
@@ -47,7 +50,13 @@ class PostgresSurvey(Survey):
         stored, sealed = self._stored(vector), self._any_sealed
         numbers = list(vector.values()) if stored is None else []
         places = {line: f"${number}" for number, line in enumerate(vector, first)} if stored is None else {}
-        return table_definition(name, table, places, stored, sealed=sealed, versioned=versioned), numbers
+        seen = Seen(places, stored, sealed)
+        return table_definition(name, table, seen, self.vectors, versioned=versioned), numbers
+
+    @property
+    def vectors(self) -> str:
+        """The type that statements have for vectors: pgvector's, where it is installed."""
+        return self._driver.vectors
 
     def defined_whole(self, view: SystemView) -> str:
         """Return the common table that is a view of the whole store."""
@@ -60,6 +69,20 @@ class PostgresSurvey(Survey):
             SqlError, Unsupported, InvalidValue: the server refuses it. What the transaction did before stays.
         """
         return self._driver.native(sql, parameters)
+
+    def _row(self, row: tuple[Any, ...]) -> Row:
+        if list in map(type, row):  # a vector
+            row = tuple(vector_of(value) if isinstance(value, list) else value for value in row)
+        return super()._row(row)
+
+    def handles_like(self, table: Table, columns: Sequence[str], values: Sequence[Stored]) -> list[int]:
+        """Return the handles of all versions, on any line, of rows that ever had these values."""
+        kinds = [table.columns[at].type.kind for at in table.positions(tuple(columns))]
+        given = [
+            numbers_of(value) if kind is Kind.VECTOR and isinstance(value, bytes) else value
+            for kind, value in zip(kinds, values, strict=True)
+        ]
+        return super().handles_like(table, columns, given)  # type: ignore[arg-type]
 
     damage = SqlSnapshot.damage  # there are no indexes of words
 

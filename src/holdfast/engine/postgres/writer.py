@@ -22,7 +22,7 @@ from holdfast.engine.cells import fit
 from holdfast.engine.checks import PlainChecks, double, raise_for, refuse_unsupported
 from holdfast.engine.contract import Line, Lookups, Violation
 from holdfast.engine.postgres.driver import PostgresDriver
-from holdfast.engine.postgres.layout import of_keys, reshaped
+from holdfast.engine.postgres.layout import of_keys, reshaped, told
 from holdfast.engine.postgres.statements import check_question
 from holdfast.engine.postgres.survey import PostgresSurvey
 from holdfast.engine.sql.layout import cell_of, cells, tombstones, versions
@@ -243,7 +243,9 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         self._touch(table)
         if row.born == self._next:  # seen by no one: it is changed in place
             pairs = ", ".join(f"{cell} = ?" for cell in cells(table))
-            self._db.later(f"UPDATE {versions(table)} SET {pairs} WHERE {_OWN}", (*new.values, *self._own(row.rid)))
+            self._db.later(
+                f"UPDATE {versions(table)} SET {pairs} WHERE {_OWN}", (*told(table, new.values), *self._own(row.rid))
+            )
             self._note_made(table, new, key_of(table, row))
             return
         self._end(table, row)
@@ -278,7 +280,7 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         """Write a version that the open commit makes."""
         columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(table)])
         rid = (self._names.id_of(row.rid.line), row.rid.n, row.rid.ordinal)
-        values = (*rid, *self._place(row.born), *row.values)
+        values = (*rid, *self._place(row.born), *told(table, row.values))
         self._driver.insert(f"INSERT INTO {versions(table)} ({columns})", values)
         self._note_made(table, row)
 
@@ -430,7 +432,7 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
 
     def _alike(self, table: Table, names: tuple[str, ...], values: Sequence[Stored]) -> list[int]:
         """Return the versions that the open commit sees with the values of a row in these columns; none with NULLs."""
-        mine = [values[at] for at in table.positions(names)]
+        mine = [told(table, values)[at] for at in table.positions(names)]
         if None in mine:
             return []
         sql, numbers = self._finders.get((table.id, 0)) or self._finder(table, 0)
@@ -446,7 +448,8 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         super().define(catalogue)
 
     def _reshaped(self, before: Table | None, table: Table) -> list[str]:
-        return reshaped(before, table)
+        ((unicode,),) = self._db.rows("SELECT to_regcollation('pg_c_utf8') IS NOT NULL")
+        return reshaped(before, table, unicode=unicode)
 
     # Removal
 

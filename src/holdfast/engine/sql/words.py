@@ -8,12 +8,15 @@ and of a transaction, has the moment that the store gives it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeGuard
 
-from holdfast.core.types import ColumnType, Kind, Stored, decode
+from holdfast.core.types import ColumnType, Kind, Stored, decode, encode
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import literal, quoted
 from holdfast.engine.sql.nodes import Node
+from holdfast.engine.sql.translate.scope import Shown
 from holdfast.engine.sql.type_names import TYPES
 from holdfast.errors import SqlError, Unsupported
 
@@ -32,13 +35,14 @@ NATIVE = {
     Kind.DATE: "date",
     Kind.UUID: "uuid",
     Kind.INTERVAL: "interval",
-    Kind.VECTOR: "bytea",
+    Kind.VECTOR: "real[]",
 }
 """What the columns of a kind are to a statement."""
 
 _MOMENTS = frozenset(("now", "transaction_timestamp", "statement_timestamp", "clock_timestamp"))
 _OF_SQLITE = ("datetime", "tinyint", "mediumint", "string", "clob", "blob", "any")
 _DISTANCES = ("<->", "<=>", "<#>")
+_OF_VECTORS = ("l2_distance", "cosine_distance", "inner_product", "vector_dims", "vector_norm")
 
 
 def native_type(of: ColumnType) -> str:
@@ -54,7 +58,20 @@ def native_value(stored: Stored, of: ColumnType) -> object:
         return None
     if of.kind is Kind.BOOLEAN:
         return bool(stored)
+    if of.kind is Kind.VECTOR:
+        return numbers_of(stored)
     return decode(stored, of) if of.kind in (Kind.INTERVAL, Kind.NUMERIC) else stored
+
+
+def numbers_of(vector: Stored) -> list[float]:
+    """Return the numbers of a stored vector, as a server takes them."""
+    assert isinstance(vector, bytes)
+    return list(struct.unpack(f"<{len(vector) // 4}f", vector))
+
+
+def vector_of(numbers: Sequence[float]) -> bytes:
+    """Return a vector as it is stored."""
+    return struct.pack(f"<{len(numbers)}f", *numbers)
 
 
 def identifier(name: str) -> str:
@@ -70,17 +87,23 @@ class Words:
     """Writes nodes.
 
     Args:
-        table_alias: returns what a table of the store is called in the statement, by its name as written.
+        table: returns the table of the store of a name as written; None if it is none.
         parameters: how many parameters there are already.
+        vectors: the type that the server has for vectors.
 
     Attributes:
+        of_vectors: the parameters of the statement that are vectors.
         used: the number that each parameter of the statement has in the text; those that it does not name have none.
     """
 
-    def __init__(self, table_alias: Callable[[str], str | None], parameters: int = 0) -> None:
-        self._table_alias = table_alias
+    def __init__(
+        self, table: Callable[[str], Shown | None], parameters: int = 0, vectors: str = NATIVE[Kind.VECTOR]
+    ) -> None:
+        self._table = table
+        self._vectors = vectors
         self.parameters = parameters
         self.used: dict[int, int] = {}
+        self.of_vectors: set[int] = set()
         self.moment: int | None = None
         """The number of the parameter that takes the moment, if one is asked for."""
         self.home: tuple[str, frozenset[str]] | None = None
@@ -90,7 +113,7 @@ class Words:
         """Return an expression. Raises Unsupported for what a PostgreSQL server has no words for."""
         return str(getattr(self, f"_{type(node).__name__.lower()}")(node))
 
-    def list(self, parts: Iterable[Node]) -> str:
+    def listed(self, parts: Iterable[Node]) -> str:
         """Return expressions between commas."""
         return ", ".join(map(self.write, parts))
 
@@ -101,8 +124,8 @@ class Words:
 
     def named(self, name: str) -> str:
         """Return the name of a table, or what stands for it, as the statement has it."""
-        alias = self._table_alias(name)
-        return identifier(name if alias is None else alias)
+        found = self._table(name) if "@" in name else None
+        return identifier(name if found is None else found.alias)
 
     # Values
 
@@ -127,7 +150,7 @@ class Words:
     def _type(self, node: nodes.TypeName) -> str:
         kind = TYPES.get(node.name)
         if kind is Kind.VECTOR:
-            raise Unsupported("vectors in statements are not supported on PostgreSQL yet")
+            return self._vectors
         name = NATIVE[kind] if kind is not None and node.name in _OF_SQLITE and kind in NATIVE else node.name
         sizes = f"({', '.join(map(str, node.sizes))})" if node.sizes else ""
         return f"{name}{sizes}{'[]' * node.many}"
@@ -138,7 +161,8 @@ class Words:
     def _parameter(self, node: nodes.Parameter) -> str:
         if node.number not in self.used:
             self.used[node.number] = self.another_parameter()
-        return f"${self.used[node.number]}"
+        found = f"${self.used[node.number]}"
+        return f"CAST(CAST({found} AS real[]) AS {self._vectors})" if node.number in self.of_vectors else found
 
     def _name(self, node: nodes.Name) -> str:
         if node.table == "":
@@ -152,10 +176,10 @@ class Words:
         return "*" if node.table is None else f"{self.named(node.table)}.*"
 
     def _row(self, node: nodes.Row) -> str:
-        return f"ROW({self.list(node.items)})"
+        return f"ROW({self.listed(node.items)})"
 
     def _array(self, node: nodes.Array) -> str:
-        return f"ARRAY[{self.list(node.items)}]"
+        return f"ARRAY[{self.listed(node.items)}]"
 
     # Operators
 
@@ -163,17 +187,28 @@ class Words:
         return f"({node.operator.upper()} {self.write(node.operand)})"
 
     def _binary(self, node: nodes.Binary) -> str:
-        if node.operator in _DISTANCES:
-            raise Unsupported(f"{node.operator}: vectors in statements are not supported on PostgreSQL yet")
         chain: list[nodes.Binary] = []
         at: Node = node
         while isinstance(at, nodes.Binary):  # a + b + c + ... without going as deep as it is long
             chain.append(at)
             at = at.left
-        found = self.write(at)
+        of_vectors = chain[-1].operator in _DISTANCES
+        found = self.vector(at) if of_vectors else self.write(at)
         for part in reversed(chain):
-            found = f"({found} {part.operator.upper()} {self.write(part.right)})"
+            right = self.vector(part.right) if part.operator in _DISTANCES else self.write(part.right)
+            found = f"({found} {part.operator.upper()} {right})"
         return found
+
+    def vector(self, node: Node) -> str:
+        """Return an expression that stands where a vector is meant: a parameter, or a string such as '[1, 2]'."""
+        if isinstance(node, nodes.Cast) and TYPES.get(node.type.name) is Kind.VECTOR:
+            node = node.operand
+        if isinstance(node, nodes.Text):
+            numbers = numbers_of(encode(node.value, ColumnType(Kind.VECTOR), "a vector"))
+            return f"CAST(CAST('{{{', '.join(map(repr, numbers))}}}' AS real[]) AS {self._vectors})"
+        if isinstance(node, nodes.Parameter):
+            self.of_vectors.add(node.number)
+        return self.write(node)
 
     def _is(self, node: nodes.Is) -> str:
         return f"({self.write(node.operand)} IS {'NOT ' * node.negated}{node.what.upper()})"
@@ -188,7 +223,7 @@ class Words:
             return f"({operand} {'<> ALL' if node.negated else '= ANY'} ({self.write(node.items[0])}))"
         if len(node.items) == 1 and isinstance(node.items[0], nodes.Subquery):
             return f"({operand} {word} {self.write(node.items[0])})"
-        return f"({operand} {word} ({self.list(node.items)}))"
+        return f"({operand} {word} ({self.listed(node.items)}))"
 
     def _quantified(self, node: nodes.Quantified) -> str:
         of = self.write(node.of)
@@ -208,6 +243,8 @@ class Words:
         return f"CASE{operand}{whens}{otherwise} END"
 
     def _cast(self, node: nodes.Cast) -> str:
+        if TYPES.get(node.type.name) is Kind.VECTOR:
+            return self.vector(node)
         return f"CAST({self.write(node.operand)} AS {self._type(node.type)})"
 
     def _attimezone(self, node: nodes.AtTimeZone) -> str:
@@ -231,10 +268,12 @@ class Words:
         within = ""
         if name in ("percentile_cont", "percentile_disc"):
             within = f" WITHIN GROUP (ORDER BY {self.write(arguments.pop())})"
-        listed = "*" if node.star else self.list(arguments)
-        listed += "".join(f"{', ' if listed else ''}{key} => {self.write(value)}" for key, value in node.named)
+        listed = "*" if node.star else ", ".join(map(self.vector if name in _OF_VECTORS else self.write, arguments))
+        named = [f"{key} => {self.write(value)}" for key, value in node.named]
+        listed = ", ".join([*([listed] if listed else []), *named])
         listed = f"{'DISTINCT ' * node.distinct}{listed}{self._order(node.order)}"
         where = "" if node.where is None else f" FILTER (WHERE {self.write(node.where)})"
+        name = "hf_sum" if name == "sum" else name
         called = name if name.isidentifier() and name.isascii() else quoted(name)  # coalesce and its like are no names
         return f"{called}({listed}){within}{where}{self._over(node.over)}"
 
@@ -252,7 +291,7 @@ class Words:
 
     def _window(self, window: nodes.Window) -> str:
         parts = [] if window.name is None else [identifier(window.name)]
-        parts += [f"PARTITION BY {self.list(window.partition)}"] if window.partition else []
+        parts += [f"PARTITION BY {self.listed(window.partition)}"] if window.partition else []
         return " ".join([*parts, self._order(window.order).strip(), window.frame]).strip()
 
     def _order(self, items: Iterable[nodes.OrderItem]) -> str:
@@ -295,15 +334,31 @@ class Words:
         return f"{identifier(table.name)}{columns} AS {hint}({self.write(table.query)})"
 
     def _select(self, node: nodes.Select) -> str:
-        on = f"DISTINCT ON ({self.list(node.distinct_on)}) " if node.distinct_on else "DISTINCT " * node.distinct
+        on = f"DISTINCT ON ({self.listed(node.distinct_on)}) " if node.distinct_on else "DISTINCT " * node.distinct
         items = ", ".join(map(self.item, node.items))
         source = "" if node.source is None else f" FROM {self.write(node.source)}"
         where = "" if node.where is None else f" WHERE {self.write(node.where)}"
-        group = f" GROUP BY {self.list(node.group)}" if node.group else ""
+        groups = [*map(self.write, node.group), *self._implied(node)]
+        group = f" GROUP BY {', '.join(groups)}" if groups else ""
         having = "" if node.having is None else f" HAVING {self.write(node.having)}"
         windows = [f"{identifier(name)} AS ({self._window(window)})" for name, window in node.windows]
         defined = f" WINDOW {', '.join(windows)}" if windows else ""
         return f"SELECT {on}{items}{source}{where}{group}{having}{defined}"
+
+    def _implied(self, node: nodes.Select) -> list[str]:
+        """Return the columns whose values a grouped primary key says; the server does not know that it is one."""
+        grouped = {(part.table and part.table.lower(), part.name.lower()) for part in node.group if is_name(part)}
+        found: list[str] = []
+        for source in _tables_in(node.source) if grouped else ():
+            shown = self._table(source.name)
+            if shown is None or not shown.table.primary_key:
+                continue
+            called = (source.alias or source.name).lower()
+            keys = [name.lower() for name in shown.table.primary_key]
+            if all({(called, key), (None, key)} & grouped for key in keys):
+                others = (column.name for column in shown.table.columns if column.name.lower() not in keys)
+                found += [f"{self.named(source.alias or source.name)}.{identifier(name)}" for name in others]
+        return found
 
     def item(self, item: nodes.Item) -> str:
         """Return an item of a list."""
@@ -311,7 +366,7 @@ class Words:
         return f"{self.write(item.expression)}{alias}"
 
     def _values(self, node: nodes.Values) -> str:
-        return f"VALUES {', '.join(f'({self.list(row)})' for row in node.rows)}"
+        return f"VALUES {', '.join(f'({self.listed(row)})' for row in node.rows)}"
 
     def _setoperation(self, node: nodes.SetOperation) -> str:
         left, right = (self._operand(part) for part in (node.left, node.right))
@@ -345,3 +400,17 @@ class Words:
         on = "" if node.on is None else f" ON {self.write(node.on)}"
         using = f" USING ({', '.join(map(identifier, node.using))})" if node.using else ""
         return f"{left} {kind.upper()} {right}{on}{using}"
+
+
+def is_name(node: Node) -> TypeGuard[nodes.Name]:
+    """Tell whether an expression is a column."""
+    return isinstance(node, nodes.Name)
+
+
+def _tables_in(source: Node | None) -> Iterator[nodes.TableName]:
+    """Yield the tables that stand in FROM."""
+    if isinstance(source, nodes.TableName):
+        yield source
+    elif isinstance(source, nodes.Join):
+        yield from _tables_in(source.left)
+        yield from _tables_in(source.right)
