@@ -143,10 +143,10 @@ def raise_for(constraint: str, branch: str, table: Table, rows: list[Row]) -> No
     raise ConstraintFailed(f"{constraint} does not hold on branch {branch!r}: {listed}{_NOTHING_CHANGED}")
 
 
-def refuse_unsupported(catalogue: Catalogue, *, checks: bool = False) -> None:
-    """Raise Unsupported for tables with what only an engine with SQL can keep; `checks`: whether it keeps those."""
+def refuse_unsupported(catalogue: Catalogue) -> None:
+    """Raise Unsupported for tables with what only an engine with SQL can keep."""
     for table in catalogue.tables:
-        asked = [] if checks else [f"CHECK ({check.name or check.expression})" for check in table.checks]
+        asked = [f"CHECK ({check.name or check.expression})" for check in table.checks]
         asked += [f"FOREIGN KEY ({', '.join(table.names(key.columns))})" for key in table.foreign_keys]
         if asked:
             raise Unsupported(

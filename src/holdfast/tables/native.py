@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 import msgspec
 
 from holdfast.core.points import Rid
+from holdfast.core.rows import Row
 from holdfast.core.schema import Column
 from holdfast.core.types import Kind, Stored, bind, decode, encode
 from holdfast.engine.cells import fit
@@ -25,8 +26,8 @@ from holdfast.engine.sql.nodes import Node
 from holdfast.engine.sql.parser.queries import parse_expression
 from holdfast.engine.sql.translate.scope import Shown
 from holdfast.engine.sql.translate.typed import Place
-from holdfast.engine.sql.words import Words, identifier, native_type, native_value
-from holdfast.errors import SqlError
+from holdfast.engine.sql.words import Words, as_column, identifier, native_type, native_value
+from holdfast.errors import ConstraintFailed, SqlError
 from holdfast.tables.cursor import Cursor, Shape
 from holdfast.tables.parameters import Parameters, given, items_of, placed, refuse_number
 from holdfast.tables.rewrite import Rewritten
@@ -151,7 +152,7 @@ def computed(reader: NativeReader, expression: str, column: Column, where: str) 
     """Return the value of a default, as a column stores it. Raises SqlError, InvalidValue, Unsupported."""
     question = Question(reader, None, None)
     text = question.words.write(parse_expression(expression))
-    ((value,),) = question.ask(f"SELECT {_as_column(text, column)} WHERE coalesce(TRUE, ({text}) IS NULL)")
+    ((value,),) = question.ask(f"SELECT {as_column(text, column)} WHERE coalesce(TRUE, ({text}) IS NULL)")
     return encode(value, column.type, where)
 
 
@@ -277,8 +278,8 @@ class NativeWrite:
         cells = {at: self._cell(value, self._table.columns[at], question) for at, value in assigned.items()}
         asked = {at: cell for at, cell in cells.items() if isinstance(cell, Asked)}
         found = self._chosen(question, [cell.sql for cell in asked.values()])
-        rids: list[Rid] = []
         rows = self._writer.versions_of(self._table, [row[0] for row in found])
+        changes: list[tuple[Row, list[Any]]] = []
         for row, (_, *computed) in zip(rows, found, strict=True):
             values: list[Any] = list(row.values)
             for at, cell in cells.items():
@@ -286,9 +287,22 @@ class NativeWrite:
                     values[at] = cell
             for at, value in zip(asked, computed, strict=True):
                 values[at] = encode(value, self._table.columns[at].type, self._where(self._table.columns[at]))
-            self._writer.update(self._table, row, values)
-            rids.append(row.rid)
-        return rids
+            changes.append((row, values))
+        self._change(changes)
+        return [row.rid for row, _ in changes]
+
+    def _change(self, changes: list[tuple[Row, list[Any]]]) -> None:
+        """Write changes, those whose new keys are taken behind those who have them: keys may be shifted into a gap."""
+        while changes:
+            left: list[tuple[Row, list[Any]]] = []
+            for row, values in changes:
+                try:
+                    self._writer.update(self._table, row, values)
+                except ConstraintFailed:  # nothing was changed
+                    left.append((row, values))
+            if len(left) == len(changes):
+                self._writer.update(self._table, *left[0])  # says why not
+            changes = left
 
     def _assigned(self, assignments: Iterable[nodes.Assignment]) -> dict[int, Node]:
         """Return the new values by the places of their columns. That each is there, and once, is known by now."""
@@ -327,11 +341,11 @@ class NativeWrite:
             return None
         if isinstance(node, nodes.Text) and column.type.kind not in (Kind.INTEGER, Kind.REAL, Kind.BLOB, Kind.INTERVAL):
             return encode(node.value, column.type, where)
-        if isinstance(node, nodes.Truth) and column.type.kind is Kind.BOOLEAN:
+        if isinstance(node, nodes.Truth) and column.type.kind in (Kind.BOOLEAN, Kind.INTEGER):
             return int(node.value)
         if isinstance(node, nodes.Number) and node.is_whole and column.type.kind is Kind.INTEGER:
             return int(node.text, 0)
-        return Asked(_as_column(question.words.write(node), column))
+        return Asked(as_column(question.words.write(node), column))
 
     # New rows
 
@@ -399,7 +413,7 @@ class NativeWrite:
         query = question.words.write(node.source)
         cells = [self._cell(DEFAULT, column, question) for column in rest]
         asked = [cell for cell in cells if isinstance(cell, Asked)]
-        listed = [_as_column(f'"hf:query".{name}', column) for name, column in zip(names, columns, strict=True)]
+        listed = [as_column(f'"hf:query".{name}', column) for name, column in zip(names, columns, strict=True)]
         listed += [cell.sql for cell in asked]
         sql = f'SELECT {", ".join(listed)} FROM ({query}) AS "hf:query" ({", ".join(names)})'
         for row in question.ask(sql, node):
@@ -470,9 +484,3 @@ class Asked(msgspec.Struct, frozen=True):
     """A value that the server computes."""
 
     sql: str
-
-
-def _as_column(sql: str, column: Column) -> str:
-    """Return an expression as a value of a column; JSON as text, so that a string is told from what it says."""
-    cast = f"CAST({sql} AS {native_type(column.type)})"
-    return f"CAST({cast} AS text)" if column.type.kind is Kind.JSON else cast

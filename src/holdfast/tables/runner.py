@@ -127,7 +127,8 @@ class StatementRunner:
         touched = 0
         with writer.savepoint():
             for given, values in runs:
-                cursor = NativeWrite(writer, at, statement, run, tables, given, values).run()
+                with writer.statement():
+                    cursor = NativeWrite(writer, at, statement, run, tables, given, values).run()
                 touched += cursor.rowcount
         cursor.rowcount = touched
         return cursor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from holdfast.core.points import Point, Rid
@@ -56,6 +57,10 @@ class NativeReader(Reader, Protocol):
 
 class NativeWriter(NativeReader, Writer, Protocol):
     """The same of a writer."""
+
+    def statement(self) -> AbstractContextManager[None]:
+        """Let foreign keys hold at the end of the block, and what they ask for be done then; all of it, or nothing."""
+        ...
 
     def versions_of(self, table: Table, handles: Sequence[int]) -> list[Row]:
         """Return versions by their handles, in the order of these."""

@@ -179,6 +179,7 @@ class PostgresDriver:
         self._pid = os.getpid()
         self._waiting: list[_Statement] = []
         self._access = Access.READ
+        self._depth = 0  # savepoints that stand in each other
         self._begun = False  # whether the server knows of the open transaction
         self._committing = False
         self._opening = 0  # statements with which it begins
@@ -249,15 +250,15 @@ class PostgresDriver:
 
     def native(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         """Run a user's statement in PostgreSQL's own words; return its rows as Python values. If it fails, it alone."""
-        self.later("SAVEPOINT hf_native")
+        mark = self.savepoint()
         self._waiting.append(_Statement(sql, parameters, native=True))
         try:
             rows = self._send()[-1]
         except HoldfastError as error:
             if not self.connection.closed:
-                self.undo("hf_native")
+                self.undo(mark)
             raise of_statement(error) from error.__cause__
-        self.later("RELEASE hf_native")
+        self.release(mark)
         return rows
 
     def later(self, sql: str, parameters: Parameters = ()) -> None:
@@ -327,6 +328,7 @@ class PostgresDriver:
         self._revive()
         self._waiting.clear()
         self.held.clear()
+        self._depth = 0
         self._access, self._begun, self._xid = access, False, None  # after it was asked what became of the last one
         if not access.writes:
             self.later("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -436,8 +438,21 @@ class PostgresDriver:
         if self._begun:
             self.rows("ROLLBACK")
 
+    def savepoint(self) -> str:
+        """Begin what can be taken back by itself; return its name."""
+        name = f"hf_{self._depth}"  # one name for all would mean another one while a release waits to be sent
+        self._depth += 1
+        self.later(f"SAVEPOINT {name}")
+        return name
+
+    def release(self, savepoint: str) -> None:
+        """Keep what was done since a savepoint, and forget it."""
+        self._depth -= 1
+        self.later(f"RELEASE {savepoint}")
+
     def undo(self, savepoint: str) -> None:
         """Take back what was done since a savepoint, and forget it."""
+        self._depth = int(savepoint.removeprefix("hf_"))
         begin = f"SAVEPOINT {savepoint}"
         at = next((at for at in reversed(range(len(self._waiting))) if self._waiting[at].sql == begin), None)
         if at is not None:  # the server has not heard of it

@@ -142,10 +142,12 @@ def _cell(kind: Kind, *, unicode: bool) -> str:
 
 def told(table: Table, values: Sequence[Stored]) -> tuple[object, ...]:
     """Return the stored values of a row as the server takes them."""
-    return tuple(
-        numbers_of(value) if column.type.kind is Kind.VECTOR and isinstance(value, bytes) else value
-        for column, value in zip(table.columns, values, strict=True)
-    )
+    return tuple(told_value(column, value) for column, value in zip(table.columns, values, strict=True))
+
+
+def told_value(column: Column, value: Stored) -> object:
+    """Return the stored value of a column as the server takes it."""
+    return numbers_of(value) if column.type.kind is Kind.VECTOR and isinstance(value, bytes) else value
 
 
 def reshaped(before: Table | None, table: Table, *, unicode: bool) -> list[str]:

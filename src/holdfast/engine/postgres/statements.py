@@ -17,7 +17,7 @@ from holdfast.engine.postgres.driver import adapted
 from holdfast.engine.sql.layout import VID, literal, quoted, versions
 from holdfast.engine.sql.parser.queries import parse_expression
 from holdfast.engine.sql.views import visible
-from holdfast.engine.sql.words import NATIVE, Words, identifier, native_type, native_value
+from holdfast.engine.sql.words import NATIVE, Words, as_column, identifier, native_type, native_value
 
 _FROM_STORED = {
     Kind.BOOLEAN: "({cell} <> 0)",
@@ -69,6 +69,15 @@ def check_question(table: Table, values: Sequence[Stored], now: Callable[[], str
     if words.moment is not None:
         given.append(now())
     return f'SELECT {checks or "NULL"} FROM (SELECT {row}) AS "hf:row"', given
+
+
+def default_question(column: Column, vectors: str, now: Callable[[], str]) -> tuple[str, list[object]]:
+    """Return the statement that computes the default of a column, and its parameters."""
+    assert column.default is not None
+    words = Words(lambda _: None, vectors=vectors)
+    text = as_column(words.write(parse_expression(column.default)), column)
+    # It names no column, and nothing that aggregates: else it is refused here.
+    return f"SELECT {text} WHERE coalesce(TRUE, ({text}) IS NULL)", [] if words.moment is None else [now()]
 
 
 def from_stored(column: Column, vectors: str) -> str:

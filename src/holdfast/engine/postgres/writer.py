@@ -19,17 +19,18 @@ from holdfast.core.rows import Change, Resolution, Row, key_of
 from holdfast.core.schema import Catalogue, Check, Key, Table
 from holdfast.core.types import Stored
 from holdfast.engine.cells import fit
-from holdfast.engine.checks import PlainChecks, double, raise_for, refuse_unsupported
+from holdfast.engine.checks import PlainChecks, double, raise_for
 from holdfast.engine.contract import Line, Lookups, Violation
 from holdfast.engine.postgres.driver import PostgresDriver
-from holdfast.engine.postgres.layout import of_keys, reshaped, told
+from holdfast.engine.postgres.layout import of_keys, reshaped, told, told_value
+from holdfast.engine.postgres.referring import ReferringRows
 from holdfast.engine.postgres.statements import check_question
-from holdfast.engine.postgres.survey import PostgresSurvey
 from holdfast.engine.sql.layout import cell_of, cells, tombstones, versions
 from holdfast.engine.sql.reader import BRANCH
+from holdfast.engine.sql.references import Link, Notes
 from holdfast.engine.sql.refs import put_ref, remove_ref
 from holdfast.engine.sql.views import HEAD, version_columns
-from holdfast.engine.sql.writer import PUT_ENTRY, REMOVE_ENTRY, Counter, SqlChanges
+from holdfast.engine.sql.writer import PUT_ENTRY, REMOVE_ENTRY, Counter
 from holdfast.errors import ConstraintFailed, ValueTooLarge
 
 ENTRIES = (
@@ -84,7 +85,7 @@ class _Written:
         return _Written(dict(self.made), dict(self.ended), dict(self.found))
 
 
-class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
+class PostgresChanges(ReferringRows, PlainChecks):
     """The writing half of the contract. Lives as long as the transaction it writes in."""
 
     _size_of = "pg_column_size"
@@ -93,6 +94,8 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         super().__init__(driver, driver.names, counter, clock, ids)
         self._written: dict[int, _Written] = {}
         self._fetched = Fetched()
+        self._notes = Notes()
+        self._in_statement = False
 
     # What others may not change meanwhile
 
@@ -230,14 +233,28 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
 
     def insert(self, table: Table, values: Sequence[object]) -> None:
         """Add a row."""
+        with self._alone_if_referring(table):
+            self._insert(table, values)
+
+    def update(self, table: Table, row: Row, values: Sequence[object]) -> None:
+        """Replace the values of a row that the branch sees."""
+        with self._alone_if_referring(table):
+            self._update(table, row, values)
+
+    def delete(self, table: Table, row: Row) -> None:
+        """Remove a row that the branch sees."""
+        with self._alone_if_referring(table):
+            self._delete(table, row)
+
+    def _insert(self, table: Table, values: Sequence[object]) -> None:
         row = fit(table, self._with_number(table, values))
         self._refuse(table, row, None)
         self._touch(table)
         here = self._next
         self._put(table, Row(Rid(here.line, here.n, self._counter.next_ordinal()), here, row))
+        self._note_child(table, row)
 
-    def update(self, table: Table, row: Row, values: Sequence[object]) -> None:
-        """Replace the values of a row that the branch sees."""
+    def _update(self, table: Table, row: Row, values: Sequence[object]) -> None:
         new = Row(row.rid, self._next, fit(table, values))
         self._refuse(table, new.values, row)
         self._touch(table)
@@ -247,13 +264,15 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
                 f"UPDATE {versions(table)} SET {pairs} WHERE {_OWN}", (*told(table, new.values), *self._own(row.rid))
             )
             self._note_made(table, new, key_of(table, row))
-            return
-        self._end(table, row)
-        self._put(table, new)
+        else:
+            self._end(table, row)
+            self._put(table, new)
+        self._note_child(table, new.values)
+        self._note_parent(table, row.values, new.values)
 
-    def delete(self, table: Table, row: Row) -> None:
-        """Remove a row that the branch sees."""
+    def _delete(self, table: Table, row: Row) -> None:
         self._touch(table)
+        self._note_parent(table, row.values, None)
         if row.born != self._next:
             self._end(table, row)
             return
@@ -378,15 +397,28 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         """Return the constraints that these rows, as the open commit shows them, would break."""
         found = list(rows)
         broken = [
-            Violation(f"CHECK {check.name or check.expression}", (row,), table)
+            Violation(f"CHECK ({check.name or check.expression})", (row,), table)
             for row in found
             for check in self._broken_checks(table, row.values)
+        ]
+        broken += [
+            Violation(link.name, (row,), table)
+            for link in self._referred(table)
+            for row in found
+            if link.is_broken(self, tuple(row.values[at] for at in table.places(link.key.columns)))
         ]
         return PlainChecks.violations(self, table, found) + broken
 
     def orphans(self, table: Table, rows: Iterable[Row]) -> list[Violation]:
-        """Return nothing: there are no foreign keys here."""
-        return PlainChecks.orphans(self, table, rows)
+        """Return the rows that refer to what one of these was, where the open commit shows no row of that key."""
+        left, found = list(rows), list[Violation]()
+        for link in self._referring(table):
+            at = table.places(link.key.references)
+            for values in dict.fromkeys(tuple(row.values[place] for place in at) for row in left):
+                if link.is_broken(self, values):
+                    orphans = self.versions_of(link.child, link.children(self, values))
+                    found.append(Violation(link.name, tuple(orphans), link.child))
+        return found
 
     def refuse_broken(self, now: Catalogue, catalogue: Catalogue) -> None:
         """Refuse a new constraint that does not hold at the head of every branch, the open commit included."""
@@ -395,6 +427,20 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
             known = now.table(table.id)
             if known is not None and set(table.checks) - set(known.checks):
                 self._refuse_unchecked(table)
+            for key in table.foreign_keys if known is not None else ():
+                parent = catalogue.table(key.table)
+                if known is not None and key not in known.foreign_keys and parent is not None:
+                    self._refuse_orphans(Link(table, key, parent))
+
+    def _refuse_orphans(self, link: Link) -> None:
+        """Refuse a foreign key that does not hold for all rows of every branch."""
+        mine, theirs = link.child.places(link.key.columns), link.parent.places(link.key.references)
+        for branch, line in self.branches().items():
+            vector = self.vector(Point(line.uid, HEAD))
+            there = {tuple(row.values[at] for at in theirs) for row in self.rows(link.parent, vector)}
+            keys = [(row, tuple(row.values[at] for at in mine)) for row in self.rows(link.child, vector)]
+            broken = [row for row, values in keys if None not in values and values not in there]
+            raise_for(f"{link.name} of {link.child.name}", branch, link.child, broken)
 
     def _refuse_unchecked(self, table: Table) -> None:
         """Refuse checks that do not hold for all rows of every branch."""
@@ -406,7 +452,8 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
     def _refuse(self, table: Table, values: tuple[Stored, ...], before: Row | None) -> None:
         super()._refuse(table, values, before)
         for check in self._broken_checks(table, values):
-            raise ConstraintFailed(f"CHECK constraint failed: {check.name or check.expression}; nothing was changed")
+            said = f"{table.name}: {check.name or check.expression}"
+            raise ConstraintFailed(f"CHECK constraint failed: {said}; nothing was changed")
 
     def _broken_checks(self, table: Table, values: tuple[Stored, ...]) -> list[Check]:
         """Return the checks that do not hold for a row."""
@@ -432,10 +479,14 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
 
     def _alike(self, table: Table, names: tuple[str, ...], values: Sequence[Stored]) -> list[int]:
         """Return the versions that the open commit sees with the values of a row in these columns; none with NULLs."""
-        mine = [told(table, values)[at] for at in table.positions(names)]
-        if None in mine:
-            return []
+        mine = [values[at] for at in table.positions(names)]
+        return [] if None in mine else self._seen_with(table, names, mine)
+
+    def _seen_with(self, table: Table, names: tuple[str, ...], values: Sequence[Stored]) -> list[int]:
+        """Return the versions that the open commit sees with values in columns."""
         sql, numbers = self._finders.get((table.id, 0)) or self._finder(table, 0)
+        columns = [table.columns[at] for at in table.positions(names)]
+        mine = [told_value(column, value) for column, value in zip(columns, values, strict=True)]
         same = "".join(f" AND {cell} = ?" for cell in cell_of(table, names, "v."))
         return [row[0] for row in self._db.rows(f"{sql}{same}", [*numbers, *mine])]
 
@@ -443,7 +494,6 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
 
     def define(self, catalogue: Catalogue) -> None:
         """Make `catalogue` the schema of the store."""
-        refuse_unsupported(catalogue, checks=True)
         self._driver.be_alone()
         super().define(catalogue)
 

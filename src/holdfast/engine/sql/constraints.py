@@ -13,7 +13,7 @@ from holdfast.engine.sql.definitions import Demand, all_versions, demands, shown
 from holdfast.engine.sql.layout import VID, quoted
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database
-from holdfast.engine.sql.references import Link
+from holdfast.engine.sql.references import Link, ViewedRows
 from holdfast.engine.sql.translate.defaults import checked as translated_check
 from holdfast.engine.sql.views import HEAD, Related, rows_select, rows_view, unique_query
 from holdfast.errors import ConstraintFailed
@@ -55,7 +55,9 @@ class ConstraintChecks(Collecting):
         for key, parent in related.parents:
             link = Link(table, key, parent)
             at = table.places(key.columns)
-            orphans = (row for row in checked if link.is_broken(self._db, tuple(row.values[place] for place in at)))
+            orphans = (
+                row for row in checked if link.is_broken(ViewedRows(self._db), tuple(row.values[place] for place in at))
+            )
             found += [Violation(link.name, (row,), table) for row in orphans]
         return found
 
@@ -65,8 +67,8 @@ class ConstraintChecks(Collecting):
         for child, _, key in self._show_rows(table).children:
             link = Link(child, key, table)
             for values in {tuple(row.values[at] for at in table.places(key.references)): None for row in left}:
-                if link.is_broken(self._db, values):
-                    rows_left = (self._version(child, vid) for vid in link.children(self._db, values))
+                if link.is_broken(ViewedRows(self._db), values):
+                    rows_left = (self._version(child, vid) for vid in link.children(ViewedRows(self._db), values))
                     found.append(Violation(link.name, tuple(rows_left), child))
         return found
 

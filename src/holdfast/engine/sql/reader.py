@@ -57,6 +57,14 @@ class Database(Protocol):
         """
         ...
 
+    def savepoint(self) -> str:
+        """Begin what can be taken back by itself; return its name."""
+        ...
+
+    def release(self, savepoint: str) -> None:
+        """Keep what was done since a savepoint, and forget it."""
+        ...
+
     def undo(self, savepoint: str) -> None:
         """Take back what was done since a savepoint, and forget it."""
         ...

@@ -10,7 +10,7 @@ values, and no parent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from holdfast.core.canonical import shortened
@@ -60,12 +60,63 @@ class Notes:
         return taken
 
 
+class Rows(Protocol):
+    """The rows that the open commit shows, as foreign keys ask for them."""
+
+    def having(self, table: Table, columns: tuple[int, ...], values: Values) -> list[int]:
+        """Return the versions of the rows that have values in columns, which are named by their ids."""
+        ...
+
+    def end(self, table: Table, handle: int) -> None:
+        """Delete a row, by its version."""
+        ...
+
+    def change(self, table: Table, handle: int, new: Mapping[int, Stored], defaults: Collection[int]) -> None:
+        """Give a row other values, by the ids of columns, and some columns their defaults."""
+        ...
+
+
 class Database(Protocol):
     """What is needed of a driver: run one statement, get all its rows."""
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         ...
+
+
+class ViewedRows:
+    """Rows in views, with command views beside them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def having(self, table: Table, columns: tuple[int, ...], values: Values) -> list[int]:
+        """Return the versions of the rows that have values in columns."""
+        same = " AND ".join(f"{quoted(name)} = ?" for name in table.names(columns))
+        sql = f"SELECT {quoted(VID)} FROM {rows_view(table)} WHERE {same}"
+        return [vid for (vid,) in self._database.rows(sql, values)]
+
+    def end(self, table: Table, handle: int) -> None:
+        """Delete a row."""
+        self._database.rows(f"INSERT INTO {delete_view(table)} VALUES (?)", (handle,))
+
+    def change(self, table: Table, handle: int, new: Mapping[int, Stored], defaults: Collection[int]) -> None:
+        """Give a row other values."""
+        values: list[str] = []
+        given: list[Stored] = []
+        for column in table.columns:
+            if column.id in defaults:
+                values.append(default_value(column, f"{table.name}.{column.name}"))
+            elif column.id in new:
+                values.append("?")
+                given.append(new[column.id])
+            else:
+                values.append(f"c.{quoted(column.name)}")
+        self._database.rows(
+            f"INSERT INTO {update_view(table)} SELECT c.{quoted(VID)}, {', '.join(values)}"
+            f" FROM {rows_view(table)} AS c WHERE c.{quoted(VID)} = ?",
+            (*given, handle),
+        )
 
 
 class Link(NamedTuple):
@@ -85,15 +136,17 @@ class Link(NamedTuple):
     def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return self.child.names(self.key.columns), self.parent.names(self.key.references)
 
-    def children(self, database: Database, values: Values) -> list[int]:
+    def children(self, rows: Rows, values: Values) -> list[int]:
         """Return the versions of the rows that refer to a key."""
-        return _having(database, self.child, self.key.columns, values)
+        return rows.having(self.child, self.key.columns, values)
 
-    def is_broken(self, database: Database, values: Values) -> bool:
+    def has_parent(self, rows: Rows, values: Values) -> bool:
+        """Tell whether values refer to nothing, or to a row that is there."""
+        return None in values or bool(rows.having(self.parent, self.key.references, values))
+
+    def is_broken(self, rows: Rows, values: Values) -> bool:
         """Tell whether rows refer to a key that no row has."""
-        if None in values or _having(database, self.parent, self.key.references, values):
-            return False
-        return bool(self.children(database, values))
+        return not self.has_parent(rows, values) and bool(self.children(rows, values))
 
     def error(self, note: Note) -> ConstraintFailed:
         """Return the error for what is noted."""
@@ -111,26 +164,20 @@ class Link(NamedTuple):
         return ConstraintFailed(f"FOREIGN KEY constraint failed: {text}; nothing was changed")
 
 
-def _having(database: Database, table: Table, columns: Iterable[int], values: Values) -> list[int]:
-    same = " AND ".join(f"{quoted(name)} = ?" for name in table.names(columns))
-    return [vid for (vid,) in database.rows(f"SELECT {quoted(VID)} FROM {rows_view(table)} WHERE {same}", values)]
-
-
 class Settlement:
     """Carries out, at the end of a statement, what foreign keys ask for, and sees that they hold.
 
     Args:
-        database: where the views of all tables that are related are.
-        write_to: gets a table ready to be written through its command views.
+        ready: gets a table ready to be looked at and written.
     """
 
     def __init__(
-        self, database: Database, catalogue: Catalogue, notes: Notes, write_to: Callable[[Table], object]
+        self, rows: Rows, catalogue: Catalogue, notes: Notes, ready: Callable[[Table], object] = lambda _: None
     ) -> None:
-        self._database = database
+        self._rows = rows
         self._catalogue = catalogue
         self._notes = notes
-        self._write_to = write_to
+        self._ready = ready
 
     def settle(self) -> None:
         """Settle what was noted.
@@ -147,7 +194,7 @@ class Settlement:
             for note in notes:
                 link = self._link(note)
                 action = _action(link.key, note)
-                if action is Action.RESTRICT and link.is_broken(self._database, note.values[: len(link.key.columns)]):
+                if action is Action.RESTRICT and link.is_broken(self._rows, note.values[: len(link.key.columns)]):
                     raise link.error(note)
                 if action in (None, Action.NO_ACTION, Action.RESTRICT, Action.SET_DEFAULT):
                     # A default may be the very key that is gone.
@@ -160,8 +207,8 @@ class Settlement:
             raise SqlError(f"rows refer to each other through more than {LEVELS_MAX} levels; delete them in parts")
         for (_, _, values), note in final.items():
             link = self._link(note)
-            self._write_to(link.child)
-            if link.is_broken(self._database, values):
+            self._ready(link.child)
+            if link.is_broken(self._rows, values):
                 raise link.error(note)
 
     def _link(self, note: Note) -> Link:
@@ -178,41 +225,22 @@ class Settlement:
         All children are looked up before the first is changed: one row's new key may be another's old one.
         """
         width = len(link.key.columns)
-        self._write_to(link.child)
-        found = [(note, vid) for note in notes for vid in link.children(self._database, note.values[:width])]
+        self._ready(link.child)
+        found = [(note, vid) for note in notes for vid in link.children(self._rows, note.values[:width])]
         for note, vid in found:
             if _action(link.key, note) is Action.CASCADE and len(note.values) == width:
-                self._database.rows(f"INSERT INTO {delete_view(link.child)} VALUES (?)", (vid,))
+                self._rows.end(link.child, vid)
             else:
                 self._change(link, vid, note)
 
     def _change(self, link: Link, vid: int, note: Note) -> None:
-        new: dict[int, str] = {}
-        given: Values = ()
-        action = _action(link.key, note)
-        for column in (link.child.columns[at] for at in link.child.places(link.key.columns)):
-            new[column.id] = "NULL"
-            if action is Action.CASCADE:
-                new[column.id] = "?"
-            elif action is Action.SET_DEFAULT and column.default is not None:
-                where = f"{link.child.name}.{column.name}"
-                new[column.id] = default_value(column, where)
+        action, width = _action(link.key, note), len(link.key.columns)
+        columns = [link.child.columns[at] for at in link.child.places(link.key.columns)]
+        new: dict[int, Stored] = {column.id: None for column in columns}
         if action is Action.CASCADE:
-            given = note.values[len(link.key.columns) :]
-        values = ", ".join(new.get(column.id, f"c.{quoted(column.name)}") for column in link.child.columns)
-        self._database.rows(
-            f"INSERT INTO {update_view(link.child)} SELECT c.{quoted(VID)}, {values}"
-            f" FROM {rows_view(link.child)} AS c WHERE c.{quoted(VID)} = ?",
-            (*_in_order(link, given), vid),
-        )
-
-
-def _in_order(link: Link, values: Values) -> Values:
-    """Return values for the columns of a foreign key in the order in which they stand in its table."""
-    if not values:
-        return ()
-    by_column = dict(zip(link.key.columns, values, strict=True))
-    return tuple(by_column[column.id] for column in link.child.columns if column.id in by_column)
+            new = dict(zip(link.key.columns, note.values[width:], strict=True))
+        by_default = [column.id for column in columns if action is Action.SET_DEFAULT and column.default is not None]
+        self._rows.change(link.child, vid, new, by_default)
 
 
 def _action(key: ForeignKey, note: Note) -> Action | None:

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeGuard
 
+from holdfast.core.schema import Column
 from holdfast.core.types import ColumnType, Kind, Stored, decode, encode
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import literal, quoted
@@ -72,6 +73,12 @@ def numbers_of(vector: Stored) -> list[float]:
 def vector_of(numbers: Sequence[float]) -> bytes:
     """Return a vector as it is stored."""
     return struct.pack(f"<{len(numbers)}f", *numbers)
+
+
+def as_column(sql: str, column: Column) -> str:
+    """Return an expression as a value of a column; JSON as text, so that a string is told from what it says."""
+    cast = f"CAST({sql} AS {native_type(column.type)})"
+    return f"CAST({cast} AS text)" if column.type.kind is Kind.JSON else cast
 
 
 def identifier(name: str) -> str:

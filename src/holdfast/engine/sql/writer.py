@@ -18,7 +18,7 @@ from holdfast.engine.sql.definitions import reshaped
 from holdfast.engine.sql.layout import CHANGED_TABLES, cells, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database, Parameters
-from holdfast.engine.sql.references import Notes, Settlement
+from holdfast.engine.sql.references import Notes, Settlement, ViewedRows
 from holdfast.engine.sql.refs import put_ref, remove_ref
 from holdfast.engine.sql.views import (
     HEAD,
@@ -226,7 +226,7 @@ class SqlChanges(ConstraintChecks):
                 self._db.many(sql, [given])
                 touched += self._counter.touched
                 if self._counter.notes.taken:
-                    Settlement(self._db, self.catalogue(), self._counter.notes, self._write_to).settle()
+                    Settlement(ViewedRows(self._db), self.catalogue(), self._counter.notes, self._write_to).settle()
         return touched
 
     def _write_to(self, table: Table) -> Related:
@@ -320,13 +320,13 @@ class SqlChanges(ConstraintChecks):
         """Undo what the block did if it raises."""
         before = self._counter.ordinal, self._defined, self._line, self._schema, self._rows_touched
         touched, mark, made = dict(self._touched), self._names.mark(), self._made
-        self._db.later("SAVEPOINT hf")
+        savepoint = self._db.savepoint()
         try:
             yield
         except BaseException:
             if self._db.lost:
                 raise  # there is nothing to go back to, and nothing of the transaction will be kept
-            self._db.undo("hf")
+            self._db.undo(savepoint)
             self._counter.ordinal, self._defined, self._line, self._schema, self._rows_touched = before
             self._touched = touched
             self._sees_anew()
@@ -335,7 +335,7 @@ class SqlChanges(ConstraintChecks):
             else:
                 self._names.forget()
             raise
-        self._db.later("RELEASE hf")
+        self._db.release(savepoint)
 
     def define(self, catalogue: Catalogue) -> None:
         """Make `catalogue` the schema of the store."""

@@ -191,6 +191,15 @@ class SqliteDriver:
         """Run a statement whose rows nobody needs: at once, since nothing is far away."""
         self.rows(sql, parameters)
 
+    def savepoint(self) -> str:
+        """Begin what can be taken back by itself; return its name."""
+        self.rows("SAVEPOINT hf")
+        return "hf"
+
+    def release(self, savepoint: str) -> None:
+        """Keep what was done since a savepoint, and forget it."""
+        self.rows(f"RELEASE {savepoint}")
+
     def undo(self, savepoint: str) -> None:
         """Take back what was done since a savepoint, and forget it."""
         self.rows(f"ROLLBACK TO {savepoint}")
