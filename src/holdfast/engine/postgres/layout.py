@@ -66,7 +66,7 @@ _DISTANCES = (
 
 def _function(name: str, arguments: str, returns: str, body: str, language: str = "sql") -> str:
     """Return the statement that makes a function which looks at nothing but its arguments."""
-    strict = "" if body == _ADD else " STRICT"
+    strict = "" if body in (_ADD, "SELECT $2") else " STRICT"
     return (
         f"CREATE FUNCTION {name}({arguments}) RETURNS {returns} LANGUAGE {language} IMMUTABLE{strict} PARALLEL SAFE"
         f" AS $hf${body}$hf$"
@@ -80,6 +80,8 @@ def _functions() -> list[str]:
         "CREATE AGGREGATE hf_sum (integer) (SFUNC = hf_add, STYPE = bigint)",
         *(f"CREATE AGGREGATE hf_sum ({kind}) (SFUNC = {added}, STYPE = {kind})" for kind, added in _SUMS),
         _function("hf_same_dimensions", "real[], real[]", "boolean", _DIMENSIONS, "plpgsql"),
+        _function("state_value", "text, text, bytea", "text", "SELECT $2"),
+        _function("state_value", "text, jsonb, bytea", "jsonb", "SELECT $2"),
         _function("vector_dims", "real[]", "integer", "SELECT cardinality($1)"),
         _function("vector_norm", "real[]", "float8", "SELECT sqrt(sum(a * a)) FROM unnest($1::float8[]) AS u (a)"),
     ]
@@ -92,7 +94,7 @@ def _functions() -> list[str]:
 
 FUNCTIONS = tuple(_functions())
 """What statements ask for that PostgreSQL has not, or means otherwise: its own sum() of a BIGINT's is a decimal, and
-distances it knows of with pgvector alone."""
+distances it knows of with pgvector alone. What state_value() tells of a value that was compressed is NULL here."""
 
 CHANGES: dict[int, tuple[str, ...]] = {1: FUNCTIONS}
 """What makes a store of one format one of the next."""

@@ -73,11 +73,16 @@ class ReferringRows(PostgresSurvey, SqlChanges):
         parents = [(key, self.catalogue().table(key.table)) for key in table.foreign_keys]
         return [Link(table, key, parent) for key, parent in parents if parent is not None]
 
-    def _note_child(self, table: Table, values: tuple[Stored, ...]) -> None:
-        """Note a row that refers to what is not there: its parent may come before the statement ends."""
+    def _note_child(self, table: Table, values: tuple[Stored, ...], before: tuple[Stored, ...] | None) -> None:
+        """Note a row that refers to what is not there: its parent may come before the statement ends.
+
+        One that refers to what it did before is left alone: it may be older than the foreign key.
+        """
         for place, link in enumerate(self._referred(table)):
-            mine = tuple(values[at] for at in table.places(link.key.columns))
-            if not link.has_parent(self, mine):
+            columns = table.places(link.key.columns)
+            mine = tuple(values[at] for at in columns)
+            same = before is not None and mine == tuple(before[at] for at in columns)
+            if not same and not link.has_parent(self, mine):
                 self._notes.check(table.id, place, *mine)
 
     def _note_parent(self, table: Table, before: tuple[Stored, ...], after: tuple[Stored, ...] | None) -> None:

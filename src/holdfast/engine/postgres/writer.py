@@ -252,7 +252,7 @@ class PostgresChanges(ReferringRows, PlainChecks):
         self._touch(table)
         here = self._next
         self._put(table, Row(Rid(here.line, here.n, self._counter.next_ordinal()), here, row))
-        self._note_child(table, row)
+        self._note_child(table, row, None)
 
     def _update(self, table: Table, row: Row, values: Sequence[object]) -> None:
         new = Row(row.rid, self._next, fit(table, values))
@@ -267,7 +267,7 @@ class PostgresChanges(ReferringRows, PlainChecks):
         else:
             self._end(table, row)
             self._put(table, new)
-        self._note_child(table, new.values)
+        self._note_child(table, new.values, row.values)
         self._note_parent(table, row.values, new.values)
 
     def _delete(self, table: Table, row: Row) -> None:
