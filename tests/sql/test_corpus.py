@@ -9,13 +9,15 @@ not equal stands in corpus/standing.json, with the reason.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.postgresql import fresh_url
 from tests.sql.corpus.answers import Answer, difference, same
-from tests.sql.corpus.places import Place, all_places, contents_of
+from tests.sql.corpus.places import Place, ServerPlace, all_places, contents_of
 from tests.sql.corpus.schema import SCHEMA
 from tests.sql.corpus.standing import standing
 from tests.sql.corpus.statement import Statement, ordered, read
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from tests.sql.corpus.plain import Plain
 
 STANDING = standing()
+OF_VECTORS = [statement for statement in CORPUS if statement.topic == "vectors"]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,44 @@ def plain(postgresql: str) -> Iterator[Plain]:
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Place]]:
     with all_places(tmp_path_factory.mktemp("corpus")) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Place]:
+    with closing(ServerPlace("branch of a branch", fresh_url())) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def served_with_pgvector() -> Iterator[Place]:
+    import psycopg  # noqa: PLC0415 - as above
+
+    url = fresh_url()
+    with psycopg.connect(url.partition("&workspace")[0], autocommit=True) as admin:
+        admin.execute("CREATE DATABASE vectors")
+    there = url.replace("/postgres?", "/vectors?")
+    with psycopg.connect(there.partition("&workspace")[0], autocommit=True) as admin:
+        admin.execute("CREATE EXTENSION vector")
+    with closing(ServerPlace("main", there)) as made:
+        yield made
+
+
+def _answers(statement: Statement, plain: Plain, place: Place) -> None:
+    """What answers as PostgreSQL does on a file does so in a store on PostgreSQL; the rest may."""
+    outcome = tried(statement, plain.answer(statement), [place])
+    assert outcome.verdict in (Verdict.EQUAL, STANDING.get(statement.label)), told(outcome)
+
+
+@pytest.mark.parametrize("statement", CORPUS, ids=lambda statement: statement.label)
+def test_a_statement_answers_in_a_store_on_postgresql(statement: Statement, plain: Plain, served: Place) -> None:
+    _answers(statement, plain, served)
+
+
+@pytest.mark.parametrize("statement", OF_VECTORS, ids=lambda statement: statement.label)
+def test_vectors_are_compared_by_pgvector_where_it_is(
+    statement: Statement, plain: Plain, served_with_pgvector: Place
+) -> None:
+    _answers(statement, plain, served_with_pgvector)
 
 
 @pytest.mark.parametrize("statement", CORPUS, ids=lambda statement: statement.label)

@@ -12,7 +12,7 @@ import functools
 import itertools
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -219,6 +219,36 @@ class Place:
                 part.unlink()
 
 
+class _TakenBack(Exception):
+    """What takes back what a statement did."""
+
+
+class ServerPlace(Place):
+    """The same in a PostgreSQL database. What a statement writes is taken back."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        self.tables = SCHEMA
+        clock = FakeClock(int(NOW.timestamp() * 1_000_000))
+        self._db = holdfast.connect(url, durability="process", clock=clock)
+        self.ref, self.writable = _built(name, self._db)
+        self.reader = self._db.checkout(self.ref)
+
+    @contextmanager
+    def _copied(self) -> Iterator[holdfast.Store]:
+        with self._db.checkout(self.ref) as db, suppress(_TakenBack), db.transaction():
+            yield db
+            raise _TakenBack
+
+
+def _built(name: str, db: holdfast.Store) -> Built:
+    for made in (*SCHEMA.values(), *INDEXES):
+        db.execute(made)
+    built = BUILDERS[name](db)
+    numbered_elsewhere(db)
+    return built
+
+
 def contents_of(db: holdfast.Store, tables: Collection[str] = SCHEMA) -> Contents:
     """Return the rows of tables."""
     return {table: [tuple(row.values()) for row in db.execute(f"SELECT * FROM {table}")] for table in tables}
@@ -236,16 +266,8 @@ def _answer(db: holdfast.Store, statement: Statement) -> Answer:
 @contextmanager
 def all_places(folder: Path) -> Iterator[list[Place]]:
     """Make the places in a folder, and close them at the end."""
-
-    def build(name: str, db: holdfast.Store) -> Built:
-        for made in (*SCHEMA.values(), *INDEXES):
-            db.execute(made)
-        built = BUILDERS[name](db)
-        numbered_elsewhere(db)
-        return built
-
     places = [
-        Place(name, folder / f"{name.replace(' ', '-')}.db", functools.partial(build, name), SCHEMA)
+        Place(name, folder / f"{name.replace(' ', '-')}.db", functools.partial(_built, name), SCHEMA)
         for name in BUILDERS
     ]
     try:
