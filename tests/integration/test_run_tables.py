@@ -10,15 +10,16 @@ import pytest
 
 import holdfast
 from holdfast import Context
+from tests.postgresql import fresh_url
 
 
 class BoomError(Exception):
     """What ends a body."""
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[holdfast.Store]:
-    with holdfast.connect(tmp_path / "s.db") as store:
+@pytest.fixture(params=["file", "postgres"])
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[holdfast.Store]:
+    with holdfast.connect(tmp_path / "s.db" if request.param == "file" else fresh_url()) as store:
         store.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT UNIQUE, at TIMESTAMP DEFAULT NOW())")
         store.execute("CREATE TABLE plain (text TEXT)")
         store.execute("CREATE TABLE parts (note INT REFERENCES notes (id) ON DELETE CASCADE, n INT)")
@@ -184,7 +185,8 @@ def test_a_run_in_sql(db: holdfast.Store) -> None:
     steps = db.execute(
         "SELECT step, args ->> 'q' AS q, length(result ->> 'text') AS n FROM hf_steps WHERE run_id = 'r' ORDER BY seq"
     ).fetchall()
-    assert steps == [{"step": "ask", "q": "x", "n": 2000}, {"step": "ask#[k]", "q": "2", "n": None}]
+    long = None if db.url.startswith("postgresql") else 2000  # it was compressed, which the server cannot read
+    assert steps == [{"step": "ask", "q": "x", "n": long}, {"step": "ask#[k]", "q": "2", "n": None}]
     failing = db.execute("SELECT name, error FROM hf_calls WHERE status = 'failed'").fetchall()
     assert failing == [{"name": "boom", "error": "ZeroDivisionError: integer division or modulo by zero"}]
     kinds = db.execute("SELECT kind, data FROM hf_events WHERE run_id = 'r' ORDER BY seq").fetchall()

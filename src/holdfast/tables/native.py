@@ -9,15 +9,16 @@ have one home.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 import msgspec
 
 from holdfast.core.points import Rid
 from holdfast.core.rows import Row
-from holdfast.core.schema import Column
+from holdfast.core.schema import Column, Key, Table
 from holdfast.core.types import Kind, Stored, bind, decode, encode
-from holdfast.engine.cells import fit
+from holdfast.engine.cells import fit, held
 from holdfast.engine.contract import NativeReader, NativeWriter
 from holdfast.engine.contract.system import SYSTEM_ID, SystemView
 from holdfast.engine.sql import nodes
@@ -27,7 +28,7 @@ from holdfast.engine.sql.parser.queries import parse_expression
 from holdfast.engine.sql.translate.scope import Shown
 from holdfast.engine.sql.translate.typed import Place
 from holdfast.engine.sql.words import Words, as_column, identifier, native_type, native_value
-from holdfast.errors import ConstraintFailed, SqlError
+from holdfast.errors import ConstraintFailed, HoldfastError, SqlError
 from holdfast.tables.cursor import Cursor, Shape
 from holdfast.tables.parameters import Parameters, given, items_of, placed, refuse_number
 from holdfast.tables.rewrite import Rewritten
@@ -478,6 +479,38 @@ class NativeWrite:
             new[at] = encode(value, column.type, self._where(column))
         self._writer.update(self._table, row, new)
         return rid
+
+
+def look_up_keys(writer: NativeWriter, node: object, table: Table, runs: Sequence[Sequence[object]]) -> None:
+    """Let the keys of rows that are added be looked up at once, where parameters say them all.
+
+    Args:
+        runs: the parameters of each run, as they were given.
+    """
+    body = node.source.body if isinstance(node, nodes.Insert) and node.source is not None else None
+    if not isinstance(node, nodes.Insert) or not isinstance(body, nodes.Values) or not table.primary_key:
+        return
+    names = [column.name for column in table.columns] if node.columns is None else list(node.columns)
+    order = {name.lower(): at for at, name in enumerate(names)}
+    places = [order.get(name.lower(), len(names)) for name in table.primary_key]
+    columns = [table.columns[at] for at in table.positions(table.primary_key)]
+    keys: list[Key] = []
+    for row in body.rows:
+        cells = [row[at] if at < len(row) else None for at in places]
+        numbers = [cell.number for cell in cells if isinstance(cell, nodes.Parameter)]
+        if len(numbers) < len(cells):
+            return
+        for given_ in runs:
+            values = (given_[number - 1] for number in numbers)
+            with suppress(HoldfastError):  # the row says so when it is its turn
+                keys.append(
+                    tuple(
+                        held(encode(value, column.type, column.name), column, column.name)
+                        for value, column in zip(values, columns, strict=True)
+                    )
+                )
+    if len(keys) > 1:
+        writer.look_up(table, keys)
 
 
 class Asked(msgspec.Struct, frozen=True):

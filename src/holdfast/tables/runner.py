@@ -23,7 +23,7 @@ from holdfast.engine.sql.translate.scope import Shown
 from holdfast.engine.sql.views import delete_view
 from holdfast.errors import HoldfastError, InvalidValue, NotFound, SqlError, Unsupported
 from holdfast.tables.cursor import Cursor
-from holdfast.tables.native import NativeWrite, native_parameters, read
+from holdfast.tables.native import NativeWrite, look_up_keys, native_parameters, read
 from holdfast.tables.parameters import Parameters, bound
 from holdfast.tables.reserved import check_table_name
 from holdfast.tables.rewrite import Rewritten, rewrite, used
@@ -126,6 +126,7 @@ class StatementRunner:
         cursor = Cursor(rowcount=0)
         touched = 0
         with writer.savepoint():
+            look_up_keys(writer, statement.node, run.write.table, [given for given, _ in runs])
             for given, values in runs:
                 with writer.statement():
                     cursor = NativeWrite(writer, at, statement, run, tables, given, values).run()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Row
-from holdfast.core.schema import Column, Table
+from holdfast.core.schema import Column, Key, Table
 from holdfast.core.types import Stored
 from holdfast.engine.contract.reading import Reader
 from holdfast.engine.contract.system import SystemView
@@ -57,6 +57,10 @@ class NativeReader(Reader, Protocol):
 
 class NativeWriter(NativeReader, Writer, Protocol):
     """The same of a writer."""
+
+    def look_up(self, table: Table, keys: Sequence[Key]) -> None:
+        """Find the rows of keys that are going to be looked for, all at once."""
+        ...
 
     def statement(self) -> AbstractContextManager[None]:
         """Let foreign keys hold at the end of the block, and what they ask for be done then; all of it, or nothing."""

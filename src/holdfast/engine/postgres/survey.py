@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from holdfast.core.points import Point
@@ -18,6 +18,9 @@ from holdfast.engine.sql.reader import SqlSnapshot
 from holdfast.engine.sql.survey import Survey
 from holdfast.engine.sql.views import HEAD
 from holdfast.engine.sql.words import numbers_of, vector_of
+
+LINES_MAX = 4096
+"""Lines of which a connection remembers what is seen from their heads."""
 
 
 class PostgresSurvey(Survey):
@@ -46,8 +49,8 @@ class PostgresSurvey(Survey):
         Args:
             first: the number of the first of them.
         """
-        vector = self._local_vector(Point(at.uid, HEAD) if isinstance(at, Line) else at)
-        stored, sealed = self._stored(vector), self._any_sealed
+        vector, sealed = self._seen_from(at) if isinstance(at, Line) else (self._local_vector(at), self._any_sealed)
+        stored = self._stored(vector)
         numbers = list(vector.values()) if stored is None else []
         places = {line: f"${number}" for number, line in enumerate(vector, first)} if stored is None else {}
         seen = Seen(places, stored, sealed)
@@ -69,6 +72,16 @@ class PostgresSurvey(Survey):
             SqlError, Unsupported, InvalidValue: the server refuses it. What the transaction did before stays.
         """
         return self._driver.native(sql, parameters)
+
+    def _seen_from(self, line: Line) -> tuple[Mapping[int, int], bool]:
+        """Return what is seen from the head of a line, the open commit included, and whether trunks imply the rest."""
+        known = self._names.seen_from.get((line.uid, line.epoch))
+        if known is None:
+            known = self._local_vector(Point(line.uid, HEAD)), self._any_sealed
+            if len(self._names.seen_from) >= LINES_MAX:
+                self._names.seen_from.clear()
+            self._names.keep(self._names.seen_from, (line.uid, line.epoch), known)
+        return known
 
     def _row(self, row: tuple[Any, ...]) -> Row:
         if list in map(type, row):  # a vector

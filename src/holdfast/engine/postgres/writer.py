@@ -6,7 +6,7 @@ knows by itself what it made and what it ended: nothing of that is read back.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -44,6 +44,9 @@ REF_SUMS = 64
 
 KNOWN_MAX = 4096
 """Branches of which a connection remembers where they were."""
+
+KEYS_MAX = 10_000
+"""Keys that are looked up at once."""
 
 
 @dataclass(slots=True)
@@ -217,14 +220,16 @@ class PostgresChanges(ReferringRows, PlainChecks):
             found[key] = fetched[at] if at in fetched else super().find(table, key)
         return found[key]
 
-    def _seen_from(self, line: Line) -> tuple[Mapping[int, int], bool]:
-        known = self._names.seen_from.get((line.uid, line.epoch))
-        if known is None:
-            known = super()._seen_from(line)
-            if len(self._names.seen_from) >= KNOWN_MAX:
-                self._names.seen_from.clear()
-            self._names.keep(self._names.seen_from, (line.uid, line.epoch), known)
-        return known
+    def look_up(self, table: Table, keys: Sequence[Key]) -> None:
+        """Find the rows of keys that are going to be looked for, all at once."""
+        found = self._done_to(table).found
+        asked = [key for key in dict.fromkeys(keys) if key not in found and None not in key]
+        sql, numbers = self._finders.get((table.id, 0)) or self._finder(table, 0)
+        for at in range(0, len(asked), KEYS_MAX):
+            some = asked[at : at + KEYS_MAX]
+            columns = [list(column) for column in zip(*some, strict=True)]
+            rows = self._db.rows(of_keys(table, sql, len(numbers)), [*numbers, *columns])
+            found.update(dict.fromkeys(some) | {some[number - 1]: self._row(tuple(row)) for number, *row in rows})
 
     def _sees_anew(self) -> None:
         super()._sees_anew()
