@@ -14,7 +14,7 @@ from holdfast.engine.checks import PlainChecks, refuse_unsupported
 from holdfast.engine.contract import Violation
 from holdfast.engine.postgres.layout import reshaped
 from holdfast.engine.postgres.survey import PostgresSurvey
-from holdfast.engine.sql.layout import cell_of, cells, tombstones, versions
+from holdfast.engine.sql.layout import cell_of, cells, insert_version, tombstones, versions
 from holdfast.engine.sql.writer import SqlChanges
 from holdfast.errors import ValueTooLarge
 
@@ -62,10 +62,7 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         return Point(self.opened.uid, self.opened.head + 1)
 
     def _put(self, table: Table, rid: tuple[int, int, int], values: Sequence[Stored]) -> None:
-        columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(table)])
-        marks = ", ".join("?" * (5 + len(values)))
-        sql = f"INSERT INTO {versions(table)} ({columns}) VALUES ({marks})"
-        self._db.rows(sql, (*rid, *self._place(self._next), *values))
+        self._db.rows(insert_version(table), (*rid, *self._place(self._next), *values))
 
     def _touch(self, table: Table) -> None:
         self._touched[table.id] = table
@@ -87,6 +84,9 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
     def _end_version(self, table: Table, vid: int, place: tuple[int, int]) -> None:
         """End a version for whoever sees a commit (the id of a line, n)."""
         self._db.rows(f"INSERT INTO {tombstones(table)} VALUES (?, ?, ?)", (vid, *place))
+
+    def _mark_ended(self, table: Table, place: tuple[int, int]) -> None:
+        """Do nothing: versions are not marked as ended."""
 
     def _mark_living(self, table: Table, vids: Sequence[tuple[int]]) -> None:
         """Do nothing: versions are not marked as ended."""
@@ -123,6 +123,12 @@ class PostgresChanges(PostgresSurvey, SqlChanges, PlainChecks):
         """Make `catalogue` the schema of the store."""
         refuse_unsupported(catalogue)
         super().define(catalogue)
+
+    def adopt_catalogues(self, catalogues: Sequence[Catalogue]) -> None:
+        """Write the versions of the schema that follow the present one."""
+        for newest in catalogues[-1:]:  # what was dropped since needs nothing
+            refuse_unsupported(newest)
+        super().adopt_catalogues(catalogues)
 
     def _reshaped(self, before: Table | None, table: Table) -> list[str]:
         return reshaped(before, table)
