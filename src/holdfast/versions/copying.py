@@ -36,8 +36,10 @@ from holdfast.versions.copies import COPY, KEY, Mark, check_whole, encoded, mark
 from holdfast.versions.results import Copied
 from holdfast.versions.verify import verify
 
-BATCH = 1_000
-"""What one transaction writes: rows with their ends and marks, lines, or entries. One commit is never parted."""
+BATCH_ROWS = 1_000
+"""What one transaction writes, unless the caller says otherwise."""
+PAGE_ENTRIES = 1_000
+"""Entries of a register that are read at once."""
 
 _NOT_COPIED = frozenset({COPY, LEASES})
 
@@ -55,12 +57,16 @@ class Copying:
         source: where it is read, in one snapshot.
         target: where each batch is a transaction of its own.
         progress: told what was copied so far, after each batch.
+        batch: what one transaction writes: rows with their ends and marks, lines, or entries; a commit is never parted.
     """
 
-    def __init__(self, source: Session, target: Session, progress: Progress | None = None) -> None:
+    def __init__(
+        self, source: Session, target: Session, progress: Progress | None = None, batch: int = BATCH_ROWS
+    ) -> None:
         self._from = source
         self._to = target
         self._progress = progress
+        self._batch = batch
         self._mark = Mark("", os.urandom(16).hex(), os.urandom(16).hex())
         self._sum = Sum()
         self.found = Copied()
@@ -125,16 +131,16 @@ class Copying:
                 with self._to.write() as writer:
                     self._check_mine(writer)
                     self._change(writer)
-                    done = writer.remove(mark.point, BATCH).done
+                    done = writer.remove(mark.point, self._batch).done
 
     def _lines(self, lines: list[Line]) -> None:
         with self._to.read() as there:
             known = {line.uid: line.parent for line in there.lines()}
         new = [line for line in lines if line.uid not in known or known[line.uid] != line.parent]
-        for at in range(0, len(new), BATCH):
+        for at in range(0, len(new), self._batch):
             with self._to.write() as writer:
                 self._check_mine(writer)
-                for line in new[at : at + BATCH]:
+                for line in new[at : at + self._batch]:
                     writer.adopt_line(line)
 
     def _commits(self, source: Reader, lines: list[Line]) -> None:
@@ -144,7 +150,7 @@ class Copying:
             batch.append(source.imprint(point))
             self._sum.add(told(batch[-1]))
             size += batch[-1].size
-            if size >= BATCH:
+            if size >= self._batch:
                 self._adopt(batch)
                 batch, size = [], 0
         self._adopt(batch)
@@ -182,7 +188,7 @@ class Copying:
             after: str | None = ""
             while after is not None:
                 with self._to.read() as there:
-                    keys = [key for key, _ in there.entries(register, after=after, limit=BATCH)]
+                    keys = [key for key, _ in there.entries(register, after=after, limit=PAGE_ENTRIES)]
                 self._remove_entries(register, [key for key in keys if source.entry(register, key) is None])
                 after = keys[-1] if keys else None
 
@@ -207,10 +213,10 @@ class Copying:
         with self._to.read() as there:
             known = {uid: trunk for uid, (_, trunk) in there.shape().seals.items()}
         new = [(uid, trunk) for uid, trunk in wanted.items() if known.get(uid) != trunk]
-        for at in range(0, len(new), BATCH):
+        for at in range(0, len(new), self._batch):
             with self._to.write() as writer:
                 self._check_mine(writer)
-                writer.seal_lines(new[at : at + BATCH])
+                writer.seal_lines(new[at : at + self._batch])
 
     # The end
 
@@ -338,10 +344,10 @@ def _imprint(reader: Reader, point: Point) -> Imprint | None:
 
 
 def _pages(reader: Reader, register: str) -> Iterator[list[tuple[str, bytes]]]:
-    page = list(reader.entries(register, limit=BATCH))
+    page = list(reader.entries(register, limit=PAGE_ENTRIES))
     while page:
         yield page
-        page = list(reader.entries(register, after=page[-1][0], limit=BATCH))
+        page = list(reader.entries(register, after=page[-1][0], limit=PAGE_ENTRIES))
 
 
 def _check_target(there: Reader, mark: Mark | None, origin: str) -> None:
