@@ -10,6 +10,7 @@ knows nothing of copies: by snapshots, by the hashes of whatever is done next, a
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +22,9 @@ from hypothesis.stateful import precondition, rule
 
 from holdfast.errors import AlreadyExists, StoreUnavailable
 from holdfast.testing.machine import MakePair, Pair
+from holdfast.testing.wishes import Wish, connections, pick, wishes
 from holdfast.versions.copying import Copying, sum_of
+from holdfast.versions.edits import Put
 from tests.property.reaching import run_through
 from tests.property.stores import disk_pair, memory_pair, postgres_pair, sqlite_pair
 from tests.property.test_gc import YEAR_US, _GcMachine
@@ -118,6 +121,48 @@ class _CopyMachine(_GcMachine):
             "copy:after gc": changed and collected,
             "copy:sealed": bool(self.sealed(copy.pair)),
         })  # fmt: skip
+
+    @rule(on=connections, at=pick, wanted=wishes, after=st.integers(1, 4), gone=st.booleans())
+    def pass_on(self, on: int, at: int, wanted: Sequence[Wish], after: int, *, gone: bool) -> None:
+        """Copy a part, change something, copy the rest, and go on there."""
+        if self.copy_ is None:
+            self.begin(after, 3)
+        branch = self.name(at)
+        self.commit_edits(on, branch, self.edits(branch, wanted), "commit")
+        if gone:
+            self.gc(on, at % 20, 1 + at % 3, 1_000, None, None)
+        if self.copy_ is not None:
+            self.go_on(1_000, None)
+        if self.copy_ is not None:
+            self.move()
+
+    @rule(on=connections, at=pick)
+    def seal(self, on: int, at: int) -> None:
+        """Let a line be sealed, as that of a finished run is, and copy that."""
+        if "runs/c" not in self.names():
+            self.branch(on, "runs/c", 0)
+        self.commit_edits(on, "runs/c", [Put("users", {"id": 3, "age": at % 9})], "commit")
+        self.finish(on)
+        self.gc(on, None, None, 1_000, None, None)
+        if self.copy_ is None:
+            self.begin(at % 5, 20)
+        if self.copy_ is not None:
+            self.go_on(1_000, None)
+
+    @rule(on=connections, at=pick)
+    def lose(self, on: int, at: int) -> None:
+        """Let the store lose commits that a finished copy has."""
+        if "b" not in self.names():
+            self.branch(on, "b", 0)
+        self.commit_edits(on, "b", [Put("users", {"id": 2, "age": at % 9 + 10})], "commit")
+        if self.copy_ is None:
+            self.begin(0, 20)
+        if self.copy_ is not None:
+            self.go_on(1_000, None)
+        self.both(on, lambda store: store.delete_branch("b"))
+        self.gc(on, None, None, 1_000, None, None)
+        if self.copy_ is not None:
+            self.go_on(1_000, None)
 
     def sealed(self, pair: Pair) -> Any:
         with pair.second._session.read() as reader:
