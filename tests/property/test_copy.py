@@ -1,8 +1,8 @@
 """Goal: a copy is the store. Method: the state machine with gc, which now and then goes on in a copy of its store.
 
-A copy is on another engine than what it is of. It is stopped at any batch, what it is of goes on meanwhile (gc and all),
-and it is finished by another run; or brought up to date later. From then on it has to answer as the oracle does, which
-knows nothing of copies: by snapshots, by the hashes of whatever is done next, and by what gc may remove.
+A copy is on another engine than what it is of. It is stopped at any batch, what it is of goes on meanwhile (gc and
+all), and it is finished by another run; or brought up to date later. From then on it has to answer as the oracle does,
+which knows nothing of copies: by snapshots, by the hashes of whatever is done next, and by what gc may remove.
 """
 
 # pyright: basic
@@ -175,9 +175,9 @@ class _CopyMachine(_GcMachine):
         for pair in (self.pair, copy):
             with pair.second._session.read() as reader:
                 total = sum_of(reader)
-                told.append((total.total, total.with_names(reader), reader.branches().keys(), reader.tags()))
-                lines = {line.uid: (line.parent, line.head, line.head_hash) for line in reader.lines()}
-                told[-1] += ({uid: line for uid, line in lines.items() if line[1]}, reader.shape().seals)
+                names = reader.branches().keys(), reader.tags()
+                lines = {line.uid: (line.parent, line.head, line.head_hash) for line in reader.lines() if line.head}
+                told.append((total.total, total.with_names(reader), names, lines, reader.shape().seals))
         assert told[0] == told[1]
         for branch in self.oracle.branches():
             self.compare_at(copy.second, branch.name)

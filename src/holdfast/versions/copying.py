@@ -240,12 +240,14 @@ class Copying:
                 raise BranchMoved(
                     "somebody else wrote into the target meanwhile; the copy stays unfinished; do it again"
                 )
-            for name, line in source.branches().items():
+            branches, tags = source.branches(), source.tags()
+            for name, line in branches.items():
                 writer.point_branch(name, line.uid, None)
-            for name, point in source.tags().items():
+            for name, point in tags.items():
                 writer.put_tag(name, point)
             done = replaced(self._mark, changed=False, left=self._sum.with_names(source))
             writer.put_entry(COPY, KEY, encoded(done))
+        self.found = replace(self.found, names=len(branches) + len(tags))
 
     def _change(self, writer: Writer) -> None:
         """Note that something of what was copied before is taken back."""

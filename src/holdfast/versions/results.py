@@ -151,6 +151,8 @@ class Copied:
     """Versions of rows in the commits that were written."""
     entries: int = 0
     """Entries of registers that were written: what is known of runs, signals, answers of tools."""
+    names: int = 0
+    """Branches and tags that the target was given at the end: all of them, or none if there was nothing to copy."""
 
 
 @dataclass(frozen=True, slots=True)
