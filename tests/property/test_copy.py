@@ -74,6 +74,7 @@ class _CopyMachine(_GcMachine):
     def begin(self, after: int, batch: int) -> None:
         """Begin a copy on the next engine, and stop it after some batches."""
         make = ENGINES[type(self).engines[(self.kind + 1) % len(type(self).engines)]]
+        self.ids[1].seed(1_000_000 + self.operations)  # it is another store, until it is a copy
         pair = make(self.clocks[1], self.ids[1])
         self.copy_ = _Copy(pair, finished=False, operations=self.operations, collections=self.collections)
         self.collected["copy:begun"] += 1

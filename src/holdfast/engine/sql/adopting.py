@@ -33,7 +33,7 @@ class SqlAdopting(Collecting, Adopting):
 
     def __init__(self, database: Database, names: Names) -> None:
         super().__init__(database, names)
-        self._made = 0  # lines and versions of the schema, whose ids a savepoint takes back
+        self._made: int = 0  # lines and versions of the schema, whose ids a savepoint takes back
 
     # Lines
 
