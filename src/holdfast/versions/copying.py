@@ -185,12 +185,11 @@ class Copying:
                 with self._to.read() as there:
                     new = [(key, value) for key, value in page if there.entry(register, key) != value]
                 self._put_entries(register, new)
-            after: str | None = ""
-            while after is not None:
-                with self._to.read() as there:
-                    keys = [key for key, _ in there.entries(register, after=after, limit=PAGE_ENTRIES)]
-                self._remove_entries(register, [key for key in keys if source.entry(register, key) is None])
-                after = keys[-1] if keys else None
+            with self._to.read() as there:
+                keys = [key for page in _pages(there, register) for key, _ in page]
+            gone = [key for key in keys if source.entry(register, key) is None]
+            for at in range(0, len(gone), PAGE_ENTRIES):
+                self._remove_entries(gone[at : at + PAGE_ENTRIES], register)
 
     def _put_entries(self, register: str, new: list[tuple[str, bytes]]) -> None:
         if new:
@@ -200,12 +199,11 @@ class Copying:
                     writer.put_entry(register, key, value)
             self._report(entries=len(new))
 
-    def _remove_entries(self, register: str, gone: list[str]) -> None:
-        if gone:
-            with self._to.write() as writer:
-                self._check_mine(writer)
-                for key in gone:
-                    writer.remove_entry(register, key)
+    def _remove_entries(self, gone: list[str], register: str) -> None:
+        with self._to.write() as writer:
+            self._check_mine(writer)
+            for key in gone:
+                writer.remove_entry(register, key)
 
     def _seals(self, source: Reader) -> None:
         """Let readers of the target, too, know some lines by the commits that merged them alone."""
@@ -346,16 +344,17 @@ def _imprint(reader: Reader, point: Point) -> Imprint | None:
 
 
 def _pages(reader: Reader, register: str) -> Iterator[list[tuple[str, bytes]]]:
-    page = list(reader.entries(register, limit=PAGE_ENTRIES))
-    while page:
+    after: str | None = ""
+    while after is not None:
+        page = list(reader.entries(register, after=after, limit=PAGE_ENTRIES))
         yield page
-        page = list(reader.entries(register, after=page[-1][0], limit=PAGE_ENTRIES))
+        after = page[-1][0] if len(page) == PAGE_ENTRIES else None
 
 
 def _check_target(there: Reader, mark: Mark | None, origin: str) -> None:
     """Raise AlreadyExists unless a store may be written over as a copy of another."""
     if mark is None:
-        if not is_new(there):
+        if not is_new(there) or origin_of(there) == origin:
             raise AlreadyExists("the target has a history of its own, or is the source itself; name a new store")
     elif mark.source != origin:
         raise AlreadyExists("the target is a copy of another store than this source; name a new store")

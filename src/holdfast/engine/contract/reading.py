@@ -91,7 +91,7 @@ class Reader(Protocol):
     ) -> Iterator[tuple[str, bytes]]:
         """Yield the entries of a register whose keys begin with `prefix` and come after `after`, by code point order.
 
-        Costs what it yields.
+        Without `after` the key "" is yielded, too. Costs what it yields.
         """
         ...
 

@@ -126,10 +126,11 @@ class SqlSnapshot(NetChanges):
     ) -> Iterator[tuple[str, bytes]]:
         """Yield the entries of a register whose keys begin with `prefix` and come after `after`, in order."""
         end = _beyond(prefix)
-        sql = "SELECT key, value FROM hf_entry WHERE register = ? AND key >= ? AND key > ?"
+        sql = "SELECT key, value FROM hf_entry WHERE register = ? AND key >= ?" + (" AND key > ?" if after else "")
         sql += " ORDER BY key LIMIT ?" if end is None else " AND key < ? ORDER BY key LIMIT ?"
         ends = [] if end is None else [end]
-        yield from self._db.rows(sql, [register, prefix, after, *ends, ALL if limit is None else limit])
+        begin = [prefix, after] if after else [prefix]  # the key "" is after nothing
+        yield from self._db.rows(sql, [register, *begin, *ends, ALL if limit is None else limit])
 
     def registers(self) -> list[str]:
         """Return the names of the registers that have entries, sorted."""

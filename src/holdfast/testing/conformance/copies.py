@@ -299,3 +299,7 @@ def check_registers_are_listed(open_store: OpenSessionStore) -> None:
             writer.remove_entry("gone", "key")
         with side.session.read() as reader:
             equal(["cache", "cache-ends", "run", "run-due"], reader.registers(), "the registers")
+            keys = ["", "a", "ab/\U0010ffff"]
+            equal(keys, [key for key, _ in reader.entries("run")], "all entries of one")
+            equal(keys[:1], [key for key, _ in reader.entries("run", limit=1)], "the first")
+            equal(keys[1:], [key for key, _ in reader.entries("run", after="", limit=3)][1:], "the others")
