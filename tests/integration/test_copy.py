@@ -16,6 +16,7 @@ from holdfast.engine.urls import open_engine
 from holdfast.errors import AlreadyExists, InvalidValue, NotFound, StoreCorrupt, StoreUnavailable, Unsupported
 from holdfast.testing import FakeClock, SeededIds
 from holdfast.versions.copying import Copying
+from holdfast.versions.edits import Put
 from holdfast.versions.history import Versions
 from tests.postgresql import fresh_url
 
@@ -148,6 +149,24 @@ def test_a_copy_of_everything_answers_the_same_there_and_back(places: Places, ki
         for db in (one, other):
             with pytest.raises(holdfast.ConstraintFailed):
                 db.execute("INSERT INTO notes (id, level) VALUES (1, 1)")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_unique_that_came_later_holds_in_the_copy_for_rows_from_before(places: Places, kind: str) -> None:
+    source, there = places.new("file"), places.new(kind)
+    with holdfast.connect(source) as db:
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY, x TEXT, y TEXT UNIQUE)")
+        db.execute("INSERT INTO t VALUES (1, 'a', 'b')")
+        db.execute("CREATE UNIQUE INDEX by_x ON t (x)")
+        db.execute("ALTER TABLE t DROP CONSTRAINT t_y_key")
+    holdfast.copy(source, there)
+    engine = open_engine(there)
+    versions = Versions(engine.session())
+    with pytest.raises(holdfast.ConstraintFailed):
+        versions.commit("main", [Put("t", {"id": 2, "x": "a", "y": "c"})])
+    versions.commit("main", [Put("t", {"id": 2, "x": "b", "y": "b"})])
+    versions.verify()
+    engine.close()
 
 
 @pytest.mark.parametrize("kind", ["memory", "postgres"])

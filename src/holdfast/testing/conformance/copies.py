@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from holdfast.core.points import Point
+from holdfast.core.retention import Pruned
 from holdfast.core.schema import Column
 from holdfast.engine.contract import Imprint, Reader, Session
 from holdfast.engine.kv import Memory
@@ -214,6 +215,8 @@ def check_adopting_again_takes_over_what_is_gone(open_store: OpenSessionStore) -
         fill(source.versions)
         for age in range(5):
             source.versions.commit("main", [user(1, "ann", age), user(2, None, age)])
+        source.versions.tag("before", "main")
+        source.versions.commit("main", [Delete("users", (1,))])
         with source.session.read() as reader:
             points, lines, newest = _all_points(reader), reader.lines(), reader.catalogue().version
             before = [reader.imprint(point) for point in points]
@@ -239,6 +242,14 @@ def check_adopting_again_takes_over_what_is_gone(open_store: OpenSessionStore) -
             writer.point_branch("main", lines[0].uid, None)
         target.versions.verify()
         equal(source.versions.snapshot("main"), target.versions.snapshot("main"), "main")
+        newest = after[-1]
+        leaving = replace(newest, made={}, ended={}, commit=replace(newest.commit, pruned=Pruned.LEAVING))
+        for imprint in (leaving, newest):  # as gc leaves one that it removes, by and by
+            with target.session.write() as writer:
+                writer.adopt(imprint)
+            with target.session.read() as reader:
+                equal(imprint, reader.imprint(newest.commit.point), "the newest commit")
+        equal(source.versions.snapshot("main"), target.versions.snapshot("main"), "main again")
 
 
 def check_adopting_refuses_what_does_not_fit(open_store: OpenSessionStore) -> None:
