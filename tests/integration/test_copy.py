@@ -296,6 +296,8 @@ def test_what_is_unfinished_is_no_store(places: Places, kind: str) -> None:
         holdfast.Versioned(there)
     with pytest.raises(StoreUnavailable, match="run holdfast copy again"):
         holdfast.copy(there, third)
+    with pytest.raises(NotFound):
+        holdfast.connect(third, create=False)
     found = holdfast.copy(here, there)
     assert (found.commits, found.commits_present) == (1, 1)
     assert told(here) == told(there)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from holdfast.core.durations import Duration
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.engine.urls import open_engine
+from holdfast.versions.copies import check_whole
 from holdfast.versions.copying import Copying, Progress
 from holdfast.versions.results import Copied
 
@@ -66,9 +67,12 @@ def copy(
     """
     origin = open_engine(source, read_only=True, timeout=timeout)
     try:
+        session = origin.session()
+        with session.read() as reader:
+            check_whole(reader)  # before a target is made
         made = open_engine(target, timeout=timeout)
         try:
-            return Copying(origin.session(), made.session(), progress).run()
+            return Copying(session, made.session(), progress).run()
         finally:
             made.close()
     finally:
