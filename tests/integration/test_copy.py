@@ -245,18 +245,23 @@ def test_the_source_is_read_in_one_snapshot_beside_its_writers(places: Places) -
             db.execute("INSERT INTO t VALUES (%s)", [number])
         before = told(here)
 
+        reports = 0
+
         def interfere(_: object) -> None:
+            nonlocal reports
+            reports += 1
             with db.branch("late", at="main") as late:
-                late.execute("INSERT INTO t VALUES (99)")
+                late.execute("INSERT INTO t VALUES (%s)", [100 + reports])
             db.merge("late")
             db.delete_branch("late")
+            db.tag(f"late-{reports}")
+            db.gc(keep_last=1)
 
         one, other = open_engine(here, read_only=True), open_engine(there)
-        reports: list[int] = []
-        Copying(one.session(), other.session(), lambda f: reports.append(f.commits) or interfere(f), batch=50).run()  # type: ignore[func-returns-value]
+        Copying(one.session(), other.session(), interfere, batch=3).run()
         other.close()
         one.close()
-        assert reports
+        assert reports > 3
         assert told(there) == before
 
 
@@ -466,10 +471,13 @@ def test_the_async_twin_copies_and_stops_when_it_is_cancelled(places: Places) ->
     async def main() -> None:
         reports: list[holdfast.Copied] = []
         assert await aio.copy(here, there, progress=reports.append) == reports[-1].__class__(2, 0, 2, 1, 0, 1)
-        task: asyncio.Task[Any]
         loop = asyncio.get_running_loop()
         begun = asyncio.Event()
-        task = asyncio.create_task(aio.copy(here, third, progress=lambda _: loop.call_soon_threadsafe(begun.set)))
+
+        def begin(_: object) -> None:
+            loop.call_soon_threadsafe(begun.set)
+
+        task = asyncio.create_task(aio.copy(here, third, progress=begin))
         await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from holdfast.core.points import Point
 from holdfast.core.retention import Pruned
@@ -26,6 +26,8 @@ from holdfast.testing.schemas import INTEGER
 from holdfast.testing.stand_ins import FakeClock, SeededIds
 from holdfast.versions.copying import Copying, parents_first, sum_of
 from holdfast.versions.edits import Delete, Put
+
+_What = TypeVar("_What")
 
 REFS = ("main", "a", "tagged")
 
@@ -96,17 +98,20 @@ def _history(side: _Side) -> None:
 def _widen(side: _Side) -> None:
     """Add a column to users, whose older rows show what fills it, and take one from steps."""
     with side.session.write() as writer:
-        line = writer.branch("main")
-        holds(line, "main is a branch")
-        writer.open(line)
+        writer.open(_there(writer.branch("main")))
         catalogue = writer.catalogue()
-        users, steps = catalogue.find("users"), catalogue.find("steps")
-        holds(users and steps, "users and steps are tables")
+        users, steps = (_there(catalogue.find(name)) for name in ("users", "steps"))
         catalogue = catalogue.changed(users.with_column(Column(0, "level", INTEGER, fill="1")))
         writer.define(catalogue)
         note = steps.columns[steps.positions(("note",))[0]]
         writer.define(catalogue.changed(steps.without_column(note)))
         writer.seal("wider")
+
+
+def _there(what: _What | None) -> _What:
+    if what is None:
+        raise AssertionError("it is there")
+    return what
 
 
 def _all_points(reader: Reader) -> list[Point]:
@@ -189,9 +194,8 @@ def check_imprint_is_all_of_a_commit(open_store: OpenSessionStore) -> None:
         merged = side.versions.merge("a", "main").commit
         side.versions.erase({"users": [2]})
         with side.session.read() as reader:
-            main, a = reader.branch("main"), reader.branch("a")
-            users, steps = reader.catalogue().find("users"), reader.catalogue().find("steps")
-            holds(main and a and users and steps, "branches and tables are there")
+            main, a = (_there(reader.branch(name)) for name in ("main", "a"))
+            users, steps = (_there(reader.catalogue().find(name)) for name in ("users", "steps"))
             edit, merge = (reader.imprint(Point(main.uid, main.head - before)) for before in (1, 0))
             equal([(1, "ann", 31)], [row.values for row in edit.made[users.id]], "what it made of users")
             equal([("r", 2, "more", None)], [row.values for row in edit.made[steps.id]], "what it made of steps")
@@ -242,13 +246,13 @@ def check_adopting_again_takes_over_what_is_gone(open_store: OpenSessionStore) -
             writer.point_branch("main", lines[0].uid, None)
         target.versions.verify()
         equal(source.versions.snapshot("main"), target.versions.snapshot("main"), "main")
-        newest = after[-1]
-        leaving = replace(newest, made={}, ended={}, commit=replace(newest.commit, pruned=Pruned.LEAVING))
-        for imprint in (leaving, newest):  # as gc leaves one that it removes, by and by
+        last = after[-1]
+        leaving = replace(last, made={}, ended={}, commit=replace(last.commit, pruned=Pruned.LEAVING))
+        for imprint in (leaving, last):  # as gc leaves one that it removes, by and by
             with target.session.write() as writer:
                 writer.adopt(imprint)
             with target.session.read() as reader:
-                equal(imprint, reader.imprint(newest.commit.point), "the newest commit")
+                equal(imprint, reader.imprint(last.commit.point), "the last commit")
         equal(source.versions.snapshot("main"), target.versions.snapshot("main"), "main again")
 
 
