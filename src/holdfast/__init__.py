@@ -33,7 +33,7 @@ from holdfast.errors import (
 )
 from holdfast.store.store import Store, connect
 from holdfast.tables.cursor import Cursor
-from holdfast.versions.results import Branch, Collected, CommitInfo, Erased, Merge, RowChange, Tag, Verification
+from holdfast.versions.results import Branch, Collected, CommitInfo, Copied, Erased, Merge, RowChange, Tag, Verification
 
 if typing.TYPE_CHECKING:
     from holdfast import aio
@@ -51,6 +51,7 @@ if typing.TYPE_CHECKING:
     from holdfast.state.variables import events
     from holdfast.state.versioned import Versioned
     from holdfast.state.view import view
+    from holdfast.store.copying import copy
 
 __all__ = [
     "ActionEvent",
@@ -64,6 +65,7 @@ __all__ = [
     "Conflict",
     "ConstraintFailed",
     "Context",
+    "Copied",
     "Counter",
     "Cursor",
     "Disk",
@@ -111,6 +113,7 @@ __all__ = [
     "Versioned",
     "aio",
     "connect",
+    "copy",
     "events",
     "storable",
     "tool",
@@ -138,6 +141,7 @@ _LAZY = {
     "Suspend": "runs.control",
     "Tool": "runs.tools",
     "Versioned": "state.versioned",
+    "copy": "store.copying",
     "events": "state.variables",
     "storable": "core.codec",
     "tool": "runs.tools",

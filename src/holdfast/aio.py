@@ -4,6 +4,7 @@ See `holdfast.store.aio` for what cancelling a call means, and to whom a transac
 """
 
 from holdfast.store.aio import Store, connect
+from holdfast.store.aio_copying import copy
 from holdfast.store.aio_runs import Run
 
-__all__ = ["Run", "Store", "connect"]
+__all__ = ["Run", "Store", "connect", "copy"]

@@ -261,6 +261,23 @@ def test_k7_two_collections_at_once_do_no_harm(db: holdfast.Store, at: int, besi
     assert db.gc(keep_last=1, dry_run=True) == holdfast.Collected()
 
 
+def test_a_table_that_is_emptied_or_made_and_dropped_at_once_leaves_no_mark(db: holdfast.Store) -> None:
+    """The commit's hash covers nothing of such a table, so no mark of its rows may be kept there."""
+    db.execute("CREATE TABLE brief (id INT PRIMARY KEY)")
+    db.execute("INSERT INTO brief VALUES (1)")
+    with db.transaction():
+        db.execute("DELETE FROM brief")
+        db.execute("DROP TABLE brief")
+    with db.transaction():
+        db.execute("CREATE TABLE briefer (id INT PRIMARY KEY)")
+        db.execute("INSERT INTO briefer VALUES (2)")
+        db.execute("DROP TABLE briefer")
+    db.gc(keep_last=1)
+    db.verify()
+    assert db.erase({"briefer": [2]}) == holdfast.Erased(1, 1, 1)
+    db.verify()
+
+
 def test_gc_is_no_part_of_a_transaction(db: holdfast.Store) -> None:
     with db.transaction(), pytest.raises(holdfast.TransactionOpen):
         db.gc()

@@ -11,6 +11,7 @@ from rich.text import Text
 
 import holdfast
 from holdfast.cli import render
+from holdfast.cli.copy_command import copy
 from holdfast.cli.demo_command import demo
 from holdfast.cli.grid import Grid
 from holdfast.cli.import_command import import_traces
@@ -277,5 +278,6 @@ def verify(url: str, *, as_json: bool) -> None:
         click.echo(str(report))
 
 
+commands.add_command(copy)
 commands.add_command(gc)
 commands.add_command(erase)

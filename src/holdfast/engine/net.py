@@ -10,8 +10,8 @@ from holdfast.core.hashing import CommitHeader, Leaf, changes_digest, leaf_of, t
 from holdfast.core.points import Point, VersionVector
 from holdfast.core.rows import Change, Row, key_of, same
 from holdfast.core.schema import Catalogue, Key, Table
-from holdfast.engine.contract import Commit
-from holdfast.errors import InvalidValue
+from holdfast.engine.contract import Commit, Erasure, Imprint
+from holdfast.errors import AlreadyExists, InvalidValue
 
 
 class NetChanges(ABC):
@@ -34,6 +34,14 @@ class NetChanges(ABC):
         """Yield the rows that `vector` sees, of these keys or all."""
 
     @abstractmethod
+    def erasures(self, point: Point) -> dict[tuple[int, bytes], Erasure]:
+        """Return what was kept of changes of a commit that were erased or removed."""
+
+    @abstractmethod
+    def _merges_of(self, point: Point) -> list[Point]:
+        """Return what a commit made visible of other lines, as it is kept."""
+
+    @abstractmethod
     def _made_by(self, table: Table, point: Point) -> list[Row]:
         """Return the versions that a commit made."""
 
@@ -47,6 +55,15 @@ class NetChanges(ABC):
         catalogue = self.catalogue(commit.schema)
         merge = len(commit.parents) == 2
         return [change for table in catalogue.tables for change in self.net(table, commit.point, merge=merge)]
+
+    def imprint(self, point: Point) -> Imprint:
+        """Return all that the store has of one commit."""
+        commit = self.commit(point)
+        at, tables = commit.point, self.catalogue(commit.schema).tables
+        made = {table.id: _in_order(self._made_by(table, at)) for table in tables}
+        ended = {table.id: _in_order(self._ended_by(table, at)) for table in tables}
+        merged = tuple(sorted(self._merges_of(at)))
+        return Imprint(commit, merged, _without_empty(made), _without_empty(ended), self.erasures(at))
 
     def net(self, table: Table, point: Point, *, merge: bool, ended: bool = True) -> list[Change]:
         """Return what one commit did to one table; `ended` is false where it is known to have ended no version."""
@@ -93,6 +110,12 @@ def commit_of(
     return Commit(point, header.hash(), parents, *told, schema[0], said.salt, digest)
 
 
+def check_follows(now: Catalogue, catalogue: Catalogue) -> None:
+    """Raise AlreadyExists unless `catalogue` is the version of the schema that comes next."""
+    if catalogue.version != now.version + 1:
+        raise AlreadyExists(f"version {catalogue.version} of the schema is there already; read it again and retry")
+
+
 def check_texts(change: Change) -> None:
     """Refuse text with a NUL in it, which SQL may have computed and no other engine could keep."""
     for at, value in enumerate(change.after.values if change.after else ()):
@@ -105,6 +128,14 @@ def is_same(change: Change) -> bool:
     """Tell whether a row was changed and put back."""
     before, after = change.before, change.after
     return before is not None and after is not None and all(map(same, before.values, after.values))
+
+
+def _in_order(rows: list[Row]) -> tuple[Row, ...]:
+    return tuple(sorted(rows, key=lambda row: (row.rid, row.born)))
+
+
+def _without_empty(rows: dict[int, tuple[Row, ...]]) -> dict[int, tuple[Row, ...]]:
+    return {table: some for table, some in rows.items() if some}
 
 
 def newest_of_each(catalogues: Iterable[Catalogue]) -> list[Table]:

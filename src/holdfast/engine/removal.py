@@ -123,9 +123,10 @@ class Removing(NetChanges):
     def _keep_marks(self, table: Table, row: Row, merges: Iterable[Point], salt: bytes | None) -> list[Point]:
         """Keep the marks that follow from a version: where it was made, where it ended, where a merge let it stay."""
         ends, rid = self._ends(table, row.handle), rid_bytes(row.rid)
-        self._keep(row.born, Leaf(table.id, rid, self._mark(table, row)), salt)
+        if self._covers(table, row.born):
+            self._keep(row.born, Leaf(table.id, rid, self._mark(table, row)), salt)
         for end in ends:
-            if not self._goes_on(table, row, end):
+            if self._covers(table, end) and not self._goes_on(table, row, end):
                 self._keep(end, Leaf(table.id, rid, self._end_mark(table, row, end)), salt)
         staying = [merge for merge in merges if self._is_there(merge) and self._at(merge).pruned is not Pruned.BARE]
         for merge in staying:
@@ -172,9 +173,11 @@ class Removing(NetChanges):
         return known
 
     def _table_at(self, table: Table, point: Point) -> Table:
-        then = self.catalogue(self._at(point).schema).table(table.id)
-        assert then is not None, "a commit's rows are of tables of its schema"
-        return then
+        return self.catalogue(self._at(point).schema).table(table.id) or table
+
+    def _covers(self, table: Table, point: Point) -> bool:
+        """Tell whether a commit's hash covers what it did to a table: not if it dropped the table, too."""
+        return self.catalogue(self._at(point).schema).table(table.id) is not None
 
     def _ever(self) -> list[Table]:
         if self._tables_known is None:

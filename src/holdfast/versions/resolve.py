@@ -8,6 +8,7 @@ from holdfast.core.points import Point
 from holdfast.core.refs import HASH_PREFIX_LENGTH_MIN, is_hash_prefix
 from holdfast.engine.contract import Commit, Line, Reader, Writer
 from holdfast.errors import InvalidValue, NotFound
+from holdfast.versions.copies import check_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ def resolve(reader: Reader, ref: object, *, pruned: bool = False) -> Resolved:
 
     Raises:
         NotFound: nothing, or a commit that was pruned.
+        StoreUnavailable: nothing, because the store is an unfinished copy.
         InvalidValue: several commits, or no str.
     """
     if not isinstance(ref, str):
@@ -46,6 +48,7 @@ def resolve(reader: Reader, ref: object, *, pruned: bool = False) -> Resolved:
         hashes = ", ".join(commit.hash.hex()[: len(ref) + 6] for commit in commits)
         raise InvalidValue(f"{ref!r} is the beginning of several commits ({hashes}); give more digits")
     if not commits:
+        check_whole(reader)
         raise NotFound(
             f"no branch, tag or commit {ref[:80]!r}; of a commit's hash give at least {HASH_PREFIX_LENGTH_MIN} digits"
         )
@@ -89,5 +92,6 @@ def branch_of(reader: Reader, name: object) -> Line:
     """Return the line of a branch. Raises NotFound."""
     line = reader.branch(name) if isinstance(name, str) else None
     if line is None:
+        check_whole(reader)
         raise NotFound(f"no branch {name!r}; make it with branch({name!r})")
     return line

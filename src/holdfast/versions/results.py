@@ -138,6 +138,24 @@ class Collected:
 
 
 @dataclass(frozen=True, slots=True)
+class Copied:
+    """What a copy wrote, and what was there already."""
+
+    commits: int = 0
+    """Commits that were written."""
+    commits_present: int = 0
+    """Commits that an earlier run had written."""
+    commits_total: int = 0
+    """Commits that the source has."""
+    rows: int = 0
+    """Versions of rows in the commits that were written."""
+    entries: int = 0
+    """Entries of registers that were written: what is known of runs, signals, answers of tools."""
+    names: int = 0
+    """Branches and tags that the target was given at the end: all of them, or none if there was nothing to copy."""
+
+
+@dataclass(frozen=True, slots=True)
 class Erased:
     """What was erased: rows, the versions of these rows on all lines, and the commits that had made or ended them."""
 

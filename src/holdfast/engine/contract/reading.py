@@ -10,7 +10,7 @@ from holdfast.core.retention import Ending, Mark, Shape
 from holdfast.core.rows import Change, Row, Touch
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.core.types import Stored
-from holdfast.engine.contract.values import Commit, Erasure, Line
+from holdfast.engine.contract.values import Commit, Erasure, Imprint, Line
 
 
 class Reader(Protocol):
@@ -91,12 +91,22 @@ class Reader(Protocol):
     ) -> Iterator[tuple[str, bytes]]:
         """Yield the entries of a register whose keys begin with `prefix` and come after `after`, by code point order.
 
-        Costs what it yields.
+        Without `after` the key "" is yielded, too. Costs what it yields.
         """
         ...
 
     def erasures(self, point: Point) -> dict[tuple[int, bytes], Erasure]:
         """Return what was kept of changes of a commit that were erased or removed, by (table id, row id as bytes)."""
+        ...
+
+    # What a copy asks
+
+    def imprint(self, point: Point) -> Imprint:
+        """Return all that the store has of one commit. Raises NotFound."""
+        ...
+
+    def registers(self) -> list[str]:
+        """Return the names of the registers that have entries, sorted."""
         ...
 
     # What gc asks

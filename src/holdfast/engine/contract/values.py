@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -91,6 +92,34 @@ class Erasure:
     def is_gone(self) -> bool:
         """Whether the mark is all that is left."""
         return not self.salt
+
+
+@dataclass(frozen=True, slots=True)
+class Imprint:
+    """All that a store has of one commit, in terms that mean the same in every engine: what a copy of it needs.
+
+    What the commit did is told by the versions that it made and ended, not by its net changes: of those some may be
+    gone, and no store could work out from the rest what it has to show.
+
+    Attributes:
+        merged: the points that it made visible, one a line, as they are kept: not those that seals imply.
+        made: the versions that it made and that are still there, by the ids of their tables, in the order of their row
+            ids; with the columns of the commit's schema.
+        ended: the same of the versions that it ended.
+        kept: the marks of changes that were erased or removed, as `Reader.erasures` returns them.
+    """
+
+    commit: Commit
+    merged: tuple[Point, ...]
+    made: Mapping[int, tuple[Row, ...]]
+    ended: Mapping[int, tuple[Row, ...]]
+    kept: Mapping[tuple[int, bytes], Erasure]
+
+    @property
+    def size(self) -> int:
+        """How much there is to write: the commit itself, versions, ends and marks."""
+        rows = (*self.made.values(), *self.ended.values())
+        return 1 + sum(map(len, rows)) + len(self.kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from holdfast.core.points import Point
 from holdfast.core.rows import Resolution, Row
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract.reading import Reader
-from holdfast.engine.contract.values import Commit, Line, Lookups, Removal, Violation
+from holdfast.engine.contract.values import Commit, Imprint, Line, Lookups, Removal, Violation
 
 
 class Writer(Reader, Protocol):
@@ -115,6 +115,43 @@ class Writer(Reader, Protocol):
         """Return the foreign keys that others would break who refer to what these rows of a table were.
 
         A violation has the rows that refer to a key that no row has, as the open commit shows it, and their table.
+        """
+        ...
+
+    # Copies of what another store has. They need no open commit, and nothing that holds there is checked again.
+
+    def adopt_line(self, line: Line) -> None:
+        """Make a line as another store has it, but without commits; if it is there, let it be forked where that is.
+
+        The line that it was forked from is there, the commit need not be. The line that was forked from none takes the
+        place of the first line of a store that has nothing else: of its names, too, so that it has none.
+
+        Raises:
+            AlreadyExists: it was forked from none, and the store has anything besides its first commit.
+            NotFound: the line that it was forked from is not there.
+        """
+        ...
+
+    def adopt_catalogues(self, catalogues: Sequence[Catalogue]) -> None:
+        """Write the versions of the schema that follow the present one. Constraints are not checked.
+
+        Raises:
+            AlreadyExists: they do not follow it.
+            Unsupported: the last of them, which writers go by, has what this engine cannot keep; or any of them has
+                columns that it has no room for.
+        """
+        ...
+
+    def adopt(self, imprint: Imprint) -> None:
+        """Let the store have of a commit exactly what another store has, and be its line's head if it is the newest.
+
+        Its line, the lines of its rows, its parents, its schema, and the versions that it ended are there. What the
+        store has of the commit already stays if the other has it, too, and goes otherwise: adopting again does nothing.
+
+        Raises:
+            AlreadyExists: the line has another commit there.
+            StoreCorrupt: its parents are not those that the store has, or a version that it ended is missing.
+            NotFound: there is no commit before it, or no such line.
         """
         ...
 

@@ -34,7 +34,9 @@ LEASE_SECONDS = 30.0
 LEASE_SECONDS_MIN = 0.5
 """A shorter lease would end between two beats on a busy machine."""
 
-_REGISTER = "lease"
+LEASES = "lease"
+"""The register that says who owns what. It is about one store, and means nothing in a copy of it."""
+
 _WATCHED = 0.5
 """The part of its length for which a lease of an owner elsewhere is watched; beats come after a third."""
 _LOOKS = 8
@@ -68,7 +70,7 @@ _decoder = msgspec.json.Decoder(Hold)
 
 def hold_of(reader: Reader, key: str) -> Hold:
     """Return what is known of the owner of a thing. Raises StoreCorrupt."""
-    raw = reader.entry(_REGISTER, key)
+    raw = reader.entry(LEASES, key)
     try:
         return Hold(0) if raw is None else _decoder.decode(raw)
     except msgspec.DecodeError as error:
@@ -108,7 +110,7 @@ class Lease:
     @property
     def looked_up(self) -> Lookups:
         """What `check` looks up."""
-        return Lookups(entries=((_REGISTER, self.key),))
+        return Lookups(entries=((LEASES, self.key),))
 
     def check(self, writer: Reader) -> None:
         """Raise Fenced unless this still owns the thing, as the open transaction sees it."""
@@ -138,7 +140,7 @@ class Lease:
         """Own the thing no more once the transaction is done, as `release` does; `lost` stays as it is until then."""
         with suppress(Fenced):
             self.check(writer)
-            writer.put_entry(_REGISTER, self.key, _encode(Hold(self.epoch)))
+            writer.put_entry(LEASES, self.key, _encode(Hold(self.epoch)))
 
     def forget(self, writer: Writer) -> None:
         """Own the thing no more, and leave nothing of it: its epochs may be given again. Nothing if it was lost.
@@ -147,12 +149,12 @@ class Lease:
         """
         with suppress(Fenced):
             self.check(writer)
-            writer.remove_entry(_REGISTER, self.key)
+            writer.remove_entry(LEASES, self.key)
 
 
 def forget_lease(writer: Writer, key: str) -> None:
     """Remove what is known of the owners of a thing that is no more."""
-    writer.remove_entry(_REGISTER, key)
+    writer.remove_entry(LEASES, key)
 
 
 def renew(session: Session, leases: Sequence[Lease]) -> None:
@@ -181,7 +183,7 @@ def _put(writer: Writer, lease: Lease, now_us: int) -> None:
     lease.beats += 1
     until_us = now_us + round(lease.length_seconds * 1_000_000)
     hold = Hold(lease.epoch, lease.owner, lease.since_us, until_us, lease.length_seconds, monotonic(), lease.beats)
-    writer.put_entry(_REGISTER, lease.key, _encode(hold))
+    writer.put_entry(LEASES, lease.key, _encode(hold))
 
 
 @dataclass

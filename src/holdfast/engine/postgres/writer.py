@@ -20,7 +20,7 @@ from holdfast.core.schema import Catalogue, Check, Key, Table
 from holdfast.core.types import Stored
 from holdfast.engine.cells import fit
 from holdfast.engine.checks import PlainChecks, double, raise_for
-from holdfast.engine.contract import Line, Lookups, Violation
+from holdfast.engine.contract import Imprint, Line, Lookups, Violation
 from holdfast.engine.postgres.driver import PostgresDriver
 from holdfast.engine.postgres.layout import of_keys, reshaped, told, told_value
 from holdfast.engine.postgres.referring import ReferringRows
@@ -390,6 +390,9 @@ class PostgresChanges(ReferringRows, PlainChecks):
         own = (change.before.handle, self._place(self._next)[0])
         self._db.later(f"DELETE FROM {tombstones(change.table)} WHERE vid = ? AND line = ?", own)
 
+    def _mark_ended(self, table: Table, place: tuple[int, int]) -> None:
+        """Do nothing: versions are not marked as ended."""
+
     def _mark_living(self, table: Table, vids: Sequence[tuple[int]]) -> None:
         """Do nothing: versions are not marked as ended."""
 
@@ -501,6 +504,24 @@ class PostgresChanges(ReferringRows, PlainChecks):
         """Make `catalogue` the schema of the store."""
         self._driver.be_alone()
         super().define(catalogue)
+
+    def adopt_catalogues(self, catalogues: Sequence[Catalogue]) -> None:
+        """Write the versions of the schema that follow the present one."""
+        self._driver.be_alone()
+        super().adopt_catalogues(catalogues)
+
+    def adopt_line(self, line: Line) -> None:
+        """Make a line as another store has it, but without commits; if it is there, let it be forked where that is."""
+        self._driver.be_alone()
+        super().adopt_line(line)
+
+    def adopt(self, imprint: Imprint) -> None:
+        """Let a commit be what an imprint of it says."""
+        self._driver.be_alone()
+        super().adopt(imprint)
+
+    def _told(self, table: Table, values: Sequence[Stored]) -> Sequence[object]:
+        return told(table, values)
 
     def _reshaped(self, before: Table | None, table: Table) -> list[str]:
         ((unicode,),) = self._db.rows("SELECT to_regcollation('pg_c_utf8') IS NOT NULL")

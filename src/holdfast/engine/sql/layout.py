@@ -99,6 +99,12 @@ def cells(table: Table, prefix: str = "") -> list[str]:
     return [f"{prefix}c{column.id}" for column in table.columns]
 
 
+def insert_version(table: Table) -> str:
+    """Return the statement that writes a version, by its row, its commit, and the values of the table's columns."""
+    columns = ["rline", "rn", "rord", "line", "n", *cells(table)]
+    return f"INSERT INTO {versions(table)} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
 def cell_of(table: Table, names: tuple[str, ...], prefix: str = "") -> list[str]:
     """Return the columns on disk of some columns, by name."""
     all_cells = cells(table, prefix)

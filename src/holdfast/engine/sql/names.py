@@ -125,6 +125,13 @@ class Names:
         self._by_id[row[0]] = self._by_uid[row[1]] = row
         return row
 
+    def forget_line(self, uid: str) -> None:
+        """Let a line be read again, or no more."""
+        row = self._by_uid.pop(uid, None)
+        if row is not None:
+            self._by_id.pop(row[0], None)
+        self.seen_from.clear()
+
     def schema_digest(self, catalogue: Catalogue) -> bytes:
         """Return the digest of a catalogue."""
         known = self.schema_digests.get(catalogue.version)

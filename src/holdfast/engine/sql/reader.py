@@ -150,10 +150,19 @@ class SqlSnapshot(NetChanges):
     ) -> Iterator[tuple[str, bytes]]:
         """Yield the entries of a register whose keys begin with `prefix` and come after `after`, in order."""
         end = _beyond(prefix)
-        sql = "SELECT key, value FROM hf_entry WHERE register = ? AND key >= ? AND key > ?"
+        sql = "SELECT key, value FROM hf_entry WHERE register = ? AND key >= ?" + (" AND key > ?" if after else "")
         sql += " ORDER BY key LIMIT ?" if end is None else " AND key < ? ORDER BY key LIMIT ?"
         ends = [] if end is None else [end]
-        yield from self._db.rows(sql, [register, prefix, after, *ends, ALL if limit is None else limit])
+        begin = [prefix, after] if after else [prefix]  # the key "" is after nothing
+        yield from self._db.rows(sql, [register, *begin, *ends, ALL if limit is None else limit])
+
+    def registers(self) -> list[str]:
+        """Return the names of the registers that have entries, sorted."""
+        found: list[str] = []
+        sql = "SELECT min(register) FROM hf_entry WHERE register > ?"
+        while (name := self._db.rows(sql, (found[-1] if found else "",))[0][0]) is not None:
+            found.append(name)
+        return found
 
     def line(self, uid: str) -> Line:
         """Return a line."""
@@ -307,6 +316,10 @@ class SqlSnapshot(NetChanges):
         sql = "SELECT tbl, rid, mark, salt FROM hf_leaf WHERE line = ? AND n = ?"
         found = self._db.rows(sql, (self._names.id_of(point.line), point.n))
         return {(tbl, rid): Erasure(Leaf(tbl, rid, mark), salt) for tbl, rid, mark, salt in found}
+
+    def _merges_of(self, point: Point) -> list[Point]:
+        sql = "SELECT src, hi FROM hf_merge WHERE line = ? AND n = ?"
+        return [self._point_of(*found) for found in self._db.rows(sql, (self._names.id_of(point.line), point.n))]
 
     def damage(self) -> Iterator[str]:
         """Yield what the engine finds wrong with its file."""

@@ -12,14 +12,15 @@ from holdfast.core.points import Point, Rid
 from holdfast.core.rows import Change, Resolution, Row
 from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.contract import Commit, Line, Lookups
-from holdfast.engine.net import Said, check_texts, commit_of, is_same
+from holdfast.engine.net import Said, check_follows, check_texts, commit_of, is_same
+from holdfast.engine.sql.adopting import SqlAdopting
 from holdfast.engine.sql.constraints import ConstraintChecks
 from holdfast.engine.sql.definitions import reshaped
-from holdfast.engine.sql.layout import CHANGED_TABLES, cells, tombstones, versions
+from holdfast.engine.sql.layout import CHANGED_TABLES, insert_version, tombstones, versions
 from holdfast.engine.sql.names import Names
 from holdfast.engine.sql.reader import Database, Parameters
 from holdfast.engine.sql.references import Notes, Settlement, ViewedRows
-from holdfast.engine.sql.refs import put_ref, remove_ref
+from holdfast.engine.sql.refs import put_ref
 from holdfast.engine.sql.views import (
     HEAD,
     HERE_VECTOR,
@@ -30,7 +31,7 @@ from holdfast.engine.sql.views import (
     insert_view,
     select_view,
 )
-from holdfast.errors import AlreadyExists, BranchMoved, ValueTooLarge
+from holdfast.errors import BranchMoved, ValueTooLarge
 
 PUT_ENTRY = "INSERT INTO hf_entry VALUES (?, ?, ?) ON CONFLICT (register, key) DO UPDATE SET value = excluded.value"
 REMOVE_ENTRY = "DELETE FROM hf_entry WHERE register = ? AND key = ?"
@@ -74,7 +75,7 @@ class Counter:
             self.gathered.append(vid)
 
 
-class SqlChanges(ConstraintChecks):
+class SqlChanges(ConstraintChecks, SqlAdopting):
     """The writing half of the contract. Lives as long as the transaction it writes in."""
 
     def __init__(self, database: Database, names: Names, counter: Counter, clock: Clock, ids: Ids) -> None:
@@ -89,7 +90,6 @@ class SqlChanges(ConstraintChecks):
         self._finders: dict[tuple[int, int], tuple[str, list[int]]] = {}
         self._seen: Mapping[int, int] | None = None
         self._seen_sealed = False
-        self._made = 0  # lines and versions of the schema, whose ids a savepoint takes back
 
     # Names and lines
 
@@ -131,9 +131,6 @@ class SqlChanges(ConstraintChecks):
 
     def _put_ref(self, kind: str, name: str, line: str, n: int | None) -> None:
         put_ref(self._db, kind, name, (self._names.id_of(line), line), n)
-
-    def _remove_ref(self, kind: str, name: str) -> None:
-        remove_ref(self._db, kind, name)
 
     # Registers
 
@@ -340,8 +337,20 @@ class SqlChanges(ConstraintChecks):
     def define(self, catalogue: Catalogue) -> None:
         """Make `catalogue` the schema of the store."""
         now = self.catalogue()
-        if catalogue.version != now.version + 1:
-            raise AlreadyExists(f"version {catalogue.version} of the schema is there already; read it again and retry")
+        self._put_catalogue(now, catalogue)
+        self.refuse_broken(now, catalogue)
+        self._bump_epoch()
+        self._defined = True
+
+    def adopt_catalogues(self, catalogues: Sequence[Catalogue]) -> None:
+        """Write the versions of the schema that follow the present one."""
+        for catalogue in catalogues:
+            self._put_catalogue(self.catalogue(), catalogue)
+        self._tables_known = None
+
+    def _put_catalogue(self, now: Catalogue, catalogue: Catalogue) -> None:
+        """Write the next version of the schema, and give its tables on disk what they need."""
+        check_follows(now, catalogue)
         for table in catalogue.tables:
             for statement in self._reshaped(now.table(table.id), table):
                 self._db.rows(statement)
@@ -351,9 +360,6 @@ class SqlChanges(ConstraintChecks):
             self._db.rows(
                 "UPDATE hf_meta SET value = ? WHERE key = 'features'", (json_text([CHANGED_TABLES], "features"),)
             )
-        self.refuse_broken(now, catalogue)
-        self._bump_epoch()
-        self._defined = True
         self._made += 1
         self._schema = catalogue.version
 
@@ -399,12 +405,10 @@ class SqlChanges(ConstraintChecks):
         line_id, n = self._names.id_of(self.opened.uid), self.opened.head + 1
         for row in resolution.ended:
             self._end_version(table, row.handle, (line_id, n))
-        columns = ", ".join(["rline", "rn", "rord", "line", "n", *cells(table)])
+        sql = insert_version(table)
         for rid, values in resolution.fresh:
             who = rid or Rid(self.opened.uid, n, self._counter.next_ordinal())
             place = (self._names.id_of(who.line), who.n, who.ordinal, line_id, n)
-            marks = ", ".join("?" * (5 + len(values)))
-            sql = f"INSERT INTO {versions(table)} ({columns}) VALUES ({marks})"
             self._db.rows(sql, (*place, *values))
 
     def _end_version(self, table: Table, vid: int, place: tuple[int, int]) -> None:
@@ -459,24 +463,9 @@ class SqlChanges(ConstraintChecks):
         catalogue = self.catalogue()
         schema = catalogue.version, self._names.schema_digest(catalogue)
         commit = commit_of(point, parents, changes, schema, said)
-        line_id = self._names.id_of(point.line)
-        self._db.later(
-            "INSERT INTO hf_commit (line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                line_id,
-                point.n,
-                commit.hash,
-                *(*parents, None, None)[:2],
-                commit.at_us,
-                message,
-                metadata,
-                commit.schema,
-                commit.salt,
-                commit.changes,
-            ),
-        )
-        self._db.later("UPDATE hf_line SET head_n = ?, head_hash = ? WHERE id = ?", (point.n, commit.hash, line_id))
+        self._put_commit(commit, new=True)
+        line_id, n = self._place(point)
+        self._db.later("UPDATE hf_line SET head_n = ?, head_hash = ? WHERE id = ?", (n, commit.hash, line_id))
         return commit
 
     def create_store(self, branch: str) -> None:

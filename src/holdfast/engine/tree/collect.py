@@ -71,8 +71,12 @@ class Collecting(ConstraintChecks, Removing):
         return self._ends_of(keys.version_of(handle))
 
     def _drop_version(self, table: Table, row: Row) -> None:
-        newest = next(other for other in self._ever() if other.id == table.id)  # its UNIQUEs have entries
+        newest = self._newest(table)  # its UNIQUEs have entries
         self._remove_version(newest, self._row_at(newest, keys.version_of(row.handle)))
+
+    def _newest(self, table: Table) -> Table:
+        """Return a table as it was last."""
+        return next(other for other in self._ever() if other.id == table.id)
 
     def _goes_on(self, table: Table, row: Row, end: Point) -> bool:
         key = keys.encoded(key_of(table, row)) if table.primary_key else keys.rid_key_bytes(*row.rid)

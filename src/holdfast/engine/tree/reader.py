@@ -117,6 +117,16 @@ class TreeSnapshot(NetChanges):
         for key, raw in self._tree.load_many(found if limit is None else _some(found, limit)):
             yield key[len(register.encode()) + 2 :].decode(), raw
 
+    def registers(self) -> list[str]:
+        """Return the names of the registers that have entries, sorted."""
+        found: list[str] = []
+        low, end = keys.ENTRY, beyond_prefix(keys.ENTRY)
+        while (first := next(self._tree.range(low, end), None)) is not None:
+            name = first[0][1:].partition(b"\x00")[0]
+            found.append(name.decode())
+            low = keys.ENTRY + name + b"\x01"
+        return found
+
     # Commits
 
     def commit(self, point: Point) -> Commit:
@@ -330,6 +340,10 @@ class TreeSnapshot(NetChanges):
             mark, salt = unpacked(raw)
             found[table_id, rid] = Erasure(Leaf(table_id, rid, mark), salt)
         return found
+
+    def _merges_of(self, point: Point) -> list[Point]:
+        entries = self._tree.load_many(self._tree.prefix(MERGE + keys.point_bytes(point)))
+        return [Point(key[25:].hex(), int.from_bytes(raw)) for key, raw in entries]
 
     def damage(self) -> Iterator[str]:
         """Yield what the engine finds wrong with its nodes."""

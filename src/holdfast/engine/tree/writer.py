@@ -14,9 +14,9 @@ from holdfast.core.schema import Catalogue, Key, Table
 from holdfast.engine.cells import fit
 from holdfast.engine.checks import refuse_unsupported
 from holdfast.engine.contract import Commit, Line, Lookups
-from holdfast.engine.net import Said, check_texts, commit_of, is_same
+from holdfast.engine.net import Said, check_follows, check_texts, commit_of, is_same
 from holdfast.engine.tree import keys
-from holdfast.engine.tree.collect import Collecting
+from holdfast.engine.tree.adopting import TreeAdopting
 from holdfast.engine.tree.draft import Draft
 from holdfast.engine.tree.entries import unique_entries
 from holdfast.engine.tree.keys import BRANCH, HASH, MERGE, SCHEMA, TAG
@@ -25,7 +25,7 @@ from holdfast.engine.tree.tree import beyond
 from holdfast.errors import AlreadyExists, BranchMoved, ValueTooLarge
 
 
-class TreeChanges(Collecting):
+class TreeChanges(TreeAdopting):
     """The writing half of the contract. What it does is in a draft, until the session publishes that."""
 
     def __init__(self, draft: Draft, catalogues: dict[bytes, Catalogue], clock: Clock, ids: Ids) -> None:
@@ -183,16 +183,28 @@ class TreeChanges(Collecting):
     def define(self, catalogue: Catalogue) -> None:
         """Make `catalogue` the schema of the store."""
         now = self.catalogue()
-        if catalogue.version != now.version + 1:
-            raise AlreadyExists(f"version {catalogue.version} of the schema is there already; read it again and retry")
+        check_follows(now, catalogue)
         refuse_unsupported(catalogue)
         self.refuse_broken(now, catalogue)
+        self._put_catalogue(now, catalogue)
+        self._bump_epoch()
+        self._defined = True
+
+    def adopt_catalogues(self, catalogues: Sequence[Catalogue]) -> None:
+        """Write the versions of the schema that follow the present one."""
+        for newest in catalogues[-1:]:  # what was dropped since needs nothing
+            refuse_unsupported(newest)
+        for catalogue in catalogues:
+            self._put_catalogue(self.catalogue(), catalogue)
+        self._tables_known = None
+
+    def _put_catalogue(self, now: Catalogue, catalogue: Catalogue) -> None:
+        """Write the next version of the schema, and the entries that its tables need."""
+        check_follows(now, catalogue)
         for table in catalogue.tables:
             self._index(now.table(table.id), table)
         entry = packed([catalogue.digest(), catalogue.to_json()])
         self._draft.put(SCHEMA + catalogue.version.to_bytes(8), entry)
-        self._bump_epoch()
-        self._defined = True
         self._schema = catalogue.version
         self._versions.pop(catalogue.version, None)
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from holdfast.testing.conformance import branches, merges, names, picking, questions
-from holdfast.testing.conformance.sessions import SESSION_CHECKS, EngineStore, OpenSessionStore, SessionStore
+from holdfast.testing.conformance import branches, copies, merges, names, picking, questions, sessions
+from holdfast.testing.conformance.sessions import EngineStore, OpenSessionStore, SessionStore
 from holdfast.testing.conformance.stores import OpenStore, StoreUnderTest
 
 __all__ = [
@@ -35,3 +35,8 @@ CHECKS: tuple[Callable[[OpenStore], None], ...] = tuple(
     if name.startswith("check_")
 )
 """What every store must do, through `Versions` alone."""
+
+SESSION_CHECKS: tuple[Callable[[OpenSessionStore], None], ...] = tuple(
+    check for module in (sessions, copies) for name, check in vars(module).items() if name.startswith("check_")
+)
+"""What every engine must do in addition to `CHECKS`, through its sessions."""

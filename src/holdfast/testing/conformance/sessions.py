@@ -259,16 +259,3 @@ def _found(row: Row | None) -> Row:
 
 def _values(row: Row | None) -> object:
     return _found(row).values
-
-
-SESSION_CHECKS: tuple[Callable[[OpenSessionStore], None], ...] = (
-    check_stale_expectation_is_branch_moved,
-    check_names_are_moved_by_comparison,
-    check_exception_takes_all_back,
-    check_reader_is_one_snapshot,
-    check_closed_session_says_so,
-    check_scan_is_by_prefix_in_order,
-    check_find_shows_the_open_commit,
-    check_registers_are_outside_of_history,
-)
-"""What every engine must do in addition to `CHECKS`, through its sessions."""
