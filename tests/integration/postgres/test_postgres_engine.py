@@ -178,7 +178,7 @@ def test_cut_connections_are_made_again(url: str, at: str) -> None:
             db.state.discard()
         else:
             cut()
-            db.branch("goes on")
+            db.branch("goes-on")
         db.state["x"] = 3
         db.state.commit()
         assert db.state["x"] == 3

@@ -8,7 +8,6 @@ import re
 import select
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -295,9 +294,11 @@ class PostgresDriver:
 
     def _revive(self) -> None:
         """Connect again if the connection was lost, as far as one can tell without asking the server."""
-        if not self.connection.closed and _has_news(self.connection.fileno()):
-            with suppress(psycopg.Error):
+        while not self.connection.closed and _has_news(self.connection.fileno()):
+            try:  # first comes why the server ends the connection, only then its end
                 self.connection.pgconn.consume_input()
+            except psycopg.Error:
+                self.connection.close()
             if self.connection.pgconn.status != ConnStatus.OK:
                 self.connection.close()
         if self.connection.closed and not self._closed:
