@@ -35,11 +35,21 @@ LOOK_SECONDS = 0.01
 """How long until one looks again what became of a transaction whose server process is still at it."""
 
 _PLACE = re.compile(r"\?(\d*)|'(?:[^']|'')*'|\b(?:main|temp)\.")
-_WHICH_SERVER = "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
-"""The timeline of the server's log: another one after a standby took over."""
+_WHICH_SERVER = """SELECT concat_ws(' ',
+    CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
+    pg_postmaster_start_time(),
+    (SELECT min(pid) FROM pg_stat_activity WHERE datid IS NULL AND usesysid IS NULL))"""
+"""The timeline of the server's log, another one after a standby took over; when it was started; and the first of its
+own processes, all of which it starts again after one of them crashed. While these stay, it has forgotten nothing."""
 
 _WHICH_PROCESS = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _END_PROCESS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+
+_WAIT_FOR_STANDBYS = "SELECT pg_logical_emit_message(true, 'holdfast', '')"
+"""A transaction that writes to the server's log, and nothing else: standbys that have it have all before it."""
+
+_WAITED_IN = "SyncRepWaitForLSN"
+"""Where the server warns that it does not wait for its standbys any more."""
 
 _OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR, TransactionStatus.ACTIVE)
 
@@ -156,6 +166,7 @@ class PostgresDriver:
         self._opening = 0  # statements with which it begins
         self._xid: str | None = None
         self._server = ""
+        self._unconfirmed = False  # whether a standby was to have what was committed, and nobody waited for it
         self._process: tuple[Any, ...] = ()
         self.held: set[int] = set()
         """The locks of the open transaction."""
@@ -171,7 +182,7 @@ class PostgresDriver:
         options = self._options
         settings = {
             "search_path": f'"{options.schema}"',
-            "synchronous_commit": "on" if options.synchronous else "off",
+            "synchronous_commit": "off",  # nobody is to wait for a standby in order to read
             "client_min_messages": "warning",
             "timezone": "UTC",
             "standard_conforming_strings": "on",
@@ -184,21 +195,29 @@ class PostgresDriver:
         try:
             connection = psycopg.connect(options.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
             try:
-                with connection.pipeline():
+                with connection.pipeline() as pipeline:
                     connection.execute(f"SELECT {places}".encode(), names)
                     connection.execute(
                         "CREATE TEMP TABLE hf_vector (vec BIGINT, line BIGINT, n BIGINT, PRIMARY KEY (vec, line))"
                     )
+                    pipeline.sync()
+                    if options.synchronous:
+                        connection.execute("SELECT set_config('synchronous_commit', 'on', false)")
                     told = connection.execute(_WHICH_SERVER)
                     process = connection.execute(_WHICH_PROCESS)
                 ((self._server,),) = told.fetchall()
                 (self._process,) = process.fetchall()
+                connection.add_notice_handler(self._hear)
             except BaseException:
                 connection.close()
                 raise
         except psycopg.Error as error:
             raise unreachable(error, options.url) from error
         return connection
+
+    def _hear(self, said: psycopg.errors.Diagnostic) -> None:
+        if said.source_function == _WAITED_IN:
+            self._unconfirmed = True
 
     def _ours(self, error: Exception) -> Exception:
         if self._access in (Access.TRIAL, Access.PATIENT) and not self._committing:
@@ -305,7 +324,10 @@ class PostgresDriver:
             left = self._process
             self.names.forget()
             self.connection = self._connect()
-            self.connection.execute(_END_PROCESS, left)  # it may notice nothing for hours, and keep its locks
+            try:
+                self.connection.execute(_END_PROCESS, left)  # it may notice nothing for hours, and keep its locks
+            except psycopg.Error as error:
+                raise unreachable(error, self._options.url) from error
 
     def hold(self, *whats: str) -> None:
         """Let nobody else hold the same until the transaction ends, unless this holds it."""
@@ -350,7 +372,7 @@ class PostgresDriver:
         self.later("COMMIT")
         if self.writing:  # not within the transaction: its end would wait for those of all others that notify
             self.later("SELECT pg_notify(?, '')", (self._options.schema,))
-        self._committing = True
+        self._committing, self._unconfirmed = True, False
         try:
             self._send()
         except StoreUnavailable as error:
@@ -358,11 +380,17 @@ class PostgresDriver:
                 raise
         finally:
             self._committing = False
+        if self._unconfirmed:
+            raise StoreUnavailable(
+                f"{self._options.url} has committed this, but its standby has not confirmed it: it is there, unless the"
+                " standby takes over without it; look, once the standby is back"
+            )
 
     def _landed(self, xid: str, lost: StoreUnavailable) -> bool:
         """Tell, on a new connection, whether a transaction was committed whose COMMIT had no answer.
 
-        Nobody can where another server has taken over meanwhile: it may give the number to another transaction.
+        Nobody can where another server has taken over meanwhile, or this one was started again: what had not reached
+        the disk it forgot, numbers included, and it may give the number to another transaction.
 
         Raises:
             Again, StoreUnavailable: it was not.
@@ -372,15 +400,25 @@ class PostgresDriver:
         self._revive()
         if self._server != was_here:
             return False
-        status = "in progress"
-        while status == "in progress":  # its server process is ending
-            time.sleep(LOOK_SECONDS)
-            ((status,),) = self.connection.execute("SELECT pg_xact_status($1::xid8)", (xid,)).fetchall()
+        try:
+            status = self._status_of(xid)
+        except psycopg.Error as error:
+            raise lost from error
         if status == "committed":
             return True
         if self._access is Access.ONCE:
             raise StoreUnavailable(f"{str(lost).partition('. ')[0]}. Nothing was committed; do it again") from lost
         raise Again from lost
+
+    def _status_of(self, xid: str) -> str:
+        """Return what became of a transaction; if it was committed, once the standbys know."""
+        status = "in progress"
+        while status == "in progress":  # its server process is ending
+            time.sleep(LOOK_SECONDS)
+            ((status,),) = self.connection.execute("SELECT pg_xact_status($1::xid8)", (xid,)).fetchall()
+        if status == "committed":
+            self.connection.execute(_WAIT_FOR_STANDBYS)
+        return str(status)
 
     def rollback(self) -> None:
         """Take back what the open transaction did."""
