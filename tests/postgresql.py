@@ -29,7 +29,7 @@ PROGRAMS = {16: "pginstall", 18: "pginstall18"}
 VERSION = int(os.environ.get("HOLDFAST_POSTGRES", "18"))
 """The version of the servers that tests ask for without naming one."""
 
-READY = "database system is ready to accept connections"
+READY = "database system is ready to accept"  # connections, or read-only connections
 IN_USE = "is still in use"
 """What a server says whose killed forerunner's processes have not ended yet."""
 START_SECONDS_MAX = 60.0
@@ -61,7 +61,9 @@ class Server:
     It dies with the thread that started it, too, where the system has `setpriv`: a killed test run leaves none behind.
     """
 
-    def __init__(self, settings: Mapping[str, str] = SETTINGS, version: int = VERSION) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] = SETTINGS, version: int = VERSION, *, follows: Server | None = None
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: the path of a socket has about 100 characters
         self._settings = settings
         self._process: subprocess.Popen[str] | None = None
@@ -70,16 +72,30 @@ class Server:
             self._prefix, self._environment = _as_nobody(self.folder)
             if self._prefix:
                 shutil.chown(self.folder, "nobody", "nogroup")
-            made = [
-                *self._prefix, self._programs / "initdb", "-D", self.folder / "data", "-A", "trust", "-U", "postgres",
-                "--no-sync", "--encoding=UTF8", "--locale=C",
-            ]  # fmt: skip
-            if version >= 17:
-                made += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-            subprocess.run(made, check=True, capture_output=True, env=self._environment, cwd=self.folder)
+            if follows is None:
+                self._run("initdb", "-A", "trust", "-U", "postgres", "--no-sync", *_locale(version))
+            else:
+                self.follow(follows)
         except BaseException:
             self.close()
             raise
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        """Run one of the server's programs on its data."""
+        command = [*self._prefix, self._programs / program, "-D", self.folder / "data", *arguments]
+        subprocess.run(command, check=True, capture_output=True, env=self._environment, cwd=self.folder)
+
+    def follow(self, primary: Server) -> None:
+        """Become a standby of another, from a copy of what that has; what this had goes. It is not started."""
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        copied = ("-R", "-X", "stream", "-c", "fast", "--no-sync")
+        self._run("pg_basebackup", *copied, "-h", primary.folder, "-U", "postgres")
+
+    @property
+    def process(self) -> int:
+        """The id of its first process, whose children are all others."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def url(self) -> str:
@@ -166,6 +182,11 @@ def _programs(folder: Path, name: str) -> Path:
         shutil.copytree(libraries, folder / libraries.name)
         programs = folder / package.name / programs.name
     return programs / "bin"
+
+
+def _locale(version: int) -> list[str]:
+    builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    return ["--encoding=UTF8", "--locale=C", *(builtin if version >= 17 else [])]
 
 
 def _as_nobody(folder: Path) -> tuple[list[str | Path], dict[str, str]]:
