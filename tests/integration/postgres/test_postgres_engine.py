@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 import holdfast
 from holdfast.engine.postgres import PostgresEngine
@@ -86,6 +87,18 @@ def test_the_url_is_shown_without_its_password() -> None:
     for url in (shown.replace("@", ":geheim@"), f"{shown}&password=geheim&sslpassword=geheim"):
         with holdfast.connect(url) as db:
             assert db.url == shown
+
+
+def test_the_client_gets_what_the_url_has_for_it(url: str) -> None:
+    """To PostgreSQL's client %20 is a space, and + is itself."""
+    given = f"{url}&options=-c%20work_mem%3D2345kB%20-c%20geqo%3Doff&password=a+b%20c%2B"
+    with holdfast.connect(given) as db, db._session.read() as reader:
+        assert db.url == given.partition("&password")[0]
+        shown = "SELECT current_setting('work_mem'), current_setting('geqo')"
+        assert reader._db.rows(shown) == [("2345kB", "off")]
+    engine = PostgresEngine.open(given)
+    assert conninfo_to_dict(engine._ear._conninfo)["password"] == "a+b c+"
+    engine.close()
 
 
 @pytest.mark.parametrize("missing", ["/nowhere?", "/postgres?host=/nowhere&", "/postgres?user=nobody_here&"])
