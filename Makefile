@@ -1,6 +1,7 @@
 # Each verb sets up what it needs: Python 3.11 or newer as `python3`, git and make are enough.
 #   make demo     a tour of Holdfast; installs what Holdfast and its command line need, nothing else
 #   make test     the whole test suite, and the seconds of each part; make test ARGS="tests/unit -k merge"
+#   make test-postgres-16   what runs on PostgreSQL, on version 16 (an ordinary run has a part of that)
 #   make lint     style, types, and which room may import which
 #   make format   rewrite the sources in the house style
 #   make bench    the measurements behind the performance table; make bench ARGS=…
@@ -19,13 +20,16 @@ RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 MEASUREMENT := $(VENV)/.measurement
 
-.PHONY: demo test lint format bench soak clean
+.PHONY: demo test test-postgres-16 lint format bench soak clean
 
 demo: $(RUNTIME)
 	@$(BIN)/holdfast demo
 
 test: $(DEVELOPMENT)
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
+
+test-postgres-16: $(DEVELOPMENT)
+	@HOLDFAST_POSTGRES=16 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -k postgres $(ARGS)
 
 lint: $(DEVELOPMENT)
 	@status=0; for tool in "ruff check" "ruff format --check" "lint-imports --no-logo" mypy basedpyright; do \

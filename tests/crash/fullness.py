@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import resource
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
+import pytest
 
 import holdfast
 from tests.crash.sweep import say
@@ -111,6 +113,25 @@ def ballast(path: Path, left_bytes: int) -> Room:
                 file.truncate(max(0, path.stat().st_size - left_bytes))
 
     return room
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size_bytes: int) -> Iterator[Path]:
+    """Mount a small disk on a folder, which keeps its owner; skip where this process may not mount one."""
+    status = folder.stat()
+    options = f"size={size_bytes},uid={status.st_uid},gid={status.st_gid},mode=700"
+    try:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        pytest.skip("there is no mount command to make a small disk with")
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted here, which takes root: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def fill_up_to(path: Path, size_bytes: int, acts: int, log: Path) -> None:

@@ -42,7 +42,7 @@ def agent_of(effects: Effects) -> Callable[[Any], Any]:
             run.state.setdefault("messages", []).append(turn)
             run.log("turn", turn)
             run.step("turn", effects.do, f"{me} turn {turn}")
-        run.options(effect="once", verify=lambda: paid(f"{me} pay")).step("pay", effects.do, f"{me} pay")
+        run.options(effect="once", verify=paid).step("pay", effects.do, f"{me} pay")
         return len(run.state["messages"])
 
     return agent

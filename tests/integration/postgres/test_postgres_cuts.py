@@ -70,10 +70,17 @@ class Proxy:
                 client.sendall(said)
             client.shutdown(socket.SHUT_RDWR)
 
-    def close(self) -> None:
-        for each in self._sockets:
+    def cut(self) -> None:
+        """Cut all connections now."""
+        for each in self._sockets[1:]:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.cut()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for each in self._sockets:
             each.close()
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 import holdfast
 from holdfast.engine.postgres import PostgresEngine
-from holdfast.engine.postgres.layout import SYSTEM_TABLES
+from holdfast.engine.postgres.layout import FUNCTIONS, SYSTEM_TABLES
 from tests.postgresql import fresh_url, server
 
 WRITER = """
@@ -88,6 +89,19 @@ def test_the_url_is_shown_without_its_password() -> None:
             assert db.url == shown
 
 
+def test_the_client_gets_what_the_url_has_for_it(url: str) -> None:
+    """To PostgreSQL's client %20 is a space, and + is itself."""
+    given = f"{url}&options=-c%20work_mem%3D2345kB%20-c%20geqo%3Doff&password=a+b%20c%2B"
+    with holdfast.connect(given) as db, db._session.read() as reader:
+        assert db.url == given.partition("&password")[0]
+        shown = "SELECT current_setting('work_mem'), current_setting('geqo')"
+        database: Any = reader
+        assert database._db.rows(shown) == [("2345kB", "off")]
+    engine = PostgresEngine.open(given)
+    assert conninfo_to_dict(engine._ear._conninfo)["password"] == "a+b c+"
+    engine.close()
+
+
 @pytest.mark.parametrize("missing", ["/nowhere?", "/postgres?host=/nowhere&", "/postgres?user=nobody_here&"])
 def test_what_cannot_be_connected_to_says_what_to_look_at(missing: str) -> None:
     host = server().partition("?")[2]
@@ -118,9 +132,9 @@ def test_a_store_of_a_newer_format_or_with_unknown_features_is_refused_untouched
     schema = f"holdfast_{url.rpartition('=')[2]}"
     with psycopg.connect(server(), autocommit=True) as raw:
         raw.execute(f"UPDATE {schema}.hf_meta SET value = '99' WHERE key = 'format'")
-        with pytest.raises(holdfast.Unsupported, match="a store of format 99; this knows 1: update it"):
+        with pytest.raises(holdfast.Unsupported, match="a store of format 99; this knows 2: update it"):
             holdfast.connect(url)
-        raw.execute(f"UPDATE {schema}.hf_meta SET value = '1' WHERE key = 'format'")
+        raw.execute(f"UPDATE {schema}.hf_meta SET value = '2' WHERE key = 'format'")
         raw.execute(f"""UPDATE {schema}.hf_meta SET value = '["x"]' WHERE key = 'features'""")
         with pytest.raises(holdfast.Unsupported, match=r"needs features this Holdfast does not know: {'x'}"):
             holdfast.connect(url)
@@ -147,9 +161,54 @@ def test_a_read_only_store_reads_and_writes_nothing(url: str) -> None:
             db.branch("b")
 
 
-def test_statements_are_not_there_yet(url: str) -> None:
-    with holdfast.connect(url) as db, pytest.raises(holdfast.Unsupported, match="no SQL"):
-        db.execute("SELECT 1")
+def test_a_store_of_format_1_is_brought_up_to_date_when_it_is_opened(url: str) -> None:
+    """It had no functions, and no statement could be run in it."""
+    holdfast.connect(url).close()
+    schema = f"holdfast_{url.rpartition('=')[2]}"
+    with psycopg.connect(server(), autocommit=True) as raw:
+        raw.execute(f"DROP AGGREGATE {schema}.hf_sum (bigint)")
+        for statement in FUNCTIONS:
+            if statement.startswith("CREATE OPERATOR"):
+                raw.execute(f"DROP OPERATOR {schema}.{statement.split()[2]} (real[], real[])")
+        for kind in ("integer", "numeric", "real", "double precision", "interval"):
+            raw.execute(f"DROP AGGREGATE {schema}.hf_sum ({kind})")
+        functions = raw.execute(
+            "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE pronamespace = %s::regnamespace", (schema,)
+        ).fetchall()
+        for (name,) in functions:
+            raw.execute(f"DROP FUNCTION {name}")
+        raw.execute(f"UPDATE {schema}.hf_meta SET value = '1' WHERE key = 'format'")
+    with holdfast.connect(url) as db:
+        db.execute("CREATE TABLE t (n INT)")
+        db.execute("INSERT INTO t VALUES (1), (2)")
+        assert db.execute("SELECT sum(n) AS n FROM t").fetchall() == [{"n": 3}]
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["at once", "between"])
+def test_savepoints_stand_in_each_other(url: str, asked: bool) -> None:
+    """What was released inside goes with what is around it, whether or not the server has heard of the release."""
+    engine = PostgresEngine.open(url)
+    session = engine.session()
+
+    def put(writer: Any, key: str) -> None:
+        writer.put_entry("register", key, b"value")
+        if asked:
+            assert writer.entry("register", key) == b"value"
+
+    with session.write() as writer:
+        put(writer, "a")
+        with suppress(LookupError), writer.savepoint():
+            put(writer, "b")
+            with writer.savepoint():
+                put(writer, "c")
+            with writer.savepoint():
+                put(writer, "d")
+            raise LookupError
+        with writer.savepoint():
+            put(writer, "e")
+    with session.read() as reader:
+        assert [key for key, _ in reader.entries("register")] == ["a", "e"]
+    engine.close()
 
 
 def test_c4_a_writer_that_waits_for_too_long_is_told(url: str) -> None:
@@ -178,7 +237,7 @@ def test_cut_connections_are_made_again(url: str, at: str) -> None:
             db.state.discard()
         else:
             cut()
-            db.branch("goes on")
+            db.branch("goes-on")
         db.state["x"] = 3
         db.state.commit()
         assert db.state["x"] == 3

@@ -8,7 +8,7 @@ import re
 import select
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -37,8 +37,12 @@ LOOK_SECONDS = 0.01
 """How long until one looks again what became of a transaction whose server process is still at it."""
 
 _PLACE = re.compile(r"\?(\d*)|'(?:[^']|'')*'|\b(?:main|temp)\.")
-_WHICH_SERVER = "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
-"""The timeline of the server's log: another one after a standby took over."""
+_WHICH_SERVER = """SELECT concat_ws(' ',
+    CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
+    pg_postmaster_start_time(),
+    (SELECT min(pid) FROM pg_stat_activity WHERE datid IS NULL AND usesysid IS NULL))"""
+"""The timeline of the server's log, another one after a standby took over; when it was started; and the first of its
+own processes, all of which it starts again after one of them crashed. While these stay, it has forgotten nothing."""
 
 _HAS_VECTORS = "SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace"
 _HAS_VECTORS += " WHERE e.extname = 'vector'"
@@ -50,6 +54,12 @@ _END_PROCESS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid
 
 _MOMENTS = frozenset((1114, 1184))
 """The numbers of the types timestamp and timestamptz."""
+
+_WAIT_FOR_STANDBYS = "SELECT pg_logical_emit_message(true, 'holdfast', '')"
+"""A transaction that writes to the server's log, and nothing else: standbys that have it have all before it."""
+
+_WAITED_IN = "SyncRepWaitForLSN"
+"""Where the server warns that it does not wait for its standbys any more."""
 
 _OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR, TransactionStatus.ACTIVE)
 
@@ -185,6 +195,7 @@ class PostgresDriver:
         self._opening = 0  # statements with which it begins
         self._xid: str | None = None
         self._server = ""
+        self._unconfirmed = False  # whether a standby was to have what was committed, and nobody waited for it
         self._process: tuple[Any, ...] = ()
         self.vectors = ""
         """The type that statements have for vectors."""
@@ -201,7 +212,7 @@ class PostgresDriver:
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         options = self._options
         settings = {
-            "synchronous_commit": "on" if options.synchronous else "off",
+            "synchronous_commit": "off",  # nobody is to wait for a standby in order to read
             "client_min_messages": "warning",
             "timezone": "UTC",
             "standard_conforming_strings": "on",
@@ -215,24 +226,32 @@ class PostgresDriver:
         try:
             connection = psycopg.connect(options.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
             try:
-                with connection.pipeline():
+                with connection.pipeline() as pipeline:
                     connection.execute(f"SELECT {places}".encode(), names)
                     connection.execute(
                         "CREATE TEMP TABLE hf_vector (vec BIGINT, line BIGINT, n BIGINT, PRIMARY KEY (vec, line))"
                     )
                     connection.execute(_SET_PATH, (path,))
+                    pipeline.sync()
+                    if options.synchronous:
+                        connection.execute("SELECT set_config('synchronous_commit', 'on', false)")
                     told = connection.execute(_WHICH_SERVER)
                     vectors = connection.execute(_HAS_VECTORS)
                     process = connection.execute(_WHICH_PROCESS)
                 ((self._server,),) = told.fetchall()
                 (self._process,) = process.fetchall()
                 self.vectors = "vector" if vectors.fetchall() else "real[]"
+                connection.add_notice_handler(self._hear)
             except BaseException:
                 connection.close()
                 raise
         except psycopg.Error as error:
             raise unreachable(error, options.url) from error
         return connection
+
+    def _hear(self, said: psycopg.errors.Diagnostic) -> None:
+        if said.source_function == _WAITED_IN:
+            self._unconfirmed = True
 
     def _ours(self, error: Exception) -> Exception:
         if self._access in (Access.TRIAL, Access.PATIENT) and not self._committing:
@@ -346,16 +365,21 @@ class PostgresDriver:
 
     def _revive(self) -> None:
         """Connect again if the connection was lost, as far as one can tell without asking the server."""
-        if not self.connection.closed and _has_news(self.connection.fileno()):
-            with suppress(psycopg.Error):
+        while not self.connection.closed and _has_news(self.connection.fileno()):
+            try:  # first comes why the server ends the connection, only then its end
                 self.connection.pgconn.consume_input()
+            except psycopg.Error:
+                self.connection.close()
             if self.connection.pgconn.status != ConnStatus.OK:
                 self.connection.close()
         if self.connection.closed and not self._closed:
             left = self._process
             self.names.forget()
             self.connection = self._connect()
-            self.connection.execute(_END_PROCESS, left)  # it may notice nothing for hours, and keep its locks
+            try:
+                self.connection.execute(_END_PROCESS, left)  # it may notice nothing for hours, and keep its locks
+            except psycopg.Error as error:
+                raise unreachable(error, self._options.url) from error
 
     def hold(self, *whats: str) -> None:
         """Let nobody else hold the same until the transaction ends, unless this holds it."""
@@ -400,7 +424,7 @@ class PostgresDriver:
         self.later("COMMIT")
         if self.writing:  # not within the transaction: its end would wait for those of all others that notify
             self.later("SELECT pg_notify(?, '')", (self._options.schema,))
-        self._committing = True
+        self._committing, self._unconfirmed = True, False
         try:
             self._send()
         except StoreUnavailable as error:
@@ -408,11 +432,17 @@ class PostgresDriver:
                 raise
         finally:
             self._committing = False
+        if self._unconfirmed:
+            raise StoreUnavailable(
+                f"{self._options.url} has committed this, but its standby has not confirmed it: it is there, unless the"
+                " standby takes over without it; look, once the standby is back"
+            )
 
     def _landed(self, xid: str, lost: StoreUnavailable) -> bool:
         """Tell, on a new connection, whether a transaction was committed whose COMMIT had no answer.
 
-        Nobody can where another server has taken over meanwhile: it may give the number to another transaction.
+        Nobody can where another server has taken over meanwhile, or this one was started again: what had not reached
+        the disk it forgot, numbers included, and it may give the number to another transaction.
 
         Raises:
             Again, StoreUnavailable: it was not.
@@ -422,15 +452,25 @@ class PostgresDriver:
         self._revive()
         if self._server != was_here:
             return False
-        status = "in progress"
-        while status == "in progress":  # its server process is ending
-            time.sleep(LOOK_SECONDS)
-            ((status,),) = self.connection.execute("SELECT pg_xact_status($1::xid8)", (xid,)).fetchall()
+        try:
+            status = self._status_of(xid)
+        except psycopg.Error as error:
+            raise lost from error
         if status == "committed":
             return True
         if self._access is Access.ONCE:
             raise StoreUnavailable(f"{str(lost).partition('. ')[0]}. Nothing was committed; do it again") from lost
         raise Again from lost
+
+    def _status_of(self, xid: str) -> str:
+        """Return what became of a transaction; if it was committed, once the standbys know."""
+        status = "in progress"
+        while status == "in progress":  # its server process is ending
+            time.sleep(LOOK_SECONDS)
+            ((status,),) = self.connection.execute("SELECT pg_xact_status($1::xid8)", (xid,)).fetchall()
+        if status == "committed":
+            self.connection.execute(_WAIT_FOR_STANDBYS)
+        return str(status)
 
     def rollback(self) -> None:
         """Take back what the open transaction did."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from holdfast.core.canonical import json_value
 from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
@@ -156,14 +156,14 @@ def _options(
     url: str, durability: Durability, timeout: float, statement_timeout: float | None, *, read_only: bool
 ) -> Options:
     parts = urlsplit(url)
-    asked = parse_qsl(parts.query, keep_blank_values=True)
+    asked = parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True)  # to PostgreSQL's client + is itself
     workspaces = [value for name, value in asked if name == "workspace"]
     workspace = workspaces[-1] if workspaces else None
     if workspace is not None and not _WORKSPACE.fullmatch(workspace):
         raise InvalidValue(f"a workspace has 1 to 48 of a-z, 0-9 and _, so not {workspace!r}; name another in the URL")
     schema = SCHEMA if workspace is None else f"{SCHEMA}_{workspace}"
-    rest = urlencode([(name, value) for name, value in asked if name != "workspace"])
-    told = urlencode([(name, value) for name, value in asked if name not in _SECRETS], safe="/")
+    rest = urlencode([(name, value) for name, value in asked if name != "workspace"], quote_via=quote)
+    told = urlencode([(name, value) for name, value in asked if name not in _SECRETS], quote_via=quote, safe="/,")
     place = parts.netloc.rpartition("@")
     user = place[0].partition(":")[0]
     shown = urlunsplit((parts.scheme, f"{user}@{place[2]}" if user else place[2], parts.path, told, ""))
