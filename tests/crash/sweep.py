@@ -34,7 +34,9 @@ State = dict[str, Any] | None
 """All that can be seen of a store: the head and the rows of each branch, the tags, and how runs are. None: none yet."""
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["holdfast", "tests.crash.sweep", "tests.crash.worker"])
+PROCESSES.set_forkserver_preload(
+    ["holdfast", "holdfast.engine.postgres", "pytest", "tests.crash.sweep", "tests.crash.worker"]
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,10 +189,12 @@ def test_g1_a_commit_whose_waiting_for_the_standby_was_ended_is_in_doubt(pair: P
 
 
 @pytest.mark.slow
-def test_reading_does_not_wait_for_the_standby(pair: Pair) -> None:
+def test_a_standby_keeps_no_reader_waiting_and_has_none(pair: Pair) -> None:
     with holdfast.connect(pair.url) as db:
         db.state["x"] = 1
         db.state.commit()
+    with pytest.raises(holdfast.StoreUnavailable, match="; name the primary: host=a,b&target_session_attrs="):
+        holdfast.connect(pair.standby.url, read_only=True)
 
     def read() -> object:
         with holdfast.connect(pair.url) as db:

@@ -456,16 +456,16 @@ class PostgresDriver:
             status = self._status_of(xid)
         except psycopg.Error as error:
             raise lost from error
-        if status == "committed":
-            return True
+        if status != "aborted":
+            return status == "committed"
         if self._access is Access.ONCE:
             raise StoreUnavailable(f"{str(lost).partition('. ')[0]}. Nothing was committed; do it again") from lost
         raise Again from lost
 
     def _status_of(self, xid: str) -> str:
         """Return what became of a transaction; if it was committed, once the standbys know."""
-        status = "in progress"
-        while status == "in progress":  # its server process is ending
+        status, until = "in progress", time.monotonic() + self._options.timeout
+        while status == "in progress" and time.monotonic() < until:  # its server process is ending
             time.sleep(LOOK_SECONDS)
             ((status,),) = self.connection.execute("SELECT pg_xact_status($1::xid8)", (xid,)).fetchall()
         if status == "committed":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
 import weakref
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -31,6 +33,9 @@ _SECRETS = frozenset({"password", "passfile", "sslpassword", "sslkey", "oauth_cl
 """Parameters of a URL that nobody is shown."""
 VERSION_MIN = 150000
 """PostgreSQL 15, as its server numbers itself."""
+
+SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
+"""After 30 seconds in which the network brings nothing a connection is lost. A URL may say otherwise."""
 
 
 class PostgresEngine(SqlEngine[Options, PostgresSession]):
@@ -108,7 +113,8 @@ class PostgresEngine(SqlEngine[Options, PostgresSession]):
             if not create:
                 raise NotFound(f"there is no store in {self.url}; connect() without read_only to make it")
             self._create(driver)
-        found = dict(driver.rows("SELECT key, value FROM hf_meta WHERE key IN ('format', 'features')"))
+        meta = f'"{self._options.schema}".hf_meta'  # without its schema it would not be found where that is forbidden
+        found = dict(driver.rows(f"SELECT key, value FROM {meta} WHERE key IN ('format', 'features')"))
         if int(found["format"]) > FORMAT:
             raise Unsupported(f"{self.url} is a store of format {found['format']}; this knows {FORMAT}: update it")
         if int(found["format"]) < FORMAT and not self.read_only:
@@ -140,7 +146,9 @@ class PostgresEngine(SqlEngine[Options, PostgresSession]):
         driver.begin(Access.ALONE, self._options.timeout)
         try:
             if not self._is_there(driver):  # else another process was quicker
-                driver.rows(f'CREATE SCHEMA IF NOT EXISTS "{self._options.schema}"')
+                schema = self._options.schema
+                if not driver.rows("SELECT 1 FROM pg_namespace WHERE nspname = ?", (schema,)):
+                    driver.rows(f'CREATE SCHEMA "{schema}"')  # IF NOT EXISTS would take the right to make it
                 for statement in (*SYSTEM_TABLES, *FUNCTIONS):
                     driver.rows(statement)
                 driver.rows("INSERT INTO hf_meta VALUES ('format', ?), ('features', '[]')", (str(FORMAT),))
@@ -162,7 +170,7 @@ def _options(
     if workspace is not None and not _WORKSPACE.fullmatch(workspace):
         raise InvalidValue(f"a workspace has 1 to 48 of a-z, 0-9 and _, so not {workspace!r}; name another in the URL")
     schema = SCHEMA if workspace is None else f"{SCHEMA}_{workspace}"
-    rest = urlencode([(name, value) for name, value in asked if name != "workspace"], quote_via=quote)
+    rest = urlencode(_for_client(asked, timeout), quote_via=quote)
     told = urlencode([(name, value) for name, value in asked if name not in _SECRETS], quote_via=quote, safe="/,")
     place = parts.netloc.rpartition("@")
     user = place[0].partition(":")[0]
@@ -177,3 +185,12 @@ def _options(
         statement_timeout=statement_timeout,
         read_only=read_only,
     )
+
+
+def _for_client(asked: list[tuple[str, str]], timeout: float) -> list[tuple[str, str]]:
+    """Return the parameters of a URL for PostgreSQL's client, with how long it waits for a server that is silent."""
+    patience = dict(SILENCE)
+    if "PGCONNECT_TIMEOUT" not in os.environ:
+        patience["connect_timeout"] = max(math.ceil(timeout), 2)
+    named = [(name, value) for name, value in asked if name != "workspace"]
+    return [*((name, str(value)) for name, value in patience.items() if name not in dict(named)), *named]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 from psycopg import errors as pg
 
@@ -49,6 +51,22 @@ _OURS: tuple[tuple[tuple[type[Exception], ...], type[HoldfastError], str], ...] 
 )
 """The first that fits counts."""
 
+_REFUSALS = (
+    (
+        re.compile("too many clients|too many connections|connection slots"),
+        "close connections that nobody needs, or raise the server's max_connections or the limit of the role",
+    ),
+    (
+        re.compile("read-only"),
+        "name the primary: host=a,b&target_session_attrs=read-write finds it, once one has taken over",
+    ),
+    (re.compile("password"), "look at the user and the password of the URL"),
+    (re.compile('database ".*" does not exist'), "make that database, or name another in the URL"),
+)
+"""What servers say who refuse a connection, and what to do."""
+
+_UNKNOWN = "look whether the server runs, and at the host, the database, the user and the password of the URL"
+
 
 def translated(error: Exception, url: str, timeout: float) -> HoldfastError:
     """Return our error for one of PostgreSQL's, or of its client.
@@ -73,11 +91,10 @@ def of_statement(error: HoldfastError) -> HoldfastError:
 
 
 def unreachable(error: Exception, url: str) -> StoreUnavailable:
-    """Return what to say where no connection can be made."""
-    return StoreUnavailable(
-        f"{url} cannot be connected to: {_said(error)}; look whether the server runs, and at the host, the database,"
-        " the user and the password of the URL"
-    )
+    """Return what to say where no connection can be made. Its client tells only the text of what the server said."""
+    said = _said(error)
+    advice = next((advice for told, advice in _REFUSALS if told.search(said)), _UNKNOWN)
+    return StoreUnavailable(f"{url} cannot be connected to: {said}; {advice}")
 
 
 def _said(error: Exception) -> str:
