@@ -44,8 +44,10 @@ _WHICH_SERVER = """SELECT concat_ws(' ',
 """The timeline of the server's log, another one after a standby took over; when it was started; and the first of its
 own processes, all of which it starts again after one of them crashed. While these stay, it has forgotten nothing."""
 
-_HAS_VECTORS = "SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace"
-_HAS_VECTORS += " WHERE e.extname = 'vector'"
+_HAS_VECTORS = (
+    "SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace"
+    " WHERE e.extname = 'vector'"
+)
 _SET_PATH = f"SELECT set_config('search_path', concat_ws(', ', $1::text, ({_HAS_VECTORS})), false)"
 """The operators of pgvector are where it was installed."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from holdfast.core.points import Point
 from holdfast.core.rows import Row
@@ -85,7 +85,7 @@ class PostgresSurvey(Survey):
 
     def _row(self, row: tuple[Any, ...]) -> Row:
         if list in map(type, row):  # a vector
-            row = tuple(vector_of(value) if isinstance(value, list) else value for value in row)
+            row = tuple(vector_of(cast("list[float]", value)) if isinstance(value, list) else value for value in row)
         return super()._row(row)
 
     def handles_like(self, table: Table, columns: Sequence[str], values: Sequence[Stored]) -> list[int]:
