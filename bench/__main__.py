@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import budget, cache, collect, decisions, runs, search, state, tree, writers
+from bench import budget, cache, collect, decisions, postgres, runs, search, state, tree, writers
 
 DETAILS = {
     "writers": writers.main,
@@ -12,6 +12,7 @@ DETAILS = {
     "state": state.main,
     "cache": cache.main,
     "runs": runs.main,
+    "postgres": postgres.main,
     "collect": collect.main,
     "decisions": decisions.main,
     "tree": tree.main,

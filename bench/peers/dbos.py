@@ -1,4 +1,4 @@
-"""DBOS: workflows whose steps are recorded in SQLite. One workflow does all steps that are asked for."""
+"""DBOS: workflows whose steps are recorded in SQLite, or on a server. One workflow does all that are asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ folder = Path(sys.argv[1])
 asked: queue.Queue[int] = queue.Queue()
 done: queue.Queue[object] = queue.Queue()
 
-DBOS(config={"name": "bench", "system_database_url": f"sqlite:///{folder}/dbos.sqlite", "log_level": "ERROR"})
+where = sys.argv[3] if len(sys.argv) > 3 else f"sqlite:///{folder}/dbos.sqlite"
+DBOS(config={"name": "bench", "system_database_url": where, "log_level": "ERROR"})
 
 
 @DBOS.step()
