@@ -128,6 +128,33 @@ def test_who_wants_the_same_in_opposite_order_is_done_again(url: str) -> None:
         assert sum(tries.values()) > 2
 
 
+def test_what_is_written_without_being_read_in_opposite_order_is_done_again(url: str) -> None:
+    """Nothing is held then but the rows, and the deadlock comes with the COMMIT."""
+    with machines(url) as (one, other):
+        barrier, tries = threading.Barrier(2, timeout=PATIENCE), {"one": 0, "other": 0}
+
+        def crossing(session: PostgresSession, who: str, first: str, second: str) -> None:
+            def work(writer: Writer) -> None:
+                tries[who] += 1
+                writer.put_entry("register", first, who.encode())
+                assert writer.entry("elsewhere", who) is None  # so that the first is sent
+                if tries[who] == 1:
+                    barrier.wait()
+                writer.put_entry("register", second, who.encode())
+
+            session.write_together(work)
+
+        with ThreadPoolExecutor(2) as pool:
+            for done in [
+                pool.submit(crossing, one, "one", "a", "b"),
+                pool.submit(crossing, other, "other", "b", "a"),
+            ]:
+                done.result(timeout=PATIENCE)
+        with one.read() as reader:
+            assert reader.entry("register", "a") == reader.entry("register", "b") is not None
+        assert sum(tries.values()) > 2
+
+
 def test_others_of_a_process_go_on_while_one_waits_for_another_process(url: str) -> None:
     """Whoever finds its branch held elsewhere leaves the line, so a commit of another branch behind it lands first."""
     engine = PostgresEngine.open(url, timeout=PATIENCE)

@@ -256,9 +256,9 @@ class PostgresDriver:
             self._unconfirmed = True
 
     def _ours(self, error: Exception) -> Exception:
-        if self._access in (Access.TRIAL, Access.PATIENT) and not self._committing:
-            lost = self.connection.closed and not self._closed
-            if lost or isinstance(error, psycopg.errors.DeadlockDetected):
+        if self._access in (Access.TRIAL, Access.PATIENT):
+            lost = self.connection.closed and not self._closed and not self._committing
+            if lost or isinstance(error, psycopg.errors.DeadlockDetected):  # a COMMIT behind it was passed over
                 return Again()
         return translated(error, self._options.url, self._options.timeout)
 
