@@ -213,6 +213,9 @@ def test_who_changes_the_schema_is_alone(url: str) -> None:
             left.insert(notes(left), ("d", ""))
             with pytest.raises(holdfast.Timeout):
                 Versions(other).create_table("other", table("more", {"id": TEXT}))
+            with pytest.raises(holdfast.Timeout), other.write() as right:
+                right.open(held_branch(right, "other"))
+                right.define(right.catalogue().with_table(table("more", {"id": TEXT})))
             left.seal("left")
         Versions(other).create_table("other", table("more", {"id": TEXT}))
         assert Versions(one).verify().commits
@@ -255,7 +258,7 @@ def test_what_is_expected_is_what_would_be_looked_up(url: str) -> None:
                 entries = [writer.entry("r", "k"), writer.entry("r", "none")]
                 line = held_branch(writer, "main")
                 writer.open(line)
-                found = [writer.find(notes(writer), (id_,)) for id_ in "az"]
+                found = [writer.find(notes(writer), (id_,)) for id_ in "ayz"]
                 writer.put_entry("r", "k", b"own")
                 return line, entries, found, writer.entry("r", "k")
 
@@ -272,7 +275,7 @@ def test_what_is_expected_is_what_would_be_looked_up(url: str) -> None:
         same()
         others.commit("main", [note("z", "theirs")])
         same()
-        others.commit("other", [note("a", "merged")])
+        others.commit("other", [note("a", "merged"), note("y", "theirs alone")])
         others.merge("other", "main", policy="theirs")
         same()
         others.create_table("main", table("gone", {"id": TEXT}))
