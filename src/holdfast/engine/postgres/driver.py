@@ -7,6 +7,7 @@ import os
 import re
 import select
 import time
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -175,6 +176,31 @@ class _Statement(NamedTuple):
         return adapted(f"{self.sql} VALUES {', '.join([row] * self.inserts)}")
 
 
+def _tell(hear: weakref.WeakMethod[Any], said: psycopg.errors.Diagnostic) -> None:
+    """Tell a driver what its server said, if somebody has it still."""
+    heard = hear()
+    if heard is not None:
+        heard(said)
+
+
+def _closer(
+    driver: PostgresDriver, connection: psycopg.Connection[tuple[Any, ...]]
+) -> weakref.finalize[..., PostgresDriver]:
+    """Let a connection be closed with its driver, if nobody has that any more; in a fork it is the parent's.
+
+    A `__del__` would come too late where both are garbage together: the connection complains of it.
+    """
+    pid = os.getpid()
+
+    def close() -> None:
+        if os.getpid() == pid:
+            connection.close()
+
+    made = weakref.finalize(driver, close)
+    made.atexit = False
+    return made
+
+
 class PostgresDriver:
     """One connection, which is made again for the next transaction if it was lost.
 
@@ -188,7 +214,6 @@ class PostgresDriver:
         self.names = Names(line_reader(self), marks_ended=False)
         self.writing = False
         self._closed = False
-        self._pid = os.getpid()
         self._waiting: list[_Statement] = []
         self._access = Access.READ
         self._depth = 0  # savepoints that stand in each other
@@ -203,13 +228,8 @@ class PostgresDriver:
         """The type that statements have for vectors."""
         self.held: set[int] = set()
         """The locks of the open transaction."""
+        self._closer = weakref.finalize(self, bool)
         self.connection = self._connect()
-
-    def __del__(self) -> None:
-        """Close the connection of a session that nobody has any more, as SQLite does; in a fork it is the parent's."""
-        connection = getattr(self, "connection", None)
-        if connection is not None and os.getpid() == self._pid:
-            connection.close()
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         options = self._options
@@ -243,12 +263,15 @@ class PostgresDriver:
                 ((self._server,),) = told.fetchall()
                 (self._process,) = process.fetchall()
                 self.vectors = "vector" if vectors.fetchall() else "real[]"
-                connection.add_notice_handler(self._hear)
+                hear = weakref.WeakMethod(self._hear)  # else the connection would keep the driver alive
+                connection.add_notice_handler(lambda said: _tell(hear, said))
             except BaseException:
                 connection.close()
                 raise
         except psycopg.Error as error:
             raise unreachable(error, options.url) from error
+        self._closer.detach()
+        self._closer = _closer(self, connection)
         return connection
 
     def _hear(self, said: psycopg.errors.Diagnostic) -> None:
