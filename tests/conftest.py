@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests import engines
 from tests import postgresql as server
 
 SOAK = os.environ.get("HOLDFAST_SOAK") == "1"
@@ -61,6 +62,8 @@ class Suites:
         self.seconds: Counter[str] = Counter()
         self.outcomes: dict[str, Counter[str]] = {}
         self.told: list[str] = []
+        self.ran: engines.Ran = {}
+        self.lacking: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count one phase of one test. Xdist hands those of its workers to the controller, where this runs."""
@@ -69,6 +72,8 @@ class Suites:
         self.seconds[suite] += report.duration  # type: ignore[assignment]  # a Counter adds floats too
         if report.when == "call" or not report.passed:
             self.outcomes.setdefault(suite, Counter())[report.outcome] += 1
+        if report.when == "call" and report.passed and (ran := engines.ran_on(report.nodeid)):
+            self.ran.setdefault(ran[0], set()).add(ran[1])
         if report.when == "call":  # record_property("told", ...): what a test has found out, such as a soak
             self.told += [str(text) for name, text in report.user_properties if name == "told"]
 
@@ -78,6 +83,17 @@ class Suites:
         passed = sum(outcomes["passed"] for outcomes in self.outcomes.values())
         if os.environ.get("CI") and not passed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        self._compare(session)
+
+    def _compare(self, session: pytest.Session) -> None:
+        """Hold what ran on which engine against what docs/engines.md promises, or write it there."""
+        page = session.config.rootpath / engines.PAGE
+        if os.environ.get("HOLDFAST_WRITE_DOCS") == "1":
+            page.write_text(engines.written(page.read_text("utf-8"), self.ran), "utf-8")
+        elif session.exitstatus == pytest.ExitCode.OK and _is_whole(session.config):
+            self.lacking = engines.lacking(page.read_text("utf-8"), self.ran)
+            if os.environ.get("CI") and self.lacking:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what tests had to tell, and a line per suite."""
@@ -85,11 +101,24 @@ class Suites:
             title, _, lines = text.partition("\n")
             terminalreporter.section(title)
             terminalreporter.write_line(lines)
+        if self.lacking:
+            terminalreporter.section(f"promised by {engines.PAGE}")
+            terminalreporter.write_line("\n".join(self.lacking))
         if self.outcomes:
             terminalreporter.section("seconds of each suite, added over all processes")
         for suite, outcomes in sorted(self.outcomes.items()):
             counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
             terminalreporter.line(f"{suite:<12} {self.seconds[suite]:8.2f} s  {counts}")
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Tell whether all tests run, on the usual engines."""
+    some = config.option.keyword or config.option.markexpr or config.option.collectonly
+    return (
+        config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        and not some
+        and engines.POSTGRES in engines.ENGINES[:2]
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

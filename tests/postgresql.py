@@ -13,7 +13,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -67,6 +69,7 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: the path of a socket has about 100 characters
         self._settings = settings
         self._process: subprocess.Popen[str] | None = None
+        self._reader = threading.Thread()
         try:
             self._programs = _programs(self.folder, PROGRAMS[version])
             self._prefix, self._environment = _as_nobody(self.folder)
@@ -115,6 +118,9 @@ class Server:
             said = _wait(process)
             if said is None:
                 self._process = process
+                # Nobody reads what it says from here on, and it would wait for that one day.
+                self._reader = threading.Thread(target=deque, args=(process.stderr, 0), daemon=True)
+                self._reader.start()
                 return
             process.communicate()
             if IN_USE not in said or time.monotonic() > deadline:
@@ -124,7 +130,10 @@ class Server:
         """End it: at once, or, by SIGKILL, without any chance to tidy."""
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.communicate()
+            self._process.wait()
+            self._reader.join()  # its children have it, too, until the last of them has ended
+            assert self._process.stderr is not None
+            self._process.stderr.close()
             self._process = None
 
     def close(self) -> None:

@@ -275,8 +275,8 @@ def test_a_waiter_hears_of_commits_of_others_and_waits_for_nothing(url: str) -> 
             writer.put_entry("register", "key", b"value")
         while one.pulse() == before:
             assert time.monotonic() < deadline
-        cut("%")
         before = one.pulse()
+        cut("%")
         while one.pulse() == before:  # what was missed meanwhile nobody knows: look
             assert time.monotonic() < deadline
     finally:
