@@ -483,7 +483,7 @@ class PostgresDriver:
             raise lost from error
         if status != "aborted":
             return status == "committed"
-        if self._access is Access.ONCE:
+        if self._access not in (Access.TRIAL, Access.PATIENT):
             raise StoreUnavailable(f"{str(lost).partition('. ')[0]}. Nothing was committed; do it again") from lost
         raise Again from lost
 
