@@ -19,7 +19,7 @@ import psycopg
 import holdfast
 from holdfast import Happened
 from tests.crash.run_bodies import Effects
-from tests.postgresql import DURABLE, Server
+from tests.postgresql import DURABLE, VERSION, Server
 
 SETTINGS = {**DURABLE, "wal_retrieve_retry_interval": "50ms"}
 TURNS = 10
@@ -66,7 +66,7 @@ class Pair:
 
 
 @contextmanager
-def replicated(version: int = 18) -> Iterator[Pair]:
+def replicated(version: int = VERSION) -> Iterator[Pair]:
     """Yield a primary and its synchronous standby."""
     primary = Server(SETTINGS, version)
     try:

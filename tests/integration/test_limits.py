@@ -262,7 +262,9 @@ class TestReadOnly:
             holdfast.connect(path, read_only=True)
 
     @pytest.mark.skipif(not hasattr(os, "setuid"), reason="there are no users here")
-    @pytest.mark.parametrize("case", ["file", "folder", "folder-in-use"])
+    @pytest.mark.parametrize(
+        "case", ["file", "folder", "folder-in-use"], ids=["closed_file", "closed_folder", "closed_folder_in_use"]
+    )
     def test_a_file_or_a_folder_that_cannot_be_written_can_be_read(self, tmp_path: Path, case: str) -> None:
         """In a folder where nothing can be made there must be a writer, or the error says what to do."""
         folder = tmp_path / "shared"

@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 import holdfast
 from holdfast.engine.postgres import PostgresEngine
+from holdfast.engine.postgres.driver import PostgresDriver
 from holdfast.engine.postgres.layout import FUNCTIONS, SYSTEM_TABLES
 from tests.crash.sweep import PROCESSES, say
 from tests.postgresql import fresh_url, server
@@ -90,12 +91,11 @@ def test_the_url_is_shown_without_its_password() -> None:
 def test_the_client_gets_what_the_url_has_for_it(url: str) -> None:
     """To PostgreSQL's client %20 is a space, and + is itself."""
     given = f"{url}&options=-c%20work_mem%3D2345kB%20-c%20geqo%3Doff&password=a+b%20c%2B"
-    with holdfast.connect(given) as db, db._session.read() as reader:
+    with holdfast.connect(given) as db:
         assert db.url == given.partition("&password")[0]
-        shown = "SELECT current_setting('work_mem'), current_setting('geqo')"
-        database: Any = reader
-        assert database._db.rows(shown) == [("2345kB", "off")]
     engine = PostgresEngine.open(given)
+    shown = "SELECT current_setting('work_mem'), current_setting('geqo')"
+    assert PostgresDriver(engine._options).rows(shown) == [("2345kB", "off")]
     assert conninfo_to_dict(engine._ear._conninfo)["password"] == "a+b c+"
     engine.close()
 

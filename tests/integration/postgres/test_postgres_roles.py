@@ -16,6 +16,7 @@ TENANTS = ("acme", "other")
 
 @pytest.fixture
 def page(root: Path) -> str:
+    found: str
     (found,) = re.findall(r"```sql\n(.*?)```", (root / "docs" / "postgresql.md").read_text("utf-8"), re.DOTALL)
     return str(found.replace("agents", "postgres"))
 
