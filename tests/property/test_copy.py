@@ -29,7 +29,7 @@ from tests.property.reaching import run_through
 from tests.property.stores import disk_pair, memory_pair, postgres_pair, sqlite_pair
 from tests.property.test_gc import YEAR_US, _GcMachine
 
-RUNS, STEPS_EACH = 30, 40
+RUNS, STEPS_EACH = 10, 40
 SOAK_RUNS, SOAK_STEPS_EACH = 2_000, 80
 
 KINDS = frozenset({

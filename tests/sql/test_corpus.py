@@ -57,8 +57,9 @@ def served_with_pgvector() -> Iterator[Place]:
 
     url = fresh_url()
     with psycopg.connect(url.partition("&workspace")[0], autocommit=True) as admin:
-        admin.execute("CREATE DATABASE vectors")
-    there = url.replace("/postgres?", "/vectors?")
+        name = f"vectors_{url.rpartition('=')[2]}"
+        admin.execute(f"CREATE DATABASE {name}")
+    there = url.replace("/postgres?", f"/{name}?")
     with psycopg.connect(there.partition("&workspace")[0], autocommit=True) as admin:
         admin.execute("CREATE EXTENSION vector")
     with closing(ServerPlace("main", there)) as made:
