@@ -345,7 +345,7 @@ class NativeWrite:
         if isinstance(node, nodes.Truth) and column.type.kind in (Kind.BOOLEAN, Kind.INTEGER):
             return int(node.value)
         if isinstance(node, nodes.Number) and node.is_whole and column.type.kind is Kind.INTEGER:
-            return int(node.text, 0)
+            return int(node.text) if node.text.isdigit() else int(node.text, 0)
         return Asked(as_column(question.words.write(node), column))
 
     # New rows

@@ -192,6 +192,66 @@ def test_savepoints_stand_in_each_other(url: str, asked: bool) -> None:
     engine.close()
 
 
+LONG = "".join(chr(0x100 + at * 7919 % 50_000) for at in range(5_000))
+"""Too long for an index, which the server says when it gets the row."""
+
+
+def test_a_write_that_the_server_refuses_is_the_failure_of_its_own_statement(url: str) -> None:
+    with holdfast.connect(url) as db:
+        db.execute("CREATE TABLE t (id TEXT PRIMARY KEY, n INT)")
+        with db.transaction():
+            with pytest.raises(holdfast.ValueTooLarge):
+                db.execute("INSERT INTO t VALUES (%s, 1)", [LONG])
+            with pytest.raises(holdfast.ValueTooLarge), db.transaction():
+                db.execute("INSERT INTO t VALUES (%s, 2)", [LONG])
+            db.execute("INSERT INTO t VALUES ('ok', 3)")
+        assert db.execute("SELECT * FROM t").fetchall() == [{"id": "ok", "n": 3}]
+        assert db.verify().commits
+
+
+def test_a_write_that_the_server_refuses_takes_no_other_of_its_group_with_it(url: str) -> None:
+    """Nobody is told that what was refused is there, and who comes next is not refused for it (G1)."""
+    with holdfast.connect(url) as db:
+        db.execute("CREATE TABLE t (id TEXT PRIMARY KEY, n INT)")
+        stores = [db.branch(name) for name in ("lead", "long", "short")]
+        with ThreadPoolExecutor(3) as pool:
+            with db.transaction():
+                db.execute("INSERT INTO t VALUES ('held', 1)")
+                done = []
+                for at, (store, id_) in enumerate(zip(stores, ("lead", LONG, "short"), strict=True), 1):
+                    done.append(pool.submit(store.execute, "INSERT INTO t VALUES (%s, 1)", [id_]))
+                    deadline = time.monotonic() + 60
+                    while len(db._engine._queue._line) < at:  # type: ignore[attr-defined]
+                        assert time.monotonic() < deadline
+            outcomes = [each.exception() for each in done]
+        assert outcomes[0] is None
+        assert isinstance(outcomes[1], holdfast.ValueTooLarge)
+        assert outcomes[2] is None
+        found = [[row["id"] for row in store.execute("SELECT id FROM t").fetchall()] for store in stores]
+        assert found == [["lead"], [], ["short"]]
+        assert db.verify().commits
+
+
+def test_names_in_the_queries_of_an_upsert_mean_what_stands_there(url: str) -> None:
+    with holdfast.connect(url) as db:
+        for name in "ab":
+            db.execute(f"CREATE TABLE {name} (id INT PRIMARY KEY, n INT)")
+        db.execute("INSERT INTO a VALUES (1, 1)")
+        db.execute("INSERT INTO b VALUES (1, 50), (2, 060)")
+        sql = "INSERT INTO a VALUES (1, 9) ON CONFLICT (id) DO UPDATE SET n = (SELECT b.n FROM b WHERE id = 2)"
+        db.execute(sql)
+        assert db.execute("SELECT n FROM a").fetchall() == [{"n": 60}]
+
+
+def test_a_field_of_extract_is_a_word(url: str) -> None:
+    with holdfast.connect(url) as db:
+        with pytest.raises(holdfast.HoldfastError):
+            db.execute(
+                """SELECT EXTRACT("year FROM now()) + (SELECT count(*) FROM hf_meta) + EXTRACT(year" FROM now())"""
+            )
+        assert db.execute("SELECT EXTRACT(year FROM DATE '2024-02-03') AS y").fetchall() == [{"y": 2024}]
+
+
 def test_c4_a_writer_that_waits_for_too_long_is_told(url: str) -> None:
     with holdfast.connect(url) as one, holdfast.connect(url, timeout=0.2) as other:
         with one.transaction("slow"):

@@ -510,6 +510,11 @@ class PostgresDriver:
         self.later(f"SAVEPOINT {name}")
         return name
 
+    def settle(self) -> None:
+        """Send what waits, so that its failure is not that of what comes next."""
+        if self._waiting:
+            self._send()
+
     def release(self, savepoint: str) -> None:
         """Keep what was done since a savepoint, and forget it."""
         self._depth -= 1

@@ -61,6 +61,10 @@ class Database(Protocol):
         """Begin what can be taken back by itself; return its name."""
         ...
 
+    def settle(self) -> None:
+        """Do what was put off, so that its failure is not that of what comes next."""
+        ...
+
     def release(self, savepoint: str) -> None:
         """Keep what was done since a savepoint, and forget it."""
         ...

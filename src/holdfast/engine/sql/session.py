@@ -239,16 +239,11 @@ class SqlSession(ABC):
     def _worked(self, caller: Caller, access: Access, until: float) -> bool:
         """Do the work of a caller, unless this session is in use; tell whether it was done."""
         assert caller.work is not None
-        free = False
-        try:
-            free = self._using.acquire(blocking=False)
-            if free:
-                with self._transaction(access, until):
-                    caller.result = caller.work(self._changes())
-            return free
-        finally:
-            if free:
-                self._using.release()
+        if self._using.locked():  # by this very thread, which reads; no other but a waiting one uses the session
+            return False
+        with self._using, self._transaction(access, until):  # acquire() may be interrupted once it has the lock
+            caller.result = caller.work(self._changes())
+        return True
 
     def _insist(self, caller: Caller, again: Again, until: float) -> None:
         """Do the work of a caller that has to wait for what other processes hold, beside those whose turn it is."""

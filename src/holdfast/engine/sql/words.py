@@ -270,7 +270,9 @@ class Words:
             return f"CAST({self._moment()} AS date)"
         if name == "extract":
             field, of = node.arguments
-            return f"EXTRACT({field.value if isinstance(field, nodes.Text) else ''} FROM {self.write(of)})"
+            if not isinstance(field, nodes.Text) or not (field.value.isascii() and field.value.isidentifier()):
+                raise SqlError("EXTRACT takes a field such as year, then FROM")
+            return f"EXTRACT({field.value} FROM {self.write(of)})"
         arguments = list(node.arguments)
         within = ""
         if name in ("percentile_cont", "percentile_disc"):
@@ -318,8 +320,12 @@ class Words:
     # Queries
 
     def _query(self, node: nodes.Query) -> str:
-        prefix = self.common_tables(node.tables, recursive=node.recursive)
-        return f"{prefix}{self.body_of(node)}"
+        home, self.home = self.home, None  # inside, names mean what stands there first
+        try:
+            prefix = self.common_tables(node.tables, recursive=node.recursive)
+            return f"{prefix}{self.body_of(node)}"
+        finally:
+            self.home = home
 
     def body_of(self, node: nodes.Query) -> str:
         """Return a query without its WITH clause."""

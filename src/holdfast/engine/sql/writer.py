@@ -320,6 +320,7 @@ class SqlChanges(ConstraintChecks, SqlAdopting):
         savepoint = self._db.savepoint()
         try:
             yield
+            self._db.settle()
         except BaseException:
             if self._db.lost:
                 raise  # there is nothing to go back to, and nothing of the transaction will be kept

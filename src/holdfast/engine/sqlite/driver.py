@@ -196,6 +196,9 @@ class SqliteDriver:
         self.rows("SAVEPOINT hf")
         return "hf"
 
+    def settle(self) -> None:
+        """Do nothing: what is asked is done at once."""
+
     def release(self, savepoint: str) -> None:
         """Keep what was done since a savepoint, and forget it."""
         self.rows(f"RELEASE {savepoint}")
