@@ -35,7 +35,7 @@ from holdfast.tables.create import (
 )
 from holdfast.tables.foreign_keys import resolved
 from holdfast.tables.indexes import unique_index
-from holdfast.tables.native import computed
+from holdfast.tables.questions import computed
 from holdfast.tables.reserved import check_unowned
 
 _CONSTRAINTS = ("constraint", "primary", "unique", "check", "foreign", "exclude")
@@ -214,6 +214,8 @@ class _Alteration:
         encode(value, column.type, where)
         if not fits or (column.type.kind is Kind.BLOB and not isinstance(value, bytes | None)):
             raise InvalidValue(f"the default of {where}: {shortened(column.default)} is no {column.type}")
+        if column.type.kind is Kind.INTERVAL and value is not None:
+            value = int(value)  # as the column holds it, which has this form of numbers
         return None if value is None else _literal(value)
 
     # DROP

@@ -17,7 +17,7 @@ from holdfast.engine.sql.translate.defaults import checked, default_value, trans
 from holdfast.errors import AlreadyExists, InvalidValue, SqlError, Unsupported
 from holdfast.tables.columns import COLUMN_WORDS, column_type
 from holdfast.tables.foreign_keys import Reference, names_of, parse_reference, resolved
-from holdfast.tables.native import computed
+from holdfast.tables.questions import computed
 
 _TABLE_WORDS = {"constraint", "primary", "unique", "check", "foreign", "exclude", "like"}
 _RESERVED = re.compile(r"hf_|sqlite_", re.IGNORECASE)
@@ -233,7 +233,7 @@ def _expression(tokens: list[Token], part: str) -> str:
 
 
 def parse_default(reader: Reader, where: str) -> str:
-    """Return the default that comes next: a literal, perhaps signed, a parenthesis, or a function's call."""
+    """Return the default that comes next: a literal (signed, or of a named type), a parenthesis, or a call."""
     part = f"the default of {where}"
     token = reader.next()
     if token is None or token.is_symbol(",") or (token.is_word(*COLUMN_WORDS) and not token.is_word("null")):
@@ -246,7 +246,10 @@ def parse_default(reader: Reader, where: str) -> str:
         number = reader.next()
         taken += [number] if number else []
     following = reader.peek()
-    if token.kind is TokenKind.WORD and following is not None and following.is_symbol("("):
+    if token.kind is TokenKind.WORD and following is not None and following.kind is TokenKind.STRING:
+        taken += [following]  # a literal with its type before it: INTERVAL '1 hour'
+        reader.next()
+    elif token.kind is TokenKind.WORD and following is not None and following.is_symbol("("):
         start = reader.at
         reader.parenthesised("arguments")
         taken += reader.tokens[start : reader.at]

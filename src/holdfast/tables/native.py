@@ -8,165 +8,36 @@ have one home.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import msgspec
 
 from holdfast.core.points import Rid
 from holdfast.core.rows import Row
 from holdfast.core.schema import Column, Key, Table
-from holdfast.core.types import Kind, Stored, bind, decode, encode
+from holdfast.core.types import Kind, Stored, decode, encode
 from holdfast.engine.cells import fit, held
 from holdfast.engine.contract import NativeReader, NativeWriter
-from holdfast.engine.contract.system import SYSTEM_ID, SystemView
 from holdfast.engine.sql import nodes
 from holdfast.engine.sql.layout import VID, quoted
 from holdfast.engine.sql.nodes import Node
 from holdfast.engine.sql.parser.queries import parse_expression
 from holdfast.engine.sql.translate.scope import Shown
-from holdfast.engine.sql.translate.typed import Place
-from holdfast.engine.sql.words import Words, as_column, identifier, native_type, native_value
+from holdfast.engine.sql.words import as_column, identifier, native_type, native_value
 from holdfast.errors import ConstraintFailed, HoldfastError, SqlError
 from holdfast.tables.cursor import Cursor, Shape
-from holdfast.tables.parameters import Parameters, given, items_of, placed, refuse_number
+from holdfast.tables.questions import Question, Tables, told
 from holdfast.tables.rewrite import Rewritten
 from holdfast.tables.statement import Statement
 from holdfast.tables.translation import pairs_of
 from holdfast.tables.upsert import conflict_keys
-from holdfast.versions.resolve import Resolved, resolve
+from holdfast.versions.resolve import Resolved
 
 DEFAULT = nodes.Name("default", "")
-CELLS_MAX = 1000
-"""How many values are computed by one question."""
-
-
-def native_parameter(value: object, place: Place, name: str) -> object:
-    """Return a parameter as the server takes it. Raises InvalidValue."""
-    if place.many:
-        one = Place(place.type, place.where, place.no_number)
-        items = items_of(value, place, name)
-        return None if items is None else [native_parameter(item, one, name) for item in items]
-    if place.type is not None:
-        return native_value(encode(value, place.type, place.where), place.type)
-    refuse_number(value, place, name)
-    stored = bind(value, name)
-    return stored if stored is None or isinstance(stored, bytes) or _is_json(value) else _known(value, stored)
-
-
-def native_parameters(
-    statement: Statement, run: Rewritten, parameters: Parameters
-) -> tuple[Sequence[object], list[object]]:
-    """Return the parameters as they were given, and as the server takes them. Raises InvalidValue."""
-    values = given(statement.names, parameters)
-    return values, [native_parameter(*each) for each in placed(statement.names, run.places, values)]
-
-
-def _is_json(value: object) -> bool:
-    return isinstance(value, (Mapping, list, tuple))
-
-
-def _known(value: object, stored: Stored) -> object:
-    """Return a value whose type the server knows, as it is; a number of numpy's, or of an Enum, as a plain one."""
-    return value if not isinstance(value, (int, float, str)) or isinstance(value, bool) else stored
-
-
-class Question:
-    """What is asked of the server in one statement: its words, the tables that it names, and its parameters."""
-
-    def __init__(
-        self, reader: NativeReader, at: Resolved | None, tables: Tables | None, values: Sequence[object] = ()
-    ) -> None:
-        self._reader = reader
-        self._at = at
-        self._tables = tables
-        self._given = values
-        self._values: dict[int, object] = {}
-        self._shown: dict[str, Shown] = {}
-        self.words = Words(self._named, vectors=reader.vectors)
-
-    def _named(self, name: str) -> Shown | None:
-        """Return the table of a name, unless it is one of the statement's own."""
-        if "@" not in name and name.lower() not in {shown.alias.lower() for shown in self._shown.values()}:
-            return None
-        return None if self._tables is None else self._tables.find(name)
-
-    def bind(self, value: object) -> str:
-        """Return the parameter that stands for a value."""
-        number = self.words.another_parameter()
-        self._values[number] = value
-        return f"${number}"
-
-    def prepare(self, run: Rewritten) -> None:
-        """Let the statement name the tables that its analysis found, and know which parameters are vectors."""
-        self.show(map(_plain, run.shown))
-        of_vectors = (place.type is not None and place.type.kind is Kind.VECTOR for place in run.places)
-        self.words.of_vectors.update(at for at, found in enumerate(of_vectors, 1) if found)
-
-    def show(self, shown: Iterable[Shown]) -> None:
-        """Let the statement name tables."""
-        for table in shown:
-            self._shown.setdefault(table.alias, table)
-
-    def ask(self, sql: str, own: nodes.Query | nodes.Update | nodes.Delete | nodes.Insert | None = None) -> list[Any]:
-        """Ask; return the rows.
-
-        Args:
-            own: what has a WITH clause of its own that stands before the statement.
-        """
-        tables = list(self._definitions())
-        prefix = "WITH "
-        if own is not None and own.tables:
-            taken = {shown.alias.lower() for shown in self._shown.values()}
-            mine = self.words.common_tables(own.tables, recursive=own.recursive)
-            if any(table.name.lower() in taken for table in own.tables):  # the table stands in the one of its name
-                sql = f'SELECT * FROM ({mine}{sql}) AS "hf:statement"'
-            else:
-                prefix = f"WITH {'RECURSIVE ' * own.recursive}"
-                tables.append(mine.removeprefix(prefix).strip())
-        whole = f"{prefix}{', '.join(tables)} {sql}" if tables else sql
-        if self.words.moment is not None:
-            self._values[self.words.moment] = self._reader.now()
-        self._values |= {number: self._given[at - 1] for at, number in self.words.used.items()}
-        return self._reader.ask(whole, [self._values[number] for number in range(1, self.words.parameters + 1)])
-
-    def _definitions(self) -> Iterator[str]:
-        for shown in self._shown.values():
-            assert self._tables is not None
-            view = self._tables.view(shown.alias) if shown.table.id == SYSTEM_ID else None
-            if view is not None:
-                yield self._reader.defined_whole(view)
-                continue
-            there = self._at if shown.ref is None else resolve(self._reader, shown.ref)
-            assert there is not None
-            first = self.words.parameters + 1
-            text, numbers = self._reader.defined(
-                shown.alias, shown.table, there.seen_from, first, versioned=shown.versioned
-            )
-            for number in numbers:
-                self.bind(number)
-            yield text
-
-
-def computed(reader: NativeReader, expression: str, column: Column, where: str) -> Stored:
-    """Return the value of a default, as a column stores it. Raises SqlError, InvalidValue, Unsupported."""
-    question = Question(reader, None, None)
-    text = question.words.write(parse_expression(expression))
-    ((value,),) = question.ask(f"SELECT {as_column(text, column)} WHERE coalesce(TRUE, ({text}) IS NULL)")
-    return encode(value, column.type, where)
-
-
-class Tables(Protocol):
-    """How names are looked up."""
-
-    def find(self, name: str) -> Shown:
-        """Return the table of a name, `name@ref` included. Raises NotFound, and Unsupported."""
-        ...
-
-    def view(self, name: str) -> SystemView | None:
-        """Return the view of the whole store of a name, or None."""
-        ...
+CELLS_MAX = 500
+"""How many values are computed by one question, and those of one more row; the server returns 1,664."""
 
 
 def read(
@@ -179,11 +50,6 @@ def read(
     question = Question(reader, at, tables, values)
     question.prepare(run)
     return _cursor(run, question.ask(question.words.body_of(node), node))
-
-
-def _plain(shown: Shown) -> Shown:
-    """Return a table without its versions: nothing is found before the statement runs."""
-    return Shown(shown.alias.removesuffix("~rows"), shown.table, shown.ref)
 
 
 def _cursor(run: Rewritten, rows: list[Any], rowcount: int | None = None) -> Cursor:
@@ -338,21 +204,16 @@ class NativeWrite:
             node = parse_expression(column.default)
         if isinstance(node, nodes.Parameter):
             return encode(self._given[node.number - 1], column.type, where)
-        if isinstance(node, nodes.Null):
-            return None
-        if isinstance(node, nodes.Text) and column.type.kind not in (Kind.INTEGER, Kind.REAL, Kind.BLOB, Kind.INTERVAL):
-            return encode(node.value, column.type, where)
-        if isinstance(node, nodes.Truth) and column.type.kind in (Kind.BOOLEAN, Kind.INTEGER):
-            return int(node.value)
-        if isinstance(node, nodes.Number) and node.is_whole and column.type.kind is Kind.INTEGER:
-            return int(node.text) if node.text.isdigit() else int(node.text, 0)
-        return Asked(as_column(question.words.write(node), column))
+        plain = told(node, column, where)
+        if plain is not None:
+            return plain[0]
+        return Asked(question.words.as_column(node, column))
 
     # New rows
 
     def _insert(self, node: nodes.Insert) -> list[Rid]:
         touched: list[Rid] = []
-        for values in self._new_rows(node):
+        for values in list(self._new_rows(node)):  # all are computed before one is there to be seen
             rid = self._add(node, fit(self._table, values), touched)
             touched += [rid] if rid is not None else []
         return touched
@@ -377,32 +238,33 @@ class NativeWrite:
         else:
             yield from self._selected(node, columns, rest)
             return
-        question = self._question()
-        cells = [
-            [
-                *(self._cell(value, column, question) for value, column in zip(row, columns, strict=True)),
-                *(self._cell(DEFAULT, column, question) for column in rest),
-            ]
-            for row in rows
-        ]
+        question, cells = self._question(), list[list[Stored | Asked]]()
+        asked = 0
+        for row in rows:
+            cells.append(
+                [
+                    *(self._cell(value, column, question) for value, column in zip(row, columns, strict=True)),
+                    *(self._cell(DEFAULT, column, question) for column in rest),
+                ]
+            )
+            asked += sum(isinstance(cell, Asked) for cell in cells[-1])
+            if asked > CELLS_MAX:
+                yield from self._computed(cells, [*columns, *rest], question, node)
+                question, cells, asked = self._question(), [], 0
         yield from self._computed(cells, [*columns, *rest], question, node)
 
     def _computed(
         self, rows: list[list[Stored | Asked]], columns: list[Column], question: Question, node: nodes.Insert
     ) -> Iterator[list[Stored]]:
         """Yield rows in the order of the table's columns, with what was asked computed."""
-        asked = [cell for row in rows for cell in row if isinstance(cell, Asked)]
-        answers: list[Any] = []
-        for at in range(0, len(asked), CELLS_MAX):
-            (found,) = question.ask(f"SELECT {', '.join(cell.sql for cell in asked[at : at + CELLS_MAX])}", node)
-            answers += found
+        asked = [cell.sql for row in rows for cell in row if isinstance(cell, Asked)]
+        (answers,) = question.ask(f"SELECT {', '.join(asked)}", node) if asked else [()]
         computed = iter(answers)
         for row in rows:
             values: dict[int, Stored] = {}
             for cell, column in zip(row, columns, strict=True):
-                answer = next(computed) if isinstance(cell, Asked) else cell
                 values[column.id] = (
-                    encode(answer, column.type, self._where(column)) if isinstance(cell, Asked) else cell
+                    encode(next(computed), column.type, self._where(column)) if isinstance(cell, Asked) else cell
                 )
             yield [values[column.id] for column in self._table.columns]
 

@@ -23,8 +23,9 @@ from holdfast.engine.sql.translate.scope import Shown
 from holdfast.engine.sql.views import delete_view
 from holdfast.errors import HoldfastError, InvalidValue, NotFound, SqlError, Unsupported
 from holdfast.tables.cursor import Cursor
-from holdfast.tables.native import NativeWrite, look_up_keys, native_parameters, read
+from holdfast.tables.native import NativeWrite, look_up_keys, read
 from holdfast.tables.parameters import Parameters, bound
+from holdfast.tables.questions import native_parameters
 from holdfast.tables.reserved import check_table_name
 from holdfast.tables.rewrite import Rewritten, rewrite, used
 from holdfast.tables.searching import TooFew, find

@@ -151,7 +151,7 @@ def test_a_store_of_format_1_is_brought_up_to_date_when_it_is_opened(url: str) -
         for statement in FUNCTIONS:
             if statement.startswith("CREATE OPERATOR"):
                 raw.execute(f"DROP OPERATOR {schema}.{statement.split()[2]} (real[], real[])")
-        for kind in ("integer", "numeric", "real", "double precision", "interval"):
+        for kind in ("smallint", "integer", "numeric", "real", "double precision", "interval"):
             raw.execute(f"DROP AGGREGATE {schema}.hf_sum ({kind})")
         functions = raw.execute(
             "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE pronamespace = %s::regnamespace", (schema,)

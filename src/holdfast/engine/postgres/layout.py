@@ -51,6 +51,7 @@ _SUMS = (
     ("double precision", "float8pl"),
     ("interval", "interval_pl"),
 )
+_SMALL = ("smallint", "integer")
 _ADD = "SELECT CASE WHEN $2 IS NULL THEN $1 ELSE coalesce($1, 0) + $2 END"
 _DIMENSIONS = (
     "BEGIN IF cardinality($1) <> cardinality($2) THEN RAISE EXCEPTION 'vectors of % and % dimensions',"
@@ -76,8 +77,8 @@ def _function(name: str, arguments: str, returns: str, body: str, language: str 
 def _functions() -> list[str]:
     pairs = "FROM unnest($1::float8[], $2::float8[]) AS u (a, b) WHERE hf_same_dimensions($1, $2)"
     made = [
-        _function("hf_add", "bigint, integer", "bigint", _ADD),
-        "CREATE AGGREGATE hf_sum (integer) (SFUNC = hf_add, STYPE = bigint)",
+        *(_function("hf_add", f"bigint, {kind}", "bigint", _ADD) for kind in _SMALL),
+        *(f"CREATE AGGREGATE hf_sum ({kind}) (SFUNC = hf_add, STYPE = bigint)" for kind in _SMALL),
         *(f"CREATE AGGREGATE hf_sum ({kind}) (SFUNC = {added}, STYPE = {kind})" for kind, added in _SUMS),
         _function("hf_same_dimensions", "real[], real[]", "boolean", _DIMENSIONS, "plpgsql"),
         _function("state_value", "text, text, bytea", "text", "SELECT $2"),

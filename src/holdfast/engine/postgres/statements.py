@@ -75,7 +75,7 @@ def default_question(column: Column, vectors: str, now: Callable[[], str]) -> tu
     """Return the statement that computes the default of a column, and its parameters."""
     assert column.default is not None
     words = Words(lambda _: None, vectors=vectors)
-    text = as_column(words.write(parse_expression(column.default)), column)
+    text = words.as_column(parse_expression(column.default), column)
     # It names no column, and nothing that aggregates: else it is refused here.
     return f"SELECT {text} WHERE coalesce(TRUE, ({text}) IS NULL)", [] if words.moment is None else [now()]
 

@@ -8,6 +8,7 @@ and of a transaction, has the moment that the store gives it.
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeGuard
@@ -43,6 +44,15 @@ NATIVE = {
 _MOMENTS = frozenset(("now", "transaction_timestamp", "statement_timestamp", "clock_timestamp"))
 _OF_SQLITE = ("datetime", "tinyint", "mediumint", "string", "clob", "blob", "any")
 _DISTANCES = ("<->", "<=>", "<#>")
+_OF_ANY = re.compile(
+    "concat(_ws)?|format|count|num_(non)?nulls|pg_typeof|(array|jsonb?)_agg|to_jsonb?|jsonb?_build_(array|object)"
+)
+"""Functions that take values of any type."""
+_BEYOND = re.compile(
+    "pg_(?!typeof$|column_size$|size_pretty$).*|lo_.*|lo(read|write)|dblink.*|.*_to_xml.*|ts_stat|set_config|setval"
+    "|nextval|currval|lastval|inet_(client|server)_.*|brin_.*|gin_clean_.*|binary_upgrade_.*"
+)
+"""Functions that read or change what is not of the store, or do so when a text that they are given says it."""
 _OF_VECTORS = ("l2_distance", "cosine_distance", "inner_product", "vector_dims", "vector_norm")
 
 
@@ -100,6 +110,8 @@ class Words:
 
     Attributes:
         of_vectors: the parameters of the statement that are vectors.
+        nulls: those that are None.
+        texts: those that are a str, and whose place has no type.
         used: the number that each parameter of the statement has in the text; those that it does not name have none.
     """
 
@@ -111,6 +123,8 @@ class Words:
         self.parameters = parameters
         self.used: dict[int, int] = {}
         self.of_vectors: set[int] = set()
+        self.nulls: set[int] = set()
+        self.texts: set[int] = set()
         self.moment: int | None = None
         """The number of the parameter that takes the moment, if one is asked for."""
         self.home: tuple[str, frozenset[str]] | None = None
@@ -166,6 +180,8 @@ class Words:
         return f"(INTERVAL '{node.months} months' + INTERVAL '{node.us} microseconds')"
 
     def _parameter(self, node: nodes.Parameter) -> str:
+        if node.number in self.nulls:
+            return "NULL"  # it has the type of its place; a parameter may have none
         if node.number not in self.used:
             self.used[node.number] = self.another_parameter()
         found = f"${self.used[node.number]}"
@@ -217,8 +233,17 @@ class Words:
             self.of_vectors.add(node.number)
         return self.write(node)
 
+    def _of_any_type(self, node: Node) -> str:
+        """Return an expression where a server does not look for a type; of a parameter it wants one."""
+        is_text = isinstance(node, nodes.Parameter) and node.number in self.texts
+        return f"CAST({self.write(node)} AS text)" if is_text else self.write(node)
+
+    def as_column(self, node: Node, column: Column) -> str:
+        """Return an expression as a value of a column."""
+        return as_column(self.vector(node) if column.type.kind is Kind.VECTOR else self.write(node), column)
+
     def _is(self, node: nodes.Is) -> str:
-        return f"({self.write(node.operand)} IS {'NOT ' * node.negated}{node.what.upper()})"
+        return f"({self._of_any_type(node.operand)} IS {'NOT ' * node.negated}{node.what.upper()})"
 
     def _between(self, node: nodes.Between) -> str:
         word = f"{'NOT ' * node.negated}BETWEEN{' SYMMETRIC' * node.symmetric}"
@@ -277,7 +302,10 @@ class Words:
         within = ""
         if name in ("percentile_cont", "percentile_disc"):
             within = f" WITHIN GROUP (ORDER BY {self.write(arguments.pop())})"
-        listed = "*" if node.star else ", ".join(map(self.vector if name in _OF_VECTORS else self.write, arguments))
+        if _BEYOND.fullmatch(name):
+            raise Unsupported(f"{name}() reaches beyond the tables of a store: ask the server by itself")
+        write = self.vector if name in _OF_VECTORS else self._of_any_type if _OF_ANY.fullmatch(name) else self.write
+        listed = "*" if node.star else ", ".join(map(write, arguments))
         named = [f"{key} => {self.write(value)}" for key, value in node.named]
         listed = ", ".join([*([listed] if listed else []), *named])
         listed = f"{'DISTINCT ' * node.distinct}{listed}{self._order(node.order)}"
