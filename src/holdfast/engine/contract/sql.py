@@ -29,7 +29,7 @@ class NativeReader(Reader, Protocol):
 
     def defined(
         self, name: str, table: Table, at: Line | Point, first: int, *, versioned: bool = False
-    ) -> tuple[str, list[int]]:
+    ) -> tuple[str, list[object]]:
         """Return the common table that is a table as seen from a point, or the head of a line, and its parameters.
 
         Args:

@@ -250,9 +250,6 @@ class PostgresDriver:
             try:
                 with connection.pipeline() as pipeline:
                     connection.execute(f"SELECT {places}".encode(), names)
-                    connection.execute(
-                        "CREATE TEMP TABLE hf_vector (vec BIGINT, line BIGINT, n BIGINT, PRIMARY KEY (vec, line))"
-                    )
                     connection.execute(_SET_PATH, (path,))
                     pipeline.sync()
                     if options.synchronous:
@@ -548,11 +545,10 @@ class PostgresDriver:
             raise StoreError("an earlier error took back the whole transaction; leave its block, and run it again")
 
     def keep_vectors(self) -> None:
-        """Do nothing: each connection has the table."""
+        """Do nothing: vectors are parameters."""
 
     def empty_vectors(self) -> None:
-        """Forget the vectors that were put into it."""
-        self.rows("DELETE FROM temp.hf_vector")
+        """Do nothing."""
 
     def words(self, tokenizer: Sequence[str], text: str) -> list[str]:
         """Return the words of a text."""

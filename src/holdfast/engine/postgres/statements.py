@@ -16,8 +16,8 @@ from holdfast.engine.contract.system import SystemColumn, SystemView
 from holdfast.engine.postgres.driver import adapted
 from holdfast.engine.sql.layout import VID, literal, quoted, versions
 from holdfast.engine.sql.parser.queries import parse_expression
-from holdfast.engine.sql.views import visible
-from holdfast.engine.sql.words import NATIVE, Words, as_column, identifier, native_type, native_value
+from holdfast.engine.sql.views import Listing, visible
+from holdfast.engine.sql.words import NATIVE, Words, identifier, native_type, native_value
 
 _FROM_STORED = {
     Kind.BOOLEAN: "({cell} <> 0)",
@@ -32,12 +32,12 @@ class Seen(NamedTuple):
 
     Attributes:
         places: what stands for the highest commit that is seen, by line.
-        stored_as: the number of a long vector, which stands in a table.
+        listing: where a long vector stands.
         sealed: whether trunks imply lines that are not listed.
     """
 
     places: Mapping[int, str]
-    stored_as: int | None
+    listing: Listing | None
     sealed: bool
 
 
@@ -48,7 +48,7 @@ def table_definition(name: str, table: Table, seen: Seen, vectors: str, *, versi
         vectors: the type that statements have for vectors.
         versioned: whether it has the column "hf:vid" too.
     """
-    condition = visible(table, seen.places, seen.stored_as, sealed=seen.sealed, marks_ended=False)
+    condition = visible(table, seen.places, seen.listing, sealed=seen.sealed, marks_ended=False)
     columns = [f"{from_stored(column, vectors)} AS {identifier(column.name)}" for column in table.columns]
     columns += [f"v.vid AS {quoted(VID)}"] if versioned else []
     rows = f"SELECT {', '.join(columns)} FROM {versions(table)} AS v WHERE {adapted(condition)}"

@@ -16,7 +16,7 @@ from holdfast.engine.postgres.statements import Seen, system_definition, table_d
 from holdfast.engine.sql.layout import tombstones, versions
 from holdfast.engine.sql.reader import SqlSnapshot
 from holdfast.engine.sql.survey import Survey
-from holdfast.engine.sql.views import HEAD
+from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, Listing
 from holdfast.engine.sql.words import numbers_of, vector_of
 
 LINES_MAX = 4096
@@ -43,18 +43,31 @@ class PostgresSurvey(Survey):
 
     def defined(
         self, name: str, table: Table, at: Line | Point, first: int, *, versioned: bool = False
-    ) -> tuple[str, list[int]]:
+    ) -> tuple[str, list[object]]:
         """Return the common table that is a table as seen from a point, or the head of a line, and its parameters.
 
         Args:
             first: the number of the first of them.
         """
         vector, sealed = self._seen_from(at) if isinstance(at, Line) else (self._local_vector(at), self._any_sealed)
-        stored = self._stored(vector)
-        numbers = list(vector.values()) if stored is None else []
-        places = {line: f"${number}" for number, line in enumerate(vector, first)} if stored is None else {}
-        seen = Seen(places, stored, sealed)
+        listing = self._listing(vector, first)
+        numbers: list[object] = [*vector.values()] if listing is None else [*listing.parameters]
+        places = {line: f"${number}" for number, line in enumerate(vector, first)} if listing is None else {}
+        seen = Seen(places, listing, sealed)
         return table_definition(name, table, seen, self.vectors, versioned=versioned), numbers
+
+    def _listing(self, vector: Mapping[int, int], first: int = 1) -> Listing | None:
+        """Return where a long vector stands: in two parameters, of which this is the number of the first.
+
+        Nothing is made for it on the server. A line is looked up in the first by halves.
+        """
+        if len(vector) <= CASE_LINES_MAX:
+            return None
+        lines, numbers = (f"?{at}::bigint[]" for at in (first, first + 1))
+        at = f"width_bucket({{line}}, {lines})"
+        pairs = sorted(vector.items())
+        arrays = [f"{{{','.join(map(str, column))}}}" for column in zip(*pairs, strict=True)]
+        return Listing(f"CASE ({lines})[{at}] WHEN {{line}} THEN ({numbers})[{at}] END", tuple(arrays))
 
     @property
     def vectors(self) -> str:

@@ -100,7 +100,7 @@ class ConstraintChecks(Collecting):
         def seen(table: Table | None) -> str:
             if table is None:
                 return ""
-            return f"({rows_select(table, vector, self._stored(vector), versioned=True, sealed=self._any_sealed)})"
+            return f"({rows_select(table, vector, self._listing(vector), versioned=True, sealed=self._any_sealed)})"
 
         found = self._db.rows(demand.query(seen(demand.table), seen(demand.parent)))
         if found:

@@ -19,7 +19,7 @@ from holdfast.engine.sql.layout import key_cells, quoted, tombstones, versions
 from holdfast.engine.sql.names import LineRow, Names
 from holdfast.engine.sql.refs import damage_of_refs
 from holdfast.engine.sql.system import system_select
-from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, select_view
+from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, Listing, listing_of, select_view
 from holdfast.errors import NotFound, StoreCorrupt
 
 _COMMITS = "SELECT line, n, hash, parent, parent2, at, message, metadata, schema, salt, changes, pruned FROM hf_commit"
@@ -281,15 +281,14 @@ class SqlSnapshot(NetChanges):
         sql, numbers = self._rows_query(table, vector, len(prefix))
         yield from map(self._row, self._db.rows(f"{sql} ORDER BY {order}", [*numbers, *prefix]))
 
-    def _rows_query(self, table: Table, vector: VersionVector, key_parts: int) -> tuple[str, list[int]]:
+    def _rows_query(self, table: Table, vector: VersionVector, key_parts: int) -> tuple[str, list[object]]:
         local = self._listed({self._names.id_of(line): n for line, n in vector.items()})
         return self._seen_rows(table, local, key_parts, sealed=self._any_sealed)
 
     def _seen_rows(
         self, table: Table, local: Mapping[int, int], key_parts: int, *, sealed: bool
-    ) -> tuple[str, list[int]]:
-        stored = self._stored(local)
-        return self._names.texts_of(table).rows(local, stored, key_parts=key_parts, sealed=sealed)
+    ) -> tuple[str, list[object]]:
+        return self._names.texts_of(table).rows(local, self._listing(local), key_parts=key_parts, sealed=sealed)
 
     def touched(self, table: Table, base: VersionVector, side: VersionVector) -> Iterator[Touch]:
         """Yield each version made or ended in what `side` sees and `base` does not."""
@@ -369,8 +368,8 @@ class SqlSnapshot(NetChanges):
             return
         # The open commit counts as seen from the head, and so does what it has merged.
         vector = self._local_vector(Point(at.uid, HEAD) if isinstance(at, Line) else at)
-        stored, sealed = self._stored(vector), self._any_sealed
-        self._replace_view(alias, [select_view(alias, table, vector, stored, versioned=versioned, sealed=sealed)])
+        listing, sealed = self._listing(vector), self._any_sealed
+        self._replace_view(alias, [select_view(alias, table, vector, listing, versioned=versioned, sealed=sealed)])
         self._names.keep(self._names.views, alias, signature)
 
     def show_whole(self, view: SystemView) -> None:
@@ -386,9 +385,9 @@ class SqlSnapshot(NetChanges):
         for statement in statements:
             self._db.rows(statement)
 
-    def _stored(self, vector: Mapping[int, int]) -> int | None:
-        """Return the number under which a long vector stands in temp.hf_vector; None for a short one."""
-        return None if len(vector) <= CASE_LINES_MAX else self._numbered(vector)
+    def _listing(self, vector: Mapping[int, int]) -> Listing | None:
+        """Return where a long vector stands; None for a short one."""
+        return None if len(vector) <= CASE_LINES_MAX else listing_of(self._numbered(vector))
 
     def _numbered(self, vector: Mapping[int, int]) -> int:
         """Put a vector into temp.hf_vector, unless it is there; return its number."""

@@ -153,7 +153,7 @@ class Searching(SqlSnapshot):
         from holdfast.engine import kept as memory  # noqa: PLC0415 - see above
 
         vector = self._local_vector(point)
-        query = vids_query(table, vector, self._stored(vector), sealed=self._any_sealed)
+        query = vids_query(table, vector, self._listing(vector), sealed=self._any_sealed)
         return memory.Shown(memory.vids_of(self._db.rows(query)))
 
     def _uncommitted(self, table: Table) -> Vids:

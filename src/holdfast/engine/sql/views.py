@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdfast.core.schema import Catalogue, Column, ForeignKey, Table
 from holdfast.core.types import Kind
@@ -42,7 +43,30 @@ HEAD = 2**63 - 1
 CASE_LINES_MAX = 12
 """Longer vectors are looked up in a temporary table; measured: CASE is faster up to about a dozen lines."""
 
-HERE_LINE, HERE_N, HERE_VECTOR = (f"(SELECT {column} FROM temp.hf_here)" for column in ("line", "n", "vec"))
+
+class Listing(NamedTuple):
+    """Where a long vector stands.
+
+    Attributes:
+        sql: the number that it has for the line `{line}`, or NULL.
+        parameters: what that refers to, from ?1 on.
+    """
+
+    sql: str
+    parameters: tuple[object, ...] = ()
+
+    def number_of(self, line: str) -> str:
+        """Return the number that the vector has for the line in a column."""
+        return self.sql.format(line=line)
+
+
+def listing_of(vector: int | str) -> Listing:
+    """Return where a vector stands in temp.hf_vector under a number, or an expression for it."""
+    return Listing(f"(SELECT x.n FROM temp.hf_vector AS x WHERE x.vec = {vector} AND x.line = {{line}})")
+
+
+HERE_LINE, HERE_N = (f"(SELECT {column} FROM temp.hf_here)" for column in ("line", "n"))
+HERE_LISTING = listing_of("(SELECT vec FROM temp.hf_here)")
 """Where a connection that writes for many branches has it from which of them it is: see `Names.shared`."""
 
 LocalVector = Mapping[int, int] | Mapping[int, str]
@@ -69,58 +93,54 @@ def delete_view(table: Table) -> str:
     return f"hf_delete_{table.id}"
 
 
-def bound(line: str, vector: LocalVector, stored_as: int | str | None, *, sealed: bool = False) -> str:
+def bound(line: str, vector: LocalVector, listing: Listing | None, *, sealed: bool = False) -> str:
     """Return the SQL expression of the highest commit that `vector` sees of the line in the column `line`.
 
     Args:
-        stored_as: the number under which the vector stands in temp.hf_vector, or an expression for it; None for short
-            ones, which are written out.
+        listing: where a long vector stands; None for short ones, which are written out.
         sealed: whether a line that the vector does not list may be one that its trunk implies.
     """
     other = "-1"
     if sealed:
-        of_trunk = bound("s.trunk", vector, stored_as)
+        of_trunk = bound("s.trunk", vector, listing)
         other = (
             f"coalesce((SELECT s.head_n FROM main.hf_line AS s WHERE s.id = {line} AND s.trunk_n <= {of_trunk}), -1)"
         )
-    if stored_as is not None:
-        listed = f"(SELECT x.n FROM temp.hf_vector AS x WHERE x.vec = {stored_as} AND x.line = {line})"
-        return f"coalesce({listed}, {other})"
+    if listing is not None:
+        return f"coalesce({listing.number_of(line)}, {other})"
     arms = "".join(f" WHEN {int(uid)} THEN {n}" for uid, n in vector.items())
     return f"CASE {line}{arms} ELSE {other} END" if arms else other
 
 
 def visible(
-    table: Table, vector: LocalVector, stored_as: int | str | None, *, sealed: bool = False, marks_ended: bool = True
+    table: Table, vector: LocalVector, listing: Listing | None, *, sealed: bool = False, marks_ended: bool = True
 ) -> str:
     """Return the condition under which a version `v` is seen: born in the vector, and not ended in it.
 
     The unary plus keeps SQLite from choosing the index on (line, n), which is for merges (measured: 3,000 times
     slower). `dead` spares living rows the look for a tombstone, where versions are marked so.
     """
-    born, not_ended = _born_and_not_ended(table, vector, stored_as, sealed=sealed)
+    born, not_ended = _born_and_not_ended(table, vector, listing, sealed=sealed)
     return f"{born} AND (v.dead = 0 OR {not_ended})" if marks_ended else f"{born} AND {not_ended}"
 
 
-def _born_and_not_ended(
-    table: Table, vector: LocalVector, stored_as: int | str | None, *, sealed: bool
-) -> tuple[str, str]:
-    ended = f"k.vid = v.vid AND k.n <= {bound('k.line', vector, stored_as, sealed=sealed)}"
+def _born_and_not_ended(table: Table, vector: LocalVector, listing: Listing | None, *, sealed: bool) -> tuple[str, str]:
+    ended = f"k.vid = v.vid AND k.n <= {bound('k.line', vector, listing, sealed=sealed)}"
     return (
-        f"+v.n <= {bound('v.line', vector, stored_as, sealed=sealed)}",
+        f"+v.n <= {bound('v.line', vector, listing, sealed=sealed)}",
         f"NOT EXISTS (SELECT 1 FROM main.{tombstones(table)} AS k WHERE {ended})",
     )
 
 
-def vids_query(table: Table, vector: LocalVector, stored_as: int | str | None, *, sealed: bool = False) -> str:
+def vids_query(table: Table, vector: LocalVector, listing: Listing | None, *, sealed: bool = False) -> str:
     """Return the query for the vids of the versions that a vector sees, out of indexes alone: it reads no row."""
-    born, not_ended = _born_and_not_ended(table, vector, stored_as, sealed=sealed)
+    born, not_ended = _born_and_not_ended(table, vector, listing, sealed=sealed)
     v = versions(table)
     return f"SELECT v.vid FROM main.{v} AS v INDEXED BY {v}_at WHERE {born} AND {not_ended}"
 
 
 def rows_select(
-    table: Table, vector: LocalVector | None, stored_as: int | str | None, *, versioned: bool, sealed: bool = False
+    table: Table, vector: LocalVector | None, listing: Listing | None, *, versioned: bool, sealed: bool = False
 ) -> str:
     """Return the query of a table's rows as a vector sees them; without one, of all versions there are.
 
@@ -131,15 +151,15 @@ def rows_select(
     columns = [f"v.{cell} AS {quoted(column.name)}" for cell, column in zip(cells(table), table.columns, strict=True)]
     if versioned:
         columns.insert(0, f"v.vid AS {quoted(VID)}")
-    where = "" if vector is None else f" WHERE {visible(table, vector, stored_as, sealed=sealed)}"
+    where = "" if vector is None else f" WHERE {visible(table, vector, listing, sealed=sealed)}"
     return f"SELECT {', '.join(columns)} FROM main.{versions(table)} AS v{where}"
 
 
 def select_view(
-    name: str, table: Table, vector: LocalVector, stored_as: int | str | None, *, versioned: bool, sealed: bool = False
+    name: str, table: Table, vector: LocalVector, listing: Listing | None, *, versioned: bool, sealed: bool = False
 ) -> str:
     """Return the statement that creates the view of a table as a vector sees it."""
-    rows = rows_select(table, vector, stored_as, versioned=versioned, sealed=sealed)
+    rows = rows_select(table, vector, listing, versioned=versioned, sealed=sealed)
     return f"CREATE TEMP VIEW {quoted(name)} AS {rows}"
 
 
@@ -400,26 +420,26 @@ class Texts:
         self._rows: dict[tuple[object, ...], str] = {}
 
     def rows(
-        self, vector: Mapping[int, int], stored_as: int | None, *, key_parts: int, sealed: bool
-    ) -> tuple[str, list[int]]:
+        self, vector: Mapping[int, int], listing: Listing | None, *, key_parts: int, sealed: bool
+    ) -> tuple[str, list[object]]:
         """Return the query for the versions that a vector sees, all or those whose keys begin with so many parameters.
 
         The numbers of the vector are parameters, too, which come first: a head moves with every commit, and a text that
         has it would be compiled anew each time.
         """
-        lines, numbers = (tuple(vector), list(vector.values())) if stored_as is None else ((), [])
-        asked = lines, stored_as, key_parts, sealed
+        lines, numbers = (tuple(vector), vector.values()) if listing is None else ((), listing.parameters)
+        asked = lines, listing and listing.sql, key_parts, sealed
         sql = self._rows.get(asked)
         if sql is None:
             if len(self._rows) >= QUERIES_MAX:
                 self._rows.clear()
             places: LocalVector = {line: f"?{at}" for at, line in enumerate(lines, 1)}
-            seen = visible(self.table, places, stored_as, sealed=sealed, marks_ended=self._marks_ended)
+            seen = visible(self.table, places, listing, sealed=sealed, marks_ended=self._marks_ended)
             key = "".join(f" AND {cell} = ?" for cell in key_cells(self.table, "v.")[:key_parts])
             columns = version_columns(self.table)
             sql = f"SELECT {columns} FROM main.{versions(self.table)} AS v WHERE {seen}{key}"
             self._rows[asked] = sql
-        return sql, numbers
+        return sql, list(numbers)
 
 
 QUERIES_MAX = 256

@@ -23,7 +23,7 @@ from holdfast.engine.sql.references import Notes, Settlement, ViewedRows
 from holdfast.engine.sql.refs import put_ref
 from holdfast.engine.sql.views import (
     HEAD,
-    HERE_VECTOR,
+    HERE_LISTING,
     NEWEST_FIRST,
     Command,
     Related,
@@ -87,7 +87,7 @@ class SqlChanges(ConstraintChecks, SqlAdopting):
         self._theirs: Point | None = None
         self._defined = False
         self._rows_touched = 0
-        self._finders: dict[tuple[int, int], tuple[str, list[int]]] = {}
+        self._finders: dict[tuple[int, int], tuple[str, list[object]]] = {}
         self._seen: Mapping[int, int] | None = None
         self._seen_sealed = False
 
@@ -259,7 +259,7 @@ class SqlChanges(ConstraintChecks, SqlAdopting):
         sealed = self._any_sealed
         signature = (table, versioned, sealed, _HERE)
         if self._names.views.get(alias) != signature:
-            view = select_view(alias, table, {}, HERE_VECTOR, versioned=versioned, sealed=sealed)
+            view = select_view(alias, table, {}, HERE_LISTING, versioned=versioned, sealed=sealed)
             self._replace_view(alias, [view])
             self._names.keep(self._names.views, alias, signature)
 
@@ -283,7 +283,7 @@ class SqlChanges(ConstraintChecks, SqlAdopting):
         sql, numbers = self._finders.get((table.id, len(key))) or self._finder(table, len(key))
         return next(map(self._row, self._db.rows(f"{sql}{NEWEST_FIRST}", [*numbers, *key])), None)
 
-    def _finder(self, table: Table, key_parts: int) -> tuple[str, list[int]]:
+    def _finder(self, table: Table, key_parts: int) -> tuple[str, list[object]]:
         """Return the query for rows whose keys begin so as the open commit sees them, made once for each table."""
         if self._seen is None:
             self._seen, self._seen_sealed = self._seen_from(self.opened)
