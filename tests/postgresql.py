@@ -72,7 +72,7 @@ class Server:
         self._reader = threading.Thread()
         try:
             self._programs = _programs(self.folder, PROGRAMS[version])
-            self._prefix, self._environment = _as_nobody(self.folder)
+            self._prefix, self._environment = as_nobody(self.folder)
             if self._prefix:
                 shutil.chown(self.folder, "nobody", "nogroup")
             if follows is None:
@@ -198,7 +198,7 @@ def _locale(version: int) -> list[str]:
     return ["--encoding=UTF8", "--locale=C", *(builtin if version >= 17 else [])]
 
 
-def _as_nobody(folder: Path) -> tuple[list[str | Path], dict[str, str]]:
+def as_nobody(folder: Path) -> tuple[list[str | Path], dict[str, str]]:
     """Return what to put before a command so that it runs without root's rights, and its environment."""
     environment = {**os.environ, "HOME": str(folder), "LC_ALL": "C"}
     setpriv = shutil.which("setpriv")

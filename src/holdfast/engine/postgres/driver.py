@@ -49,9 +49,6 @@ _HAS_VECTORS = (
     "SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace"
     " WHERE e.extname = 'vector'"
 )
-_SET_PATH = f"SELECT set_config('search_path', concat_ws(', ', $1::text, ({_HAS_VECTORS})), false)"
-"""The operators of pgvector are where it was installed."""
-
 _WHICH_PROCESS = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _END_PROCESS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
 
@@ -80,6 +77,7 @@ class Options:
         timeout: seconds to wait for another writer.
         statement_timeout: seconds that one statement may run, or None.
         read_only: whether nothing is ever written.
+        pooled: whether a pooler stands before the server that gives each transaction another connection.
     """
 
     conninfo: str
@@ -90,6 +88,25 @@ class Options:
     timeout: float = TIMEOUT_SECONDS
     statement_timeout: float | None = None
     read_only: bool = False
+    pooled: bool = False
+
+
+def _settings(options: Options) -> tuple[str, list[str]]:
+    """Return the statement that sets what transactions go by, and its parameters."""
+    settings = {
+        "synchronous_commit": "on" if options.synchronous else "off",
+        "client_min_messages": "warning",
+        "timezone": "UTC",
+        "standard_conforming_strings": "on",
+        "statement_timeout": f"{round((options.statement_timeout or 0) * 1000)}",
+        "application_name": "holdfast",
+        "plan_cache_mode": "force_generic_plan",
+    }
+    local = "true" if options.pooled else "false"
+    set_ = ", ".join(f"set_config(?, ?, {local})" for _ in settings)
+    # The operators of pgvector are where it was installed.
+    path = f"set_config('search_path', concat_ws(', ', ?::text, ({_HAS_VECTORS})), {local})"
+    return f"SELECT {set_}, {path}", [*(part for pair in settings.items() for part in pair), f'"{options.schema}"']
 
 
 @lru_cache(STATEMENTS_KEPT)
@@ -223,7 +240,7 @@ class PostgresDriver:
         self._xid: str | None = None
         self._server = ""
         self._unconfirmed = False  # whether a standby was to have what was committed, and nobody waited for it
-        self._process: tuple[Any, ...] = ()
+        self._process: tuple[Any, ...] = ()  # none behind a pooler, where it may serve somebody else next
         self.vectors = ""
         """The type that statements have for vectors."""
         self.held: set[int] = set()
@@ -233,32 +250,20 @@ class PostgresDriver:
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         options = self._options
-        settings = {
-            "synchronous_commit": "off",  # nobody is to wait for a standby in order to read
-            "client_min_messages": "warning",
-            "timezone": "UTC",
-            "standard_conforming_strings": "on",
-            "statement_timeout": f"{round((options.statement_timeout or 0) * 1000)}",
-            "application_name": "holdfast",
-            "plan_cache_mode": "force_generic_plan",
-        }
-        names = [part for pair in settings.items() for part in pair]
-        places = ", ".join(f"set_config(${at}, ${at + 1}, false)" for at in range(1, len(names), 2))
-        path = f'"{options.schema}"'
         try:
             connection = psycopg.connect(options.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
             try:
-                with connection.pipeline() as pipeline:
-                    connection.execute(f"SELECT {places}".encode(), names)
-                    connection.execute(_SET_PATH, (path,))
-                    pipeline.sync()
-                    if options.synchronous:
-                        connection.execute("SELECT set_config('synchronous_commit', 'on', false)")
+                if options.pooled:
+                    connection.prepare_threshold = None  # the next transaction may be another server process's
+                with connection.pipeline():
+                    if not options.pooled:
+                        sql, values = _settings(options)
+                        connection.execute(adapted(sql), values)
                     told = connection.execute(_WHICH_SERVER)
                     vectors = connection.execute(_HAS_VECTORS)
                     process = connection.execute(_WHICH_PROCESS)
                 ((self._server,),) = told.fetchall()
-                (self._process,) = process.fetchall()
+                self._process = () if options.pooled else process.fetchall()[0]
                 self.vectors = "vector" if vectors.fetchall() else "real[]"
                 hear = weakref.WeakMethod(self._hear)  # else the connection would keep the driver alive
                 connection.add_notice_handler(lambda said: _tell(hear, said))
@@ -371,11 +376,12 @@ class PostgresDriver:
         self.held.clear()
         self._depth = 0
         self._access, self._begun, self._xid = access, False, None  # after it was asked what became of the last one
+        self.later("BEGIN" if access.writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if self._options.pooled:
+            self.later(*_settings(self._options))
+        self._opening = len(self._waiting)
         if not access.writes:
-            self.later("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            self._opening = 1
             return
-        self.later("BEGIN")
         lock = "pg_advisory_xact_lock" if access is Access.ALONE else "pg_advisory_xact_lock_shared"
         sql = f"SELECT set_config('lock_timeout', ?, true), pg_current_xact_id()::text, {lock}(?)"
         patience_ms = str(max(round(patience * 1000), 1))
@@ -399,7 +405,8 @@ class PostgresDriver:
             self.names.forget()
             self.connection = self._connect()
             try:
-                self.connection.execute(_END_PROCESS, left)  # it may notice nothing for hours, and keep its locks
+                if left:
+                    self.connection.execute(_END_PROCESS, left)  # it may notice nothing for hours, and keep its locks
             except psycopg.Error as error:
                 raise unreachable(error, self._options.url) from error
 
@@ -491,7 +498,11 @@ class PostgresDriver:
             time.sleep(LOOK_SECONDS)
             ((status,),) = self.connection.execute("SELECT pg_xact_status($1::xid8)", (xid,)).fetchall()
         if status == "committed":
-            self.connection.execute(_WAIT_FOR_STANDBYS)
+            with self.connection.transaction():
+                if self._options.pooled:
+                    sql, values = _settings(self._options)
+                    self.connection.execute(adapted(sql), values)
+                self.connection.execute(_WAIT_FOR_STANDBYS)
         return str(status)
 
     def rollback(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import time
 import weakref
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -33,6 +34,9 @@ _SECRETS = frozenset({"password", "passfile", "sslpassword", "sslkey", "oauth_cl
 """Parameters of a URL that nobody is shown."""
 VERSION_MIN = 150000
 """PostgreSQL 15, as its server numbers itself."""
+
+LOOK_SECONDS = 0.5
+"""Where nobody is told of commits, those who wait for one look as often."""
 
 SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
 """After 30 seconds in which the network brings nothing a connection is lost. A URL may say otherwise."""
@@ -88,8 +92,11 @@ class PostgresEngine(SqlEngine[Options, PostgresSession]):
         return engine
 
     def pulse(self) -> object:
-        """Return how often writers told, over a connection of its own, that they wrote."""
-        return self._ear.listen()
+        """Return how often writers told, over a connection of its own, that they wrote.
+
+        Nobody is told through a pooler: there it is another thing every now and then.
+        """
+        return time.monotonic() // LOOK_SECONDS if self._options.pooled else self._ear.listen()
 
     def _connected(self, *, shared: bool) -> PostgresSession:  # noqa: ARG002 - one is like the other
         driver = PostgresDriver(self._options)
@@ -166,6 +173,9 @@ def _options(
     parts = urlsplit(url)
     asked = parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True)  # to PostgreSQL's client + is itself
     workspaces = [value for name, value in asked if name == "workspace"]
+    poolers = [value for name, value in asked if name == "pooler"]
+    if poolers and poolers[-1] not in ("session", "transaction"):
+        raise InvalidValue(f"pooler= is session (as without it) or transaction, not {poolers[-1]!r}")
     workspace = workspaces[-1] if workspaces else None
     if workspace is not None and not _WORKSPACE.fullmatch(workspace):
         raise InvalidValue(f"a workspace has 1 to 48 of a-z, 0-9 and _, so not {workspace!r}; name another in the URL")
@@ -184,6 +194,7 @@ def _options(
         timeout=timeout,
         statement_timeout=statement_timeout,
         read_only=read_only,
+        pooled=poolers[-1:] == ["transaction"],
     )
 
 
@@ -192,5 +203,5 @@ def _for_client(asked: list[tuple[str, str]], timeout: float) -> list[tuple[str,
     patience = dict(SILENCE)
     if "PGCONNECT_TIMEOUT" not in os.environ:
         patience["connect_timeout"] = max(math.ceil(timeout), 2)
-    named = [(name, value) for name, value in asked if name != "workspace"]
+    named = [(name, value) for name, value in asked if name not in ("workspace", "pooler")]
     return [*((name, str(value)) for name, value in patience.items() if name not in dict(named)), *named]

@@ -33,7 +33,11 @@ _OURS: tuple[tuple[tuple[type[Exception], ...], type[HoldfastError], str], ...] 
         StoreFull,
         "no room on the server of {url}: {said}; free some and retry; nothing committed was lost",
     ),
-    ((pg.ReadOnlySqlTransaction,), ReadOnly, "{url} can only be read: {said}; connect to the primary server"),
+    (
+        (pg.ReadOnlySqlTransaction,),
+        ReadOnly,
+        "{url} can only be read: {said}; name the primary: host=a,b&target_session_attrs=read-write finds it",
+    ),
     ((pg.InsufficientPrivilege,), StoreUnavailable, "{url}: {said}; ask whoever owns the database for the rights"),
     (
         (pg.ProgramLimitExceeded,),
