@@ -13,7 +13,7 @@ import struct
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -115,7 +115,13 @@ class Pooler:
             self._free.put(self._connected())
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    def _start(self, work: Callable[..., None], *given: object) -> None:
+        thread = threading.Thread(target=work, args=given, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _connected(self) -> _Wire:
         wire = _Wire(socket.socket(socket.AF_UNIX))
@@ -132,7 +138,7 @@ class Pooler:
                 client, _ = self._listener.accept()
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each message waits for an ACK
                 self._sockets.append(client)
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+                self._start(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
         with suppress(OSError), client:
@@ -186,6 +192,9 @@ class Pooler:
         for each in (self._listener, *self._sockets):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+        for thread in list(self._threads):  # one that ends may still have made another connection
+            thread.join()
+        for each in (self._listener, *self._sockets):
             each.close()
 
 
