@@ -25,6 +25,7 @@ from tests.postgresql import as_nobody
 
 SERVER_CONNECTIONS = 2
 POLL_SECONDS = 0.05
+JOIN_SECONDS = 10.0
 _ENCRYPTED = (80877103, 80877104)
 _CANCEL = 80877102
 
@@ -193,7 +194,7 @@ class Pooler:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
         for thread in list(self._threads):  # one that ends may still have made another connection
-            thread.join()
+            thread.join(JOIN_SECONDS)
         for each in (self._listener, *self._sockets):
             each.close()
 
