@@ -78,7 +78,7 @@ def test_what_reaches_beyond_the_tables_of_a_store_is_refused(call: str) -> None
         assert asked(db, "SELECT pg_typeof(1)") == [("integer",)]
 
 
-def test_the_same_changes_of_a_schema_have_the_same_hashes() -> None:
+def test_older_rows_show_the_same_in_a_new_column_on_each_engine() -> None:
     defaults = [
         ("INTERVAL", "'3 hours'"),
         ("JSON", '\'{"b": 1, "a": [1e20, -0.0, 1.50]}\''),

@@ -87,10 +87,10 @@ class Question:
         for at, (place, value) in enumerate(zip(run.places, self._given, strict=False), 1):
             if value is None:
                 self.words.nulls.add(at)
-            elif place.type is None:
-                self.words.texts.update([at] if isinstance(value, str) else [])
-            elif place.type.kind is Kind.VECTOR:
+            elif place.type is not None and place.type.kind is Kind.VECTOR:
                 self.words.of_vectors.add(at)
+            elif place.type is None and isinstance(value, str):
+                self.words.texts.add(at)
 
     def show(self, shown: Iterable[Shown]) -> None:
         """Let the statement name tables."""

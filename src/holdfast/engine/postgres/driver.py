@@ -131,6 +131,11 @@ def adapted(sql: str) -> Any:  # noqa: ANN401 - a LiteralString, to those who kn
     return _PLACE.sub(place, sql)
 
 
+def _set(connection: psycopg.Connection[tuple[Any, ...]], options: Options) -> None:
+    sql, values = _settings(options)
+    connection.execute(adapted(sql), values)
+
+
 def lock_number(name: str) -> int:
     """Return the number of PostgreSQL's advisory lock of a name. Two names with one number wait for each other."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
@@ -257,8 +262,7 @@ class PostgresDriver:
                     connection.prepare_threshold = None  # the next transaction may be another server process's
                 with connection.pipeline():
                     if not options.pooled:
-                        sql, values = _settings(options)
-                        connection.execute(adapted(sql), values)
+                        _set(connection, options)
                     told = connection.execute(_WHICH_SERVER)
                     vectors = connection.execute(_HAS_VECTORS)
                     process = connection.execute(_WHICH_PROCESS)
@@ -500,8 +504,7 @@ class PostgresDriver:
         if status == "committed":
             with self.connection.transaction():
                 if self._options.pooled:
-                    sql, values = _settings(self._options)
-                    self.connection.execute(adapted(sql), values)
+                    _set(self.connection, self._options)
                 self.connection.execute(_WAIT_FOR_STANDBYS)
         return str(status)
 

@@ -172,11 +172,10 @@ def _options(
 ) -> Options:
     parts = urlsplit(url)
     asked = parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True)  # to PostgreSQL's client + is itself
-    workspaces = [value for name, value in asked if name == "workspace"]
-    poolers = [value for name, value in asked if name == "pooler"]
-    if poolers and poolers[-1] not in ("session", "transaction"):
-        raise InvalidValue(f"pooler= is session (as without it) or transaction, not {poolers[-1]!r}")
-    workspace = workspaces[-1] if workspaces else None
+    last = dict(asked)
+    pooler, workspace = last.get("pooler", "session"), last.get("workspace")
+    if pooler not in ("session", "transaction"):
+        raise InvalidValue(f"pooler= is session (as without it) or transaction, not {pooler!r}")
     if workspace is not None and not _WORKSPACE.fullmatch(workspace):
         raise InvalidValue(f"a workspace has 1 to 48 of a-z, 0-9 and _, so not {workspace!r}; name another in the URL")
     schema = SCHEMA if workspace is None else f"{SCHEMA}_{workspace}"
@@ -194,7 +193,7 @@ def _options(
         timeout=timeout,
         statement_timeout=statement_timeout,
         read_only=read_only,
-        pooled=poolers[-1:] == ["transaction"],
+        pooled=pooler == "transaction",
     )
 
 
