@@ -66,8 +66,9 @@ class Statements(Connection):
             with self._lock:
                 session = self._session
                 self._check_owner()
-                with session.read() as reader:
-                    return self._runner.read(self._sql(reader), self._at(reader), statement, values)
+                return session.read_once(
+                    lambda reader: self._runner.read(self._sql(reader), self._at(reader), statement, values)
+                )
 
         def work(writer: SqlWriter) -> Cursor:
             line = writer.opened

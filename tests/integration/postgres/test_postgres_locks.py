@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import Any
 
 import pytest
 
@@ -15,11 +14,11 @@ from holdfast.core.rows import Row
 from holdfast.core.schema import Table
 from holdfast.engine.contract import Lookups, Session, Writer
 from holdfast.engine.postgres import PostgresEngine, PostgresSession
-from holdfast.engine.postgres.driver import PostgresDriver
 from holdfast.testing.schemas import TEXT, table
 from holdfast.versions.edits import Put
 from holdfast.versions.history import Versions
 from holdfast.versions.resolve import held_branch
+from tests.postgres_trips import trips_counted
 from tests.postgresql import fresh_url
 
 PATIENCE = 60.0
@@ -226,15 +225,7 @@ def test_a_step_takes_two_round_trips(url: str) -> None:
         run.state["notes"] = ["first"]
         for number in range(3):
             run.step("warm", str, number)
-        trips: list[int] = []
-        send = PostgresDriver._send
-
-        def counted(driver: PostgresDriver) -> list[list[tuple[Any, ...]]]:
-            trips.append(len(driver._waiting))
-            return send(driver)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(PostgresDriver, "_send", counted)
+        with trips_counted() as trips:
             for number in range(5):
                 run.state["notes"].append(number)
                 run.log("thought", {"number": number})

@@ -30,6 +30,15 @@ class Session(Protocol):
         """Return a consistent snapshot, for the length of the block; inside another block, that one's."""
         ...
 
+    def read_once(self, work: Callable[[Any], Result]) -> Result:
+        """Return what `work` makes of a consistent snapshot, a `Reader`; inside a block, of that one's.
+
+        It may be called again, with another snapshot, where the first was a guess: it must depend on nothing but its
+        reader, change nothing, and keep nothing of the reader. On an engine across a network this can be a single round
+        trip.
+        """
+        ...
+
     def write(self, *, alone: bool = False) -> AbstractContextManager[Writer]:
         """Return a writer whose work lands when the block ends, or not at all if it raises.
 

@@ -92,6 +92,11 @@ class Lent:
         with self._session() as session, session.read() as reader:
             yield reader
 
+    def read_once(self, work: Callable[[Any], T]) -> T:
+        """Return what `work` makes of a consistent snapshot; it may be called again, with another one."""
+        with self._session() as session:
+            return session.read_once(work)
+
     @contextmanager
     def write(self, *, alone: bool = False) -> Generator[Writer]:
         """Return a writer whose work lands when the block ends, or not at all if it raises."""

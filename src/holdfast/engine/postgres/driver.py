@@ -241,6 +241,7 @@ class PostgresDriver:
         self._depth = 0  # savepoints that stand in each other
         self._begun = False  # whether the server knows of the open transaction
         self._committing = False
+        self._ended = False  # whether the open transaction was, along with its last statement
         self._opening = 0  # statements with which it begins
         self._xid: str | None = None
         self._server = ""
@@ -311,6 +312,22 @@ class PostgresDriver:
         self.release(mark)
         return rows
 
+    def native_at_last(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """Run a user's statement as `native`, and end the transaction with it, which only reads.
+
+        Raises:
+            Again: a look found another thing than was expected, or this is not the transaction's first such statement.
+        """
+        self._waiting += [_Statement(sql, parameters, native=True), _Statement("COMMIT")]
+        try:
+            return self._send()[-2]
+        except HoldfastError as error:
+            raise of_statement(error) from error.__cause__
+
+    def look(self, sql: str, parameters: Parameters, look: Callable[[list[tuple[Any, ...]]], None]) -> None:
+        """Run a statement as `later`; `look` is shown its rows then, and may raise Again."""
+        self._waiting.append(_Statement(sql, parameters, look))
+
     def later(self, sql: str, parameters: Parameters = ()) -> None:
         """Run a statement whose rows nobody needs, no later than the next whose rows are asked for, and in order."""
         self._waiting.append(_Statement(sql, parameters))
@@ -340,6 +357,8 @@ class PostgresDriver:
     def _send(self) -> list[list[tuple[Any, ...]]]:
         """Send all that waits; return the rows of each."""
         sent, self._waiting = self._waiting, []
+        if self._ended:
+            raise Again
         try:
             self._begin_statement()
             self._begun = True
@@ -349,6 +368,7 @@ class PostgresDriver:
         except BaseException:  # an interrupt: what of it was answered, nobody knows
             self.connection.close()
             raise
+        self._ended = sent[-1].sql == "COMMIT"
         for statement, rows in zip(sent, results, strict=True):
             if statement.look is not None:
                 statement.look(rows)
@@ -379,6 +399,7 @@ class PostgresDriver:
         self._waiting.clear()
         self.held.clear()
         self._depth = 0
+        self._ended = False
         self._access, self._begun, self._xid = access, False, None  # after it was asked what became of the last one
         self.later("BEGIN" if access.writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if self._options.pooled:
@@ -389,7 +410,7 @@ class PostgresDriver:
         lock = "pg_advisory_xact_lock" if access is Access.ALONE else "pg_advisory_xact_lock_shared"
         sql = f"SELECT set_config('lock_timeout', ?, true), pg_current_xact_id()::text, {lock}(?)"
         patience_ms = str(max(round(patience * 1000), 1))
-        self._waiting.append(_Statement(sql, (patience_ms, self._options.lock), self._note_xid))
+        self.look(sql, (patience_ms, self._options.lock), self._note_xid)
         self._opening = len(self._waiting)
 
     def _note_xid(self, rows: list[tuple[Any, ...]]) -> None:
@@ -422,7 +443,7 @@ class PostgresDriver:
         self.held.update(numbers)
         if self._access is Access.TRIAL:
             sql = "SELECT bool_and(pg_try_advisory_xact_lock(number)) FROM unnest(?::bigint[]) AS number"
-            self._waiting.append(_Statement(sql, (numbers,), _again_unless_held))
+            self.look(sql, (numbers,), _again_unless_held)
         else:
             self.later("SELECT pg_advisory_xact_lock(number) FROM unnest(?::bigint[]) AS number", (numbers,))
 
@@ -445,6 +466,9 @@ class PostgresDriver:
             StoreUnavailable: the server could not be asked what became of it.
             Again: the connection was lost, and nothing of it is there.
         """
+        if self._ended:
+            self._ended = False
+            return
         if not self._begun:
             if len(self._waiting) == self._opening:  # nothing is asked of the server
                 self._waiting.clear()
@@ -464,7 +488,7 @@ class PostgresDriver:
             if self._xid is None or not self._landed(self._xid, error):
                 raise
         finally:
-            self._committing = False
+            self._committing = self._ended = False
         if self._unconfirmed:
             raise StoreUnavailable(
                 f"{self._options.url} has committed this, but its standby has not confirmed it: it is there, unless the"

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from holdfast.core.clock import Clock, Ids
+from holdfast.engine.contract import Result
 from holdfast.engine.postgres.driver import Options, PostgresDriver
-from holdfast.engine.postgres.survey import PostgresSurvey
+from holdfast.engine.postgres.survey import OneLook, PostgresSurvey
 from holdfast.engine.postgres.writer import PostgresChanges
+from holdfast.engine.sql.access import Access, Again
 from holdfast.engine.sql.session import SqlSession
 from holdfast.engine.turns.queue import WriteQueue
-from holdfast.errors import TransactionOpen
+from holdfast.errors import InvalidValue, NotFound, SqlError, TransactionOpen, Unsupported
+
+GUESSES_MAX = 2
+"""The second knows what the first has seen."""
+
+SurveyT = TypeVar("SurveyT", bound=PostgresSurvey)
 
 
 class PostgresSession(SqlSession):
@@ -34,9 +43,34 @@ class PostgresSession(SqlSession):
         self._schema = options.schema
 
     def _survey(self) -> PostgresSurvey:
-        survey = PostgresSurvey(self._database, self._database.names)
+        return self._reading(PostgresSurvey)
+
+    def _reading(self, kind: type[SurveyT]) -> SurveyT:
+        survey = kind(self._database, self._database.names)
         survey.moment = self._moment.now
         return survey
+
+    def read_once(self, work: Callable[[Any], Result]) -> Result:
+        """Return what `work` makes of a consistent snapshot; a statement about a branch costs one round trip.
+
+        It goes by where the branch was last, and is done again if the branch is elsewhere now: then at two, and at
+        last without a guess. What is refused may be so for what was guessed, and is asked again, too.
+        """
+        if self._open is not None or self._snapshot is not None:
+            return super().read_once(work)
+        self._check_usable()
+        for _ in range(GUESSES_MAX):
+            with suppress(Again), self._using, self._transaction(Access.READ):
+                once = self._reading(OneLook)
+                try:
+                    return work(once)
+                except Again:  # here, else what the connection knows would be forgotten
+                    continue
+                except (SqlError, NotFound, Unsupported, InvalidValue):
+                    if not once.guessed:
+                        raise
+                    break
+        return super().read_once(work)
 
     def _changes(self) -> PostgresChanges:
         changes = PostgresChanges(self._database, self._counter, self.clock, self._ids)

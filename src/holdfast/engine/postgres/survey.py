@@ -13,8 +13,9 @@ from holdfast.engine.contract import Line
 from holdfast.engine.contract.system import SystemView
 from holdfast.engine.postgres.driver import PostgresDriver
 from holdfast.engine.postgres.statements import Seen, system_definition, table_definition
+from holdfast.engine.sql.access import Again
 from holdfast.engine.sql.layout import tombstones, versions
-from holdfast.engine.sql.reader import SqlSnapshot
+from holdfast.engine.sql.reader import BRANCH, SqlSnapshot, told_of
 from holdfast.engine.sql.survey import Survey
 from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, Listing
 from holdfast.engine.sql.words import numbers_of, vector_of
@@ -38,6 +39,22 @@ class PostgresSurvey(Survey):
         """The connection, which knows more than one of SQLite."""
         assert isinstance(self._db, PostgresDriver)
         return self._db
+
+    def branch(self, name: str) -> Line | None:
+        """Return the line that a branch names, or None."""
+        line = super().branch(name)
+        self._note_branch(name, line)
+        return line
+
+    def _note_branch(self, name: str, line: Line | None) -> None:
+        """Remember where a branch was; who goes by that looks whether it is there still."""
+        known = self._names.branches_read
+        if line is None or self._schema is None:
+            known.pop(name, None)
+            return
+        if len(known) >= LINES_MAX:
+            known.clear()
+        self._names.keep(known, name, (line, self._schema))
 
     # Statements
 
@@ -124,3 +141,35 @@ class PostgresSurvey(Survey):
         )
         if missing:
             yield f"table {table.name}: {missing} ended versions are missing"
+
+
+class OneLook(PostgresSurvey):
+    """A snapshot for one statement, which is asked at once: where a branch was is looked up along with it.
+
+    Attributes:
+        guessed: whether anything it told is a guess until then.
+    """
+
+    guessed = False
+
+    def branch(self, name: str) -> Line | None:
+        """Return the line that a branch named when it was last seen, or does now."""
+        guess = self._names.branches_read.get(name)
+        if guess is None or self._schema not in (None, guess[1]):
+            return super().branch(name)
+        self.guessed = True
+        self._last_line, self._schema = guess
+
+        def check(rows: list[tuple[Any, ...]]) -> None:
+            found = told_of(rows)
+            if found != [guess]:
+                self._schema = found[0][1] if found else None
+                self._note_branch(name, found[0][0] if found else None)
+                raise Again
+
+        self._driver.look(BRANCH, (name,), check)
+        return self._last_line
+
+    def ask(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run the statement, and end the transaction. Raises Again if a guess was wrong, or this is asked once more."""
+        return self._driver.native_at_last(sql, parameters)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -20,7 +20,7 @@ from holdfast.core.schema import Catalogue, Check, Key, Table
 from holdfast.core.types import Stored
 from holdfast.engine.cells import fit
 from holdfast.engine.checks import PlainChecks, double, raise_for
-from holdfast.engine.contract import Imprint, Line, Lookups, Violation
+from holdfast.engine.contract import Commit, Imprint, Line, Lookups, Violation
 from holdfast.engine.postgres.driver import PostgresDriver
 from holdfast.engine.postgres.layout import of_keys, reshaped, told, told_value
 from holdfast.engine.postgres.referring import ReferringRows
@@ -41,9 +41,6 @@ ENTRIES = (
 REF_SUMS = 64
 """Over how many rows the sum of all names is spread: two transactions that change names rarely need the same."""
 
-
-KNOWN_MAX = 4096
-"""Branches of which a connection remembers where they were."""
 
 KEYS_MAX = 10_000
 """Keys that are looked up at once."""
@@ -99,6 +96,7 @@ class PostgresChanges(ReferringRows, PlainChecks):
         self._fetched = Fetched()
         self._notes = Notes()
         self._in_statement = False
+        self._named: dict[str, str] = {}  # branches by the uids of their lines
 
     # What others may not change meanwhile
 
@@ -109,12 +107,13 @@ class PostgresChanges(ReferringRows, PlainChecks):
     def branch(self, name: str) -> Line | None:
         """Return the line that a branch names, or None."""
         fetched = self._fetched.branches.pop(name, None)
-        line = super().branch(name) if fetched is None else self._branch(fetched)
-        if line is not None and self._schema is not None:
-            known = self._names.branches_read
-            if len(known) >= KNOWN_MAX:
-                known.clear()
-            self._names.keep(known, name, (line, self._schema))
+        if fetched is None:
+            line = super().branch(name)
+        else:
+            line = self._branch(fetched)
+            self._note_branch(name, line)
+        if line is not None:
+            self._named[line.uid] = name
         return line
 
     def entry(self, register: str, key: str) -> bytes | None:
@@ -207,6 +206,16 @@ class PostgresChanges(ReferringRows, PlainChecks):
         """Begin the next commit of a line."""
         super().open(line)
         self._written.clear()
+
+    def seal(self, message: str, metadata: str | None = None) -> Commit | None:
+        """Finish the open commit and move the head. Without any net change there is no commit."""
+        line, name = self.opened, self._named.get(self.opened.uid)
+        elsewhere = self._theirs is not None or self._defined  # its older commits show other things, too
+        commit = super().seal(message, metadata)
+        if commit is not None and name is not None:  # so that what is read next need not look first
+            head = replace(line, head=commit.point.n, head_hash=commit.hash)
+            self._note_branch(name, None if elsewhere else head)
+        return commit
 
     def _done_to(self, table: Table) -> _Written:
         return self._written.setdefault(table.id, _Written())

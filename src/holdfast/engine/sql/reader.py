@@ -91,6 +91,11 @@ class Database(Protocol):
         ...
 
 
+def told_of(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Line, int]]:
+    """Return what BRANCH told of a branch, if there is one: its line, and the version of the schema."""
+    return [(_line(line), version) for *line, version in rows]
+
+
 def line_reader(database: Database) -> Callable[[str, int | str], list[LineRow]]:
     """Return how names look up lines. Did they know the driver, both would stay until garbage is looked for."""
     known = weakref.ref(database)
@@ -122,8 +127,8 @@ class SqlSnapshot(NetChanges):
 
     def _branch(self, rows: list[tuple[Any, ...]]) -> Line | None:
         self._last_line = None
-        for *line, version in rows:
-            self._last_line = _line(line)
+        for line, version in told_of(rows):
+            self._last_line = line
             self._schema = version if self._schema is None else self._schema
         return self._last_line
 

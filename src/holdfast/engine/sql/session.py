@@ -157,6 +157,11 @@ class SqlSession(ABC):
             finally:
                 self._snapshot = None
 
+    def read_once(self, work: Callable[[Any], Result]) -> Result:
+        """Return what `work` makes of a consistent snapshot; it may be called again, with another one."""
+        with self.read() as reader:
+            return work(reader)
+
     @contextlib.contextmanager
     def write(self, *, alone: bool = False) -> Generator[SqlChanges]:
         """Return a writer whose work lands when the block ends, or not at all if it raises.

@@ -77,6 +77,11 @@ class TreeSession:
             finally:
                 self._snapshot = None
 
+    def read_once(self, work: Callable[[Any], Result]) -> Result:
+        """Return what `work` makes of a consistent snapshot."""
+        with self.read() as reader:
+            return work(reader)
+
     @contextlib.contextmanager
     def _newest(self) -> Generator[State]:
         """Hand out the newest state, of which nobody who knows of this reader removes anything during the block."""

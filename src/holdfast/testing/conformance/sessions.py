@@ -11,7 +11,7 @@ from holdfast.core.points import Point
 from holdfast.core.rows import Row
 from holdfast.core.schema import Table
 from holdfast.engine.contract import Engine, Line, Reader, Session
-from holdfast.errors import BranchMoved, StoreClosed
+from holdfast.errors import BranchMoved, NotFound, StoreClosed
 from holdfast.testing.conformance.stores import ANN, StoreUnderTest, equal, fill, holds, raises, user, users
 from holdfast.testing.schemas import TEXT, table
 from holdfast.testing.stand_ins import FakeClock, SeededIds
@@ -67,6 +67,11 @@ def _line(reader: Reader, branch: str = "main") -> Line:
     if line is None:
         raise AssertionError(f"{branch} is a branch")
     return line
+
+
+def _head(reader: Reader) -> Point:
+    line = _line(reader)
+    return Point(line.uid, line.head)
 
 
 def _users(reader: Reader) -> Table:
@@ -155,6 +160,32 @@ def check_reader_is_one_snapshot(open_store: OpenSessionStore) -> None:
             equal(before, seen(reader), "what the reader sees")
         with session.read() as reader:
             holds(reader.catalogue().find("late"), "the next snapshot sees the table")
+
+
+def check_what_is_read_once_is_of_one_moment(open_store: OpenSessionStore) -> None:
+    """`read_once` sees what is committed, in a block what that does; it hands on what the work raises."""
+
+    def heads(reader: Reader) -> tuple[int, int]:
+        return _line(reader).head, len(list(reader.rows(_users(reader), reader.vector(_head(reader)))))
+
+    def fail(_: Reader) -> None:
+        raise _Interrupted
+
+    with _sessions(open_store) as (versions, session, other):
+        first = session.read_once(heads)
+        versions.commit("main", [user(2, None, 2)])
+        second = other.read_once(heads)
+        equal(second, session.read_once(heads), "what another session sees, too")
+        equal((first[0] + 1, first[1] + 1), second, "the head and the rows after a commit")
+        with session.read() as reader:
+            before = heads(reader)
+            versions.commit("main", [user(3, None, 3)])
+            equal(before, session.read_once(heads), "what is read once inside a block")
+        equal((second[0] + 1, second[1] + 1), session.read_once(heads), "what is read once after it")
+        raises(_Interrupted, lambda: session.read_once(fail))
+        raises(NotFound, lambda: session.read_once(lambda reader: reader.line("no line")))
+        session.close()
+        raises(StoreClosed, lambda: session.read_once(heads))
 
 
 def check_closed_session_says_so(open_store: OpenSessionStore) -> None:
