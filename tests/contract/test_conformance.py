@@ -11,11 +11,13 @@ import pytest
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.engine.kv import Cache, Disk, Memory
+from holdfast.engine.kv.valkey import Valkey
 from holdfast.engine.postgres import PostgresEngine
 from holdfast.engine.sqlite import SqliteEngine
 from holdfast.engine.tree import TreeEngine
 from holdfast.testing import CHECKS, SESSION_CHECKS, EngineStore, Oracle, SessionStore, StoreUnderTest
 from holdfast.testing.conformance import OpenSessionStore, OpenStore
+from tests import valkey_server
 from tests.kv_stores import SixMethods
 from tests.postgresql import fresh_url
 
@@ -76,11 +78,25 @@ def open_postgres_16(clock: Clock, ids: Ids) -> SessionStore:
     return EngineStore(PostgresEngine.open(fresh_url(16), clock=clock, ids=ids), ids)
 
 
+def open_valkey(clock: Clock, ids: Ids) -> SessionStore:
+    store = Valkey(valkey_server.fresh_url(), durability="process")
+    return EngineStore(TreeEngine.open(store, clock=clock, ids=ids), ids)
+
+
 def open_six_methods(clock: Clock, ids: Ids) -> SessionStore:
     return EngineStore(TreeEngine.open(SixMethods(), clock=clock, ids=ids), ids)
 
 
-ENGINES = [open_sqlite, open_memory, open_disk, open_cached_disk, open_six_methods, open_postgres, open_postgres_16]
+ENGINES = [
+    open_sqlite,
+    open_memory,
+    open_disk,
+    open_cached_disk,
+    open_six_methods,
+    open_postgres,
+    open_postgres_16,
+    open_valkey,
+]
 
 
 def _name(value: Any) -> str:

@@ -22,6 +22,7 @@ TIMEOUT_SECONDS_MAX = 24 * 3600.0
 """Longer than this nobody waits: what counts waiting time in milliseconds must not overflow."""
 
 _POSTGRES = re.compile(r"postgres(ql)?://")
+_VALKEY = re.compile(r"(valkeys?|rediss?|valkey\+unix)://")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 
 
@@ -40,9 +41,9 @@ def open_engine(  # noqa: PLR0913 - each option is named where it is given
     """Open the engine that a URL names.
 
     Args:
-        url: a file, `sqlite:///file`, `:memory:`, `postgresql://…`, or `holdfast://org/name` (see `configured`); or a
-            key-value store (engine/kv), which has its own durability and size_limit, and no statements that could run
-            for too long.
+        url: a file, `sqlite:///file`, `:memory:`, `postgresql://…`, `valkey://…`, or `holdfast://org/name` (see
+            `configured`); or a key-value store (engine/kv), which has its own durability and size_limit, and no
+            statements that could run for too long.
         durability, timeout, statement_timeout, size_limit, read_only: see `connect`.
         create: whether a store that is not there is made.
 
@@ -60,6 +61,8 @@ def open_engine(  # noqa: PLR0913 - each option is named where it is given
     named = _named(os.fspath(given))
     if _POSTGRES.match(named):
         return _in_postgres(named, asked, clock, ids)
+    if _VALKEY.match(named):
+        return _in_valkey(named, asked, clock, ids)
     path = _path(named)
     if asked.create and str(given).startswith("holdfast://"):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -105,11 +108,27 @@ def _over_keys(store: KVStore, asked: _Asked, clock: Clock | None, ids: Ids | No
             "durability and size_limit are options of the key-value store itself, as in Disk(path, size_limit=…),"
             " and it runs no statements; give connect() none of these"
         )
+    return _in_tree(store, asked, clock, ids)
+
+
+def _in_tree(store: KVStore, asked: _Asked, clock: Clock | None, ids: Ids | None) -> Engine:
     from holdfast.engine.tree import TreeEngine  # noqa: PLC0415 - an engine is loaded when it is asked for
 
     return TreeEngine.open(
         store, timeout=asked.timeout, read_only=asked.read_only, create=asked.create, clock=clock, ids=ids
     )
+
+
+def _in_valkey(url: str, asked: _Asked, clock: Clock | None, ids: Ids | None) -> Engine:
+    if asked.size_limit is not None:
+        raise InvalidValue("size_limit is for files; how much a server may take is for its maxmemory to say")
+    if asked.statement_timeout is not None:
+        raise InvalidValue("statement_timeout is for engines that have SQL, and this one has not")
+    try:
+        from holdfast.engine.kv.valkey import OPENED  # noqa: PLC0415 - an engine is loaded when it is asked for
+    except ModuleNotFoundError as error:
+        raise Unsupported(f'Valkey needs {error.name}: pip install "holdfast[valkey]"') from error
+    return _in_tree(OPENED.store(url, asked.durability, asked.timeout), asked, clock, ids)
 
 
 def _in_postgres(url: str, asked: _Asked, clock: Clock | None, ids: Ids | None) -> Engine:
@@ -179,7 +198,9 @@ def _path(url: str) -> str:
     scheme, rest = found.groups()
     if scheme == "sqlite" and rest.startswith("/"):
         return rest[1:]
-    raise Unsupported(f"there is no engine for {scheme}://; name a file, such as 'agents.db', or postgresql://…")
+    raise Unsupported(
+        f"there is no engine for {scheme}://; name a file, such as 'agents.db', postgresql://… or valkey://…"
+    )
 
 
 def configured(name: str) -> str:

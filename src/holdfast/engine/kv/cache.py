@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from holdfast.engine.kv.marks import Mark
-from holdfast.engine.kv.store import IMMUTABLE, KVStore, check_count
+from holdfast.engine.kv.store import IMMUTABLE, KVStore, Publication, check_count
 from holdfast.engine.turns.queue import WriteQueue
 from holdfast.errors import InvalidValue
 
@@ -96,6 +96,27 @@ class Cache(KVStore):
     def scan(self, prefix: str) -> Iterable[str]:
         """Return the keys of the store that begin with `prefix`."""
         return self._store.scan(prefix)
+
+    def publish(self, publication: Publication) -> bool:
+        """Ask the store; what never changes is kept then."""
+        done = self._store.publish(publication)
+        if done:
+            for key, value in publication.entries.items():
+                self._keep(key, value)
+        return done
+
+    def discard(self, keys: Iterable[str], key: str, expected: bytes) -> bool:
+        """Remove entries, here and in the store, if `key` is what is expected; tell whether it was."""
+        dead = list(keys)
+        with self._lock:
+            for each in dead:
+                self._forget(each)
+        return self._store.discard(dead, key, expected)
+
+    @property
+    def can_publish(self) -> bool:
+        """What the store can."""
+        return self._store.can_publish
 
     @property
     def can_compare_and_set(self) -> bool:

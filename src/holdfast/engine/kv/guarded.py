@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from holdfast.engine.kv.marks import Mark
-from holdfast.engine.kv.store import KVStore
+from holdfast.engine.kv.store import KVStore, Publication
 from holdfast.engine.turns.queue import WriteQueue
 from holdfast.errors import HoldfastError, InvalidValue, StoreCorrupt, StoreUnavailable
 
@@ -29,7 +29,7 @@ class Guarded(KVStore):
             )
         self.inner = store
         self.name = type(store).__name__
-        self._abilities = store.can_compare_and_set, store.can_delete, store.can_scan
+        self._abilities = store.can_compare_and_set, store.can_delete, store.can_scan, store.can_publish
 
     def get(self, key: str) -> bytes | None:
         """Return the value of a key, or None."""
@@ -77,6 +77,19 @@ class Guarded(KVStore):
         with self._ours():
             yield from self.inner.scan(prefix)
 
+    def publish(self, publication: Publication) -> bool:
+        """Publish a commit; tell whether it was."""
+        return bool(self._call(lambda: self.inner.publish(publication)))
+
+    def discard(self, keys: Iterable[str], key: str, expected: bytes) -> bool:
+        """Remove entries if `key` is `expected` at that moment; tell whether it was."""
+        return bool(self._call(lambda: self.inner.discard(keys, key, expected)))
+
+    @property
+    def can_publish(self) -> bool:
+        """What the store could when it was opened."""
+        return self._abilities[3]
+
     @property
     def can_compare_and_set(self) -> bool:
         """What the store could when it was opened."""
@@ -91,6 +104,11 @@ class Guarded(KVStore):
     def can_scan(self) -> bool:
         """What the store could when it was opened."""
         return self._abilities[2]
+
+    @property
+    def url(self) -> str:
+        """That of the store."""
+        return self.inner.url
 
     @property
     def queue_file(self) -> Path | None:

@@ -1,4 +1,4 @@
-"""What the tree engine needs of a key-value store: six methods, and three more that make it better.
+"""What the tree engine needs of a key-value store: six methods, and others that make it better.
 
 The six are `get`, `set`, `get_many`, `set_many`, `items` and `in`. Over them alone a store has one writer at a time,
 is never cleaned of what was superseded, and is listed as a whole where something has to be looked for.
@@ -6,6 +6,8 @@ is never cleaned of what was superseded, and is listed as a whole where somethin
 - `compare_and_set` lets many processes write: the change that publishes a commit is one comparison.
 - `delete` lets superseded entries go.
 - `scan` lists entries by the beginning of their keys, where `items` would go through all of them.
+- `publish` and `discard` do at once, for all who use the store, what would be several calls: a commit is one call then,
+  and processes need not take turns.
 
 A store declares what it has by its class: a method that a subclass overrides is there. It is looked at once, when the
 store is opened.
@@ -14,7 +16,8 @@ store is opened.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.engine.kv.marks import Mark
@@ -24,11 +27,36 @@ from holdfast.errors import InvalidValue, Unsupported
 IMMUTABLE = ("hf/n/", "hf/b/")
 """How keys begin whose values never change, because they are named by their hash."""
 
+SENT_BYTES_MAX = 16 * 1024 * 1024
+"""So much is sent at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a commit changes in a store.
+
+    Attributes:
+        writer, number: what no other publication has: the operation's id. A writer has one at a time, and its numbers
+            grow.
+        key, expected, value: the entry that is compared and set, as of `compare_and_set`.
+        entries: what is set along with it.
+        turn: the key of an entry that says who keeps the store for itself, and what it says where that is this process,
+            or nothing. Where it says another thing, nothing is published.
+    """
+
+    writer: str
+    number: int
+    key: str
+    expected: bytes | None
+    value: bytes
+    entries: Mapping[str, bytes]
+    turn: tuple[str, bytes]
+
 
 class KVStore(ABC):
     """A mapping of texts to bytes that outlives the process, or does not.
 
-    A subclass writes the six abstract methods, and those of the other three that it can keep the promises of.
+    A subclass writes the six abstract methods, and those of the others that it can keep the promises of.
 
     Example:
         >>> class Dictionary(KVStore):
@@ -96,6 +124,26 @@ class KVStore(ABC):
         """Return the keys that begin with `prefix`."""
         return [key for key, _ in self.items() if key.startswith(prefix)]
 
+    def publish(self, publication: Publication) -> bool:  # noqa: ARG002 - for who has it
+        """Set the entries of a commit, and its key, if that is what is expected; tell whether they were set.
+
+        Atomic for all who use the store, and durable when it returns True. Idempotent: what was published is not set
+        again, and is told to have been, whatever others have published since.
+        """
+        raise Unsupported(f"{type(self).__name__} has no publish")
+
+    def discard(self, keys: Iterable[str], key: str, expected: bytes) -> bool:  # noqa: ARG002 - for who has it
+        """Remove entries if the value of `key` is `expected` at that moment; tell whether it was.
+
+        Atomic for all who use the store. It need not be durable.
+        """
+        raise Unsupported(f"{type(self).__name__} has no discard")
+
+    @property
+    def can_publish(self) -> bool:
+        """Whether a commit is one call, and what is superseded is removed by one."""
+        return type(self).publish is not KVStore.publish and type(self).discard is not KVStore.discard
+
     @property
     def can_compare_and_set(self) -> bool:
         """Whether many may write."""
@@ -110,6 +158,12 @@ class KVStore(ABC):
     def can_scan(self) -> bool:
         """Whether entries are listed by the beginning of their keys without going through all of them."""
         return type(self).scan is not KVStore.scan
+
+    @property
+    def url(self) -> str:
+        """The store, for messages."""
+        where = repr(str(self.queue_file.parent)) if self.queue_file else ""
+        return f"{type(self).__name__}({where})"
 
     @property
     def queue_file(self) -> Path | None:
@@ -142,3 +196,17 @@ def check_count(name: str, number: object) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise InvalidValue(f"{name} is a whole number of bytes of at least 1, not {number!r}")
     return number
+
+
+def parts_of(entries: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
+    """Yield entries in as many parts as they need to be sent: one, as a rule."""
+    part: dict[str, bytes] = {}
+    size = 0
+    for key, value in entries.items():
+        part[key] = value
+        size += len(value)
+        if size > SENT_BYTES_MAX:
+            yield part
+            part, size = {}, 0
+    if part:
+        yield part

@@ -79,6 +79,11 @@ class Layer(Tree):
         """Return what was changed, in order of the keys; None is removed."""
         return [(key, self._changed[key]) for key in self._keys]
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything was changed."""
+        return bool(self._changed)
+
     def held(self, key: bytes) -> Held | None:
         """Return the value of a key, as it is now."""
         return self._changed[key] if key in self._changed else self.base.held(key)

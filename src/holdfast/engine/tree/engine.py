@@ -85,9 +85,8 @@ class TreeEngine:
 
     @property
     def url(self) -> str:
-        """Say which key-value store it is. `connect` takes the store itself."""
-        file = self._shared.store.queue_file
-        return f"{self._shared.store.name}({str(file.parent)!r})" if file else f"{self._shared.store.name}()"
+        """Say which key-value store it is. `connect` takes the store itself, or the URL of a server."""
+        return self._shared.store.url
 
     def pulse(self) -> object:
         """Return what changes with the root."""

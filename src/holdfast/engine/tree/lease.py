@@ -21,12 +21,16 @@ _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.002, 0.05
 
 
 class Lease:
-    """The turn of this process. `enter` and `leave` alternate."""
+    """The turn of this process. `enter` and `leave` alternate.
+
+    Attributes:
+        held: what the record says while this process has the turn.
+    """
 
     def __init__(self, store: KVStore, holder: str) -> None:
         self._store = store
         self._holder = holder
-        self._held: bytes | None = None
+        self.held: bytes | None = None
 
     def enter(self, until: float) -> bool:
         """Wait for the turn; tell whether it came before the moment `until` (of time.monotonic)."""
@@ -47,12 +51,12 @@ class Lease:
         mine = msgspec.msgpack.encode([self._holder, os.urandom(6)])
         if not self._store.compare_and_set(TURN_KEY, now, mine):
             return False
-        self._held = mine
+        self.held = mine
         return True
 
     def leave(self) -> None:
         """Let the next process have its turn, unless one has taken it already."""
-        held, self._held = self._held, None
+        held, self.held = self.held, None
         if held is not None:
             self._store.compare_and_set(TURN_KEY, held, b"")
 

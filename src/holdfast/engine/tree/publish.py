@@ -5,6 +5,8 @@ nothing else. A commit writes its changes as one entry; when there are many such
 tree that has them all instead. What that tree no longer needs is listed in an entry of its own, written before the root
 is: it can be worked off by whoever comes later (sweep.py).
 
+A store that can `publish` does all of it in one call, if nobody else keeps the turn to write.
+
 A store without compare_and_set has one writer. Its name stands beside the root and is looked at before and after each
 commit: a second one takes the store over with its first commit, and the first is told.
 """
@@ -13,9 +15,10 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.engine.kv.guarded import Guarded
+from holdfast.engine.kv.store import Publication, parts_of
 from holdfast.engine.tree.draft import Draft
 from holdfast.engine.tree.editing import Edit, edited, set_apart
+from holdfast.engine.tree.lease import TURN_KEY
 from holdfast.engine.tree.node import Node, digest_of, packed
 from holdfast.engine.tree.nodes import Missing, node_key, value_key
 from holdfast.engine.tree.recent import Recent, State, changes_key, read_recent, record_of
@@ -26,7 +29,6 @@ from holdfast.errors import StoreCorrupt, StoreUnavailable
 
 LIST_PREFIX = "hf/g/"
 OWNER_KEY = "hf/owner"
-_BATCH_BYTES = 16 * 1024 * 1024
 _KEPT_NODES_MAX = 64
 """So many new nodes are kept in memory, the highest, since who reads next needs them."""
 
@@ -94,8 +96,7 @@ def publish(
         return before
     try:
         state, entries = _next(shared, before, draft, now_us, cleared, fold=fold)
-        _write(shared.store, entries)
-        if not _compared(shared, before.raw if before else None, state.raw):
+        if not _published(shared, before.raw if before else None, state, entries):
             return None
     except BaseException:
         shared.rename_writer()  # what was sent may still arrive, and must not replace what comes under the same names
@@ -134,18 +135,16 @@ def _superseded(now_us: int, edit: Edit, recent: Recent, root: Root) -> Supersed
     return Superseded(now_us, nodes, tuple((recent.replaced | edit.old_values).items()), root.recent)
 
 
-def _write(store: Guarded, entries: dict[str, bytes]) -> None:
-    """Write entries in a few calls."""
-    batch: dict[str, bytes] = {}
-    size = 0
-    for key, value in entries.items():
-        batch[key] = value
-        size += len(value)
-        if size > _BATCH_BYTES:
-            store.set_many(**batch)
-            batch, size = {}, 0
-    if batch:
-        store.set_many(**batch)
+def _published(shared: Shared, expected: bytes | None, state: State, entries: dict[str, bytes]) -> bool:
+    """Let a state, with its entries, be the newest, if the newest is what is expected; tell whether it is."""
+    if not shared.store.can_publish:
+        for part in parts_of(entries):
+            shared.store.set_many(**part)
+        return _compared(shared, expected, state.raw)
+    turn = TURN_KEY, shared.turn.held or b""
+    return shared.store.publish(
+        Publication(shared.writer, state.root.epoch, ROOT_KEY, expected, state.raw, entries, turn)
+    )
 
 
 def _compared(shared: Shared, expected: bytes | None, raw: bytes) -> bool:

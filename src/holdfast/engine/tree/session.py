@@ -33,6 +33,8 @@ from holdfast.errors import (
 )
 
 _PAUSE_SECONDS_MAX = 0.1
+TRIALS_MAX = 3
+"""So often a commit is tried beside those of other processes, the first time without a look at what they did."""
 
 
 class TreeSession:
@@ -85,18 +87,13 @@ class TreeSession:
     @contextlib.contextmanager
     def _newest(self) -> Generator[State]:
         """Hand out the newest state, of which nobody who knows of this reader removes anything during the block."""
-        with contextlib.ExitStack() as noted:
-            while True:
-                state = newest(self._shared)
-                noted.enter_context(self._shared.readers.reading(state.root.epoch))
-                if newest(self._shared).raw == state.raw:
-                    break
-                noted.close()  # it may have been superseded, and cleared, before it was noted
-            yield state
+        known = self._shared.known or newest(self._shared)
+        with self._shared.readers.reading(known.root.epoch):  # before it is asked for: it may be cleared at once
+            yield newest(self._shared)
 
     def _overtaken(self, error: Missing, state: State) -> HoldfastError:
         """Return what to say of a missing node: damage, unless it was removed as superseded."""
-        if newest(self._shared).raw == state.raw:
+        if self._is_newest(state):
             return error
         return StoreUnavailable(
             f"this snapshot is older than {sweep.GRACE_SECONDS} s, and others have removed what they superseded since;"
@@ -168,13 +165,14 @@ class TreeSession:
             ReadOnly: the store is for reading only.
         """
         self._check_writable()
-        queue = self._shared.queue
+        queue, trial = self._shared.queue, self._shared.store.can_publish
         caller, until = Caller(work, (self.clock, self._ids, self._timeout)), time.monotonic() + self._timeout
         try:
             queue.wait(caller, until, self._timeout)
             if caller.stage is Stage.TURN:
-                queue.enter(until, self._timeout)
-                self._lead(caller, until)
+                if not trial:
+                    queue.enter(until, self._timeout)
+                self._lead(caller, until, TRIALS_MAX if trial else None)
         finally:
             try:
                 queue.leave(caller)
@@ -182,13 +180,17 @@ class TreeSession:
                 queue.leave(caller)
         return cast("Result", caller.outcome())
 
-    def _lead(self, leader: Caller, until: float) -> None:
-        """Do the work of a caller whose turn it is, and of those behind it, and commit it at once."""
+    def _lead(self, leader: Caller, until: float, trials: int | None) -> None:
+        """Do the work of a caller whose turn it is, and of those behind it, and commit it at once.
+
+        Args:
+            trials: how often it is tried without the turn of this process among others; None if it has that.
+        """
         if threading.current_thread() is threading.main_thread():
             leader.group = None  # Ctrl-C may strike here, in the middle of somebody else's work
         served: list[Caller] = []
         try:
-            self._write_for(self._shared.queue.members(leader), served, until)
+            self._write_for(self._shared.queue.members(leader), served, until, trials)
         except BaseException as error:
             for caller in served[1:]:
                 caller.error = failed_with(error)
@@ -196,24 +198,47 @@ class TreeSession:
         finally:
             self._shared.queue.settle(served[1:])
 
-    def _write_for(self, members: Any, served: list[Caller], until: float) -> None:  # noqa: ANN401 - an iterator
-        pause = 0.001
+    def _write_for(self, members: Any, served: list[Caller], until: float, trials: int | None) -> None:  # noqa: ANN401 - an iterator
+        pause, tried = 0.001, 0
         while True:
-            with self._newest() as state:
+            guess = self._shared.known if trials is not None and not tried else None
+            with contextlib.nullcontext(guess) if guess else self._newest() as state:
                 draft = Draft(state.recent)
                 for caller in list(served):  # again, on what another process left
                     self._serve(caller, draft)
                 for caller in members:
                     served.append(caller)
                     self._serve(caller, draft)
-                after = self._published(state, draft)
+                after = self._tried(guess, draft, served) if guess else self._published(state, draft)
             if after is not None:
                 self._tidy(state, after)
                 return
             if time.monotonic() > until:
                 raise Timeout(f"others committed again and again for {self._timeout:g} s; retry")
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
-            pause = min(pause * 2, _PAUSE_SECONDS_MAX)
+            tried += 1
+            if tried == trials:
+                self._shared.queue.enter(until, self._timeout)
+            elif tried > 1:
+                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
+                pause = min(pause * 2, _PAUSE_SECONDS_MAX)
+
+    def _tried(self, guess: State, draft: Draft, served: list[Caller]) -> State | None:
+        """Make a draft the newest state, if the one that it is on still is; return it, or None.
+
+        Where nothing is written nothing is compared, so what callers found or failed of is looked at.
+        """
+        told = draft.is_changed and not any(caller.error for caller in served)
+        if not told and not self._is_newest(guess):
+            return None
+        try:
+            return self._published(guess, draft)
+        except Missing:
+            if self._is_newest(guess):
+                raise
+            return None
+
+    def _is_newest(self, state: State) -> bool:
+        return newest(self._shared).raw == state.raw
 
     def _serve(self, caller: Caller, draft: Draft) -> None:
         """Do the work of one caller; if it fails, nothing but what it did is undone."""

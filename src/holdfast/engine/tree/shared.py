@@ -90,6 +90,7 @@ class Shared:
         name: a random one, which no other process has.
         writer: what is in the names of the entries that are written now; another one after each failure.
         known: the newest state that was read or made here.
+        turn: the turn of this process among others, where there is no better line.
         cleared: up to which state lists of superseded nodes were worked off, as far as this process knows.
     """
 
@@ -102,6 +103,7 @@ class Shared:
         self.known: State | None = None
         self.owns = False
         self.cleared = 0
+        self.turn = Lease(self.store, self.name)
         self._queue: WriteQueue | None = None
         self._part: Callable[[], None] | None = None
         self._joining = threading.Lock()
@@ -126,7 +128,7 @@ class Shared:
         if file is not None:
             return QUEUES.join(file, lambda: "another process", alone=False)
         many = self.store.can_compare_and_set and self.store.is_shared
-        return WriteQueue(Lease(self.store, self.name) if many else None, lambda: "another process"), None
+        return WriteQueue(self.turn if many else None, lambda: "another process"), None
 
     def close(self) -> None:
         """Leave the line, and those who read."""

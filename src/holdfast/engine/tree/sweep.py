@@ -59,12 +59,26 @@ def work_off(shared: Shared, state: State, now_us: int | None, lists_max: int | 
             told = superseded(raw)
             if grace_us and now_us is not None and abs(now_us - told.at_us) < grace_us:
                 break
-            dead = list(_dead(state, told))
-            if dead:
-                store.delete(*dead)
-            store.delete(list_key(epoch, writer))
+            dead = [*_dead(state, told), list_key(epoch, writer)]
+            if not _deleted(shared, state, dead):
+                break
         done = epoch
     return done
+
+
+def _deleted(shared: Shared, state: State, dead: list[str]) -> bool:
+    """Delete entries that a state does not need, the last of them last; tell whether it is still the newest.
+
+    Where processes take no turns, another one's commit may need again what this one has not: all is deleted only as
+    long as nobody commits. Elsewhere nobody does.
+    """
+    if shared.store.can_publish:
+        return shared.store.discard(dead, ROOT_KEY, state.raw)
+    *others, last = dead
+    if others:
+        shared.store.delete(*others)
+    shared.store.delete(last)
+    return True
 
 
 def superseded(raw: bytes) -> Superseded:
@@ -190,7 +204,7 @@ def remove(shared: Shared, state: State, found: Iterable[str]) -> State:
         batch = keys[at : at + _BATCH]
         stored = store.get_many(*batch)
         dead = [key for key in batch if key in stored and key not in kept and not _is_live(state, key, stored[key])]
-        _drop(shared, dead)
+        _drop(shared, state, dead)
     return state
 
 
@@ -210,10 +224,11 @@ def _is_live(state: State, key: str, stored: bytes) -> bool:
         return False
 
 
-def _drop(shared: Shared, keys: list[str]) -> None:
+def _drop(shared: Shared, state: State, keys: list[str]) -> None:
     if not keys:
         return
     if shared.store.can_delete:
-        shared.store.delete(*keys)
+        if not _deleted(shared, state, keys):
+            raise BranchMoved("somebody else committed while orphans were removed; do it again")
     else:  # nothing of what was removed is left, even so
         shared.store.set_many(**dict.fromkeys(keys, b""))

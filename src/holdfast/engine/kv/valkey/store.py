@@ -1,0 +1,200 @@
+"""The key-value store in a Valkey server or cluster: all its keys are on one node, and a commit is one call there."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from holdfast.core.limits import TIMEOUT_SECONDS
+from holdfast.engine.contract import Durability
+from holdfast.engine.kv.store import KVStore, Publication, parts_of
+from holdfast.engine.kv.valkey.address import Address
+from holdfast.engine.kv.valkey.script import COMPARE, DISCARD, DONE, MISSING, PUBLISH
+from holdfast.engine.kv.valkey.server import Client, Server
+from holdfast.errors import StoreUnavailable
+
+T = TypeVar("T")
+
+OPERATIONS = "hf/operations"
+"""The key of a HASH: of each writer its last operation, and when that was."""
+
+KEYS_AT_ONCE = 500
+
+
+class Valkey(KVStore):
+    """A store in Valkey 8 or Redis 7, or newer. Threads may share it; each call is one round trip, and atomic.
+
+    Args:
+        url: such as `valkey://user:password@host:6379/0?workspace=acme`; `valkeys://` with TLS, `valkey+unix:///path`.
+        durability: "full": a commit is on the server's disk when it is acknowledged; "process": it is in the server.
+        timeout: seconds to wait for an answer.
+
+    Raises:
+        InvalidValue: the URL is none.
+        Unsupported: the server is too old, or may lose what `durability` promises to keep; the message has the command.
+        StoreUnavailable: it cannot be reached.
+    """
+
+    def __init__(self, url: str, *, durability: str = Durability.FULL, timeout: float = TIMEOUT_SECONDS) -> None:
+        address = Address.of(url)
+        self._address = address
+        self._before = f"{{{address.workspace}}}"
+        self._timeout = timeout
+        self._server = Server(address, self._before, timeout)
+        self._closer = weakref.finalize(self, self._server.close)
+        self._closer.atexit = False
+        self._server.check(Durability(durability))
+
+    @property
+    def url(self) -> str:
+        """The URL, without a password."""
+        return self._address.url
+
+    def _named(self, key: str) -> str:
+        return f"{self._before}{key}"
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value of a key, or None."""
+        return self._server.ask(lambda client: client.get(self._named(key)))
+
+    def set(self, key: str, value: bytes) -> None:
+        """Set the value of a key."""
+        self._server.ask(lambda client: client.set(self._named(key), value))
+
+    def get_many(self, *keys: str) -> Mapping[str, bytes]:
+        """Return the values of those of these keys that are there."""
+        found: dict[str, bytes] = {}
+        for at in range(0, len(keys), KEYS_AT_ONCE):
+            part = keys[at : at + KEYS_AT_ONCE]
+            named = [self._named(key) for key in part]
+            values: list[bytes | None] = self._server.ask(lambda client, named=named: client.mget(named))
+            found.update((key, value) for key, value in zip(part, values, strict=True) if value is not None)
+        return found
+
+    def set_many(self, **values: bytes) -> None:
+        """Set the values of several keys, all or none."""
+        if values:
+            named = {self._named(key): value for key, value in values.items()}
+            self._server.ask(lambda client: client.mset(named))
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Yield all entries that stay while they are gone through."""
+        keys = list(self.scan(""))
+        for at in range(0, len(keys), KEYS_AT_ONCE):
+            yield from self.get_many(*keys[at : at + KEYS_AT_ONCE]).items()
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether a key has a value."""
+        return bool(self._server.ask(lambda client: client.exists(self._named(str(key)))))
+
+    def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
+        """Set a key's value if it is `expected` at that moment; tell whether it was."""
+        asked = 0
+        given = "0" if expected is None else "1", expected or b"", value
+
+        def question(client: Client) -> object:
+            nonlocal asked
+            asked += 1
+            return client.fcall(COMPARE, 1, self._named(key), *given)
+
+        done = self._server.ask(question) == 1
+        return done or (asked > 1 and self.get(key) == value)  # it was done, and only the answer was lost
+
+    def publish(self, publication: Publication) -> bool:
+        """Set the entries of a commit, and its key, if that is what is expected; tell whether they were set.
+
+        Raises:
+            StoreUnavailable: nobody knows whether they were; or they were, and too few replicas have confirmed it.
+
+        What is too much for one call is sent before it, and the call looks whether that is still there.
+        """
+        *before, last = list(parts_of(publication.entries)) or [{}]
+        while True:
+            for entries in before:
+                self.set_many(**entries)
+            checked = [self._named(key) for entries in before for key in entries]
+            answer = self._published(publication, last, checked)
+            if answer != MISSING:  # one that collects took it for superfluous; it compares, too, so this ends
+                return answer == DONE
+
+    def _published(self, publication: Publication, entries: Mapping[str, bytes], checked: list[str]) -> int:
+        turn, held = publication.turn
+        keys = [*map(self._named, (turn, OPERATIONS, publication.key)), *checked, *map(self._named, entries)]
+        given = publication.writer, publication.number, held, publication.expected or b"", publication.value
+        call = PUBLISH, len(keys), *keys, *given, len(checked), *entries.values()
+        wanted = self._address.replicas
+        if not wanted:
+            return int(self._server.ask(lambda client: client.fcall(*call)))
+
+        def question(client: Client) -> Any:  # noqa: ANN401 - answers of the server
+            with client.pipeline(transaction=False) as both:
+                both.fcall(*call)
+                both.wait(wanted, round(self._timeout * 500))  # before the connection is given up
+                return both.execute()
+
+        (answer,), confirmed = self._server.ask(question)
+        if answer == DONE and confirmed < wanted:
+            raise StoreUnavailable(
+                f"{self.url} has committed this, but {confirmed} of {wanted} replicas have confirmed it: it is there,"
+                " unless another takes over without it; look, once they are back"
+            )
+        return int(answer)
+
+    def discard(self, keys: Iterable[str], key: str, expected: bytes) -> bool:
+        """Remove entries if the value of `key` is `expected` at that moment; tell whether it was."""
+        dead, done = [self._named(each) for each in keys], True
+        for at in range(0, len(dead), KEYS_AT_ONCE):
+            part = [self._named(key), *dead[at : at + KEYS_AT_ONCE]]
+            call = DISCARD, len(part), *part, expected
+            done = done and self._server.ask(lambda client, call=call: client.fcall(*call)) == 1
+        return done
+
+    def delete(self, *keys: str) -> None:
+        """Remove these keys."""
+        for at in range(0, len(keys), KEYS_AT_ONCE):
+            part = [self._named(key) for key in keys[at : at + KEYS_AT_ONCE]]
+            self._server.ask(lambda client, part=part: client.unlink(*part))
+
+    def scan(self, prefix: str) -> list[str]:
+        """Return the keys that begin with `prefix`, which may not have special characters of a pattern."""
+        begin, skipped = self._named(prefix), len(self._before)
+
+        def question(client: Client) -> set[str]:
+            return {key.decode() for key in client.scan_iter(match=f"{begin}*", count=1000)}
+
+        return [key[skipped:] for key in self._server.ask(question) if key.startswith(begin)]
+
+    def close(self) -> None:
+        """Close the connections. Idempotent."""
+        self._closer()
+
+
+class Opened:
+    """The stores of this process that URLs opened: those who name one twice share it, and the line before it."""
+
+    def __init__(self) -> None:
+        self.forget()
+        if hasattr(os, "register_at_fork"):  # a child must not speak on its parent's connections
+            os.register_at_fork(after_in_child=self.forget)
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._lock = threading.Lock()
+        self._known: weakref.WeakValueDictionary[tuple[str, str, float], Valkey] = weakref.WeakValueDictionary()
+
+    def store(self, url: str, durability: str, timeout: float) -> Valkey:
+        """Return the store of a URL. Raises as `Valkey` does."""
+        asked = url, str(durability), timeout
+        with self._lock:
+            found = self._known.get(asked)
+        if found is None:
+            made = Valkey(url, durability=durability, timeout=timeout)
+            with self._lock:
+                found = self._known.setdefault(asked, made)
+        return found
+
+
+OPENED = Opened()

