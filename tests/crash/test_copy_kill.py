@@ -20,6 +20,7 @@ import holdfast
 from holdfast import Disk
 from holdfast.engine.urls import open_engine
 from holdfast.versions.copying import sum_of
+from tests import valkey_server
 from tests.conftest import SOAK
 from tests.postgresql import fresh_url
 
@@ -99,14 +100,15 @@ def is_refused(place: Any, source: Path) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("kind", ["file", "folder", "postgres"])
+@pytest.mark.parametrize("kind", ["file", "folder", "postgres", "valkey"])
 def test_a_killed_copy_goes_on_where_it_was(tmp_path: Path, kind: str) -> None:
     choose = random.Random(kind)
     source = tmp_path / "source.db"
     with holdfast.connect(source, durability="process") as db:
         fill(db)
         for round_ in range(ROUNDS):
-            target = fresh_url() if kind == "postgres" else str(tmp_path / f"{round_}-{kind}")
+            servers = {"postgres": fresh_url, "valkey": valkey_server.fresh_url}
+            target = servers[kind]() if kind in servers else str(tmp_path / f"{round_}-{kind}")
             place = Disk(target) if kind == "folder" else target
             kills = refused = 0
             while True:

@@ -1,4 +1,4 @@
-"""The stores that tests of state run on: a file, a key-value store in memory, one on disk, and PostgreSQL."""
+"""The stores that tests of state run on: a file, a key-value store in memory, one on disk, PostgreSQL and Valkey."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from holdfast import Disk, Memory, Versioned
+from tests import valkey_server
 from tests.postgresql import fresh_url
 
-KINDS = ("file", "memory", "disk", "postgres")
+KINDS = ("file", "memory", "disk", "postgres", "valkey")
 
 
 class Stores:
@@ -28,8 +29,9 @@ class Stores:
     @property
     def source(self) -> Any:
         """What a state is opened with."""
-        if self.kind == "postgres":
-            self._url = self._url or fresh_url()
+        servers = {"postgres": fresh_url, "valkey": valkey_server.fresh_url}
+        if self.kind in servers:
+            self._url = self._url or servers[self.kind]()
             return self._url
         return {"file": self._folder / "s.db", "memory": self._memory}.get(self.kind) or Disk(self._folder / "s")
 

@@ -24,6 +24,7 @@ import pytest
 import holdfast
 from holdfast.engine.kv import Disk, Memory
 from holdfast.testing import FakeClock
+from tests import valkey_server
 from tests.postgresql import fresh_url
 
 CALLS: Counter[str] = Counter()
@@ -55,7 +56,7 @@ def fails(q: str) -> None:
     raise LookupError(q, CALLS["fails"])
 
 
-@pytest.fixture(params=["file", "memory", "folder", "postgres"])
+@pytest.fixture(params=["file", "memory", "folder", "postgres", "valkey"])
 def db(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[holdfast.Store]:
     CALLS.clear()
     kept: dict[str, Callable[[], Any]] = {
@@ -63,6 +64,7 @@ def db(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iter
         "memory": Memory,
         "folder": lambda: Disk(tmp_path / "s"),
         "postgres": fresh_url,
+        "valkey": valkey_server.fresh_url,
     }
     with holdfast.connect(kept[request.param](), clock=clock) as store:
         yield store

@@ -18,9 +18,10 @@ from holdfast.testing import FakeClock, SeededIds
 from holdfast.versions.copying import Copying
 from holdfast.versions.edits import Put
 from holdfast.versions.history import Versions
+from tests import valkey_server
 from tests.postgresql import fresh_url
 
-KINDS = ("file", "memory", "folder", "postgres")
+KINDS = ("file", "memory", "folder", "postgres", "valkey")
 
 
 class Places:
@@ -39,6 +40,7 @@ class Places:
             "memory": Memory,
             "folder": lambda: Disk(path),
             "postgres": fresh_url,
+            "valkey": valkey_server.fresh_url,
         }
         return made[kind]()
 

@@ -18,6 +18,7 @@ import pytest
 
 from holdfast.engine.contract import Engine
 from holdfast.engine.kv import Disk
+from holdfast.engine.kv.valkey import Valkey
 from holdfast.engine.leases import heart as hearts
 from holdfast.engine.leases.heart import Heart
 from holdfast.engine.leases.leases import Lease, claim, hold_of, renew
@@ -26,6 +27,7 @@ from holdfast.engine.postgres import PostgresEngine
 from holdfast.engine.sqlite import SqliteEngine
 from holdfast.engine.tree import TreeEngine
 from holdfast.errors import Fenced, RunBusy, StoreFull, StoreUnavailable
+from tests import valkey_server
 from tests.postgresql import fresh_url
 
 pytestmark = pytest.mark.skipif(not here(), reason="this system does not tell which processes live")
@@ -165,11 +167,14 @@ def test_c1_of_many_that_claim_at_once_one_owns(tmp_path: Path) -> None:
     engine.close()
 
 
-@pytest.fixture(params=["file", "postgres"])
+@pytest.fixture(params=["file", "postgres", "valkey"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    engine: Engine = (
-        opened("file", tmp_path / "store.db") if request.param == "file" else PostgresEngine.open(fresh_url())
-    )
+    kept: dict[str, Callable[[], Engine]] = {
+        "file": lambda: opened("file", tmp_path / "store.db"),
+        "postgres": lambda: PostgresEngine.open(fresh_url()),
+        "valkey": lambda: TreeEngine.open(Valkey(valkey_server.fresh_url())),
+    }
+    engine = kept[request.param]()
     yield engine
     engine.close()
 

@@ -14,6 +14,7 @@ import pytest
 import holdfast
 from holdfast import Context, Happened, Memory, aio
 from holdfast.runs import entering, waits
+from tests import valkey_server
 from tests.postgresql import fresh_url
 
 
@@ -32,9 +33,14 @@ class SilentError(Exception):
         raise BoomError
 
 
-@pytest.fixture(params=["file", "memory", "postgres"])
+@pytest.fixture(params=["file", "memory", "postgres", "valkey"])
 def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[holdfast.Store]:
-    kept: dict[str, Callable[[], Any]] = {"file": lambda: tmp_path / "s.db", "memory": Memory, "postgres": fresh_url}
+    kept: dict[str, Callable[[], Any]] = {
+        "file": lambda: tmp_path / "s.db",
+        "memory": Memory,
+        "postgres": fresh_url,
+        "valkey": valkey_server.fresh_url,
+    }
     with holdfast.connect(kept[request.param]()) as store:
         yield store
 

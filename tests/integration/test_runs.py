@@ -14,9 +14,10 @@ import pytest
 import holdfast
 from holdfast import Context, Disk, Happened, Memory
 from holdfast.testing import FakeClock
+from tests import valkey_server
 from tests.postgresql import fresh_url
 
-KINDS = ("file", "memory", "folder", "postgres")
+KINDS = ("file", "memory", "folder", "postgres", "valkey")
 SECOND_US = 1_000_000
 
 
@@ -48,7 +49,8 @@ def clock() -> FakeClock:
 @pytest.fixture(params=KINDS)
 def db(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[holdfast.Store]:
     sources: dict[str, Any] = {"file": tmp_path / "s.db", "memory": Memory(), "folder": Disk(tmp_path / "folder")}
-    source = fresh_url() if request.param == "postgres" else sources[request.param]
+    servers = {"postgres": fresh_url, "valkey": valkey_server.fresh_url}
+    source = servers[request.param]() if request.param in servers else sources[request.param]
     with holdfast.connect(source, clock=clock) as store:
         yield store
 

@@ -14,6 +14,7 @@ import pytest
 
 import holdfast
 from holdfast import Counter, Disk, Versioned
+from tests import valkey_server
 from tests.integration.state_stores import Stores, state, stores
 from tests.unit.state.states import kept, settled
 
@@ -25,7 +26,7 @@ COUNT = """
 import sys, holdfast
 disk = sys.argv[2] == "disk"
 source = holdfast.Disk(sys.argv[1]) if disk else sys.argv[1]
-with holdfast.Versioned(source, durability="full" if disk else "process") as state:
+with holdfast.Versioned(source, durability="process" if sys.argv[2] == "file" else "full") as state:
     for number in range(int(sys.argv[4])):
         state["calls"] += 1
         if number % 20 == 0:
@@ -71,9 +72,10 @@ def switching_often() -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["file", "disk"])
+@pytest.mark.parametrize("kind", ["file", "disk", "valkey"])
 def test_c7_c9_four_processes_count_to_four_hundred(tmp_path: Path, kind: str, soak: bool) -> None:
-    path, commits = tmp_path / "state", COMMITS if soak or kind == "file" else COMMITS // 4
+    path: Path | str = valkey_server.fresh_url() if kind == "valkey" else tmp_path / "state"
+    commits = COMMITS if soak or kind == "file" else COMMITS // 4
     source = Disk(path) if kind == "disk" else path
     with Versioned(source) as state:
         state.update(calls=Counter(), log=[])

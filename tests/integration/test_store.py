@@ -491,7 +491,9 @@ class TestOpening:
             holdfast.connect(path, branch="nope")
         assert not path.exists()
 
-    @pytest.mark.parametrize("url", ["", "mysql://x", "valkey://x", "http://x", "holdfast://x", "holdfast://../x"])
+    @pytest.mark.parametrize(
+        "url", ["", "mysql://x", "valkey://x?workspace={}", "http://x", "holdfast://x", "holdfast://../x"]
+    )
     def test_urls_without_an_engine(self, url: str) -> None:
         with pytest.raises((holdfast.Unsupported, holdfast.InvalidValue)):
             holdfast.connect(url)

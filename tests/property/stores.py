@@ -8,12 +8,14 @@ from typing import Any
 
 from holdfast.core.clock import Clock, Ids
 from holdfast.engine.kv import Cache, Disk, KVStore, Memory
+from holdfast.engine.kv.valkey import Valkey
 from holdfast.engine.postgres import PostgresEngine
 from holdfast.engine.sqlite import SqliteEngine
 from holdfast.engine.tree import TreeEngine
 from holdfast.testing import Oracle
 from holdfast.testing.machine import Pair
 from holdfast.versions.history import Versions
+from tests import valkey_server
 from tests.conftest import SOAK
 from tests.postgresql import fresh_url
 
@@ -59,6 +61,19 @@ def postgres_pair(clock: Clock, ids: Ids) -> Pair:
     return Pair(first, second, close)
 
 
+def valkey_pair(clock: Clock, ids: Ids) -> Pair:
+    """Return connections by two engines to a workspace in Valkey, which know nothing of each other."""
+    url = valkey_server.fresh_url()
+    engines = [TreeEngine.open(Valkey(url), clock=clock, ids=ids) for _ in range(2)]
+    first, second = (Versions(engine.session(), ids) for engine in engines)
+
+    def close() -> None:
+        for engine in engines:
+            engine.close()
+
+    return Pair(first, second, close)
+
+
 def _folder_pair(clock: Clock, ids: Ids, before: Callable[[Disk], KVStore]) -> Pair:
     """Return connections by two engines that have nothing in common but the folder."""
     folder = tempfile.TemporaryDirectory()
@@ -77,4 +92,4 @@ def _folder_pair(clock: Clock, ids: Ids, before: Callable[[Disk], KVStore]) -> P
 
 STORES: dict[str, Callable[[Any, Any], Pair]] = {"oracle": oracle_pair, "sqlite": sqlite_pair, "memory": memory_pair}
 if SOAK:
-    STORES.update({"disk": disk_pair, "cached disk": cached_pair, "postgres": postgres_pair})
+    STORES.update({"disk": disk_pair, "cached disk": cached_pair, "postgres": postgres_pair, "valkey": valkey_pair})

@@ -19,7 +19,15 @@ from holdfast.engine.tree import reader as tree_reader
 from holdfast.engine.tree import recent
 from holdfast.testing.machine import KINDS, MakePair, state_machine
 from tests.property.reaching import run_through
-from tests.property.stores import cached_pair, disk_pair, memory_pair, oracle_pair, postgres_pair, sqlite_pair
+from tests.property.stores import (
+    cached_pair,
+    disk_pair,
+    memory_pair,
+    oracle_pair,
+    postgres_pair,
+    sqlite_pair,
+    valkey_pair,
+)
 
 RUNS, STEPS_EACH = 250, 40
 TREE_RUNS = 120
@@ -99,6 +107,14 @@ def test_postgresql_does_what_the_oracle_does(monkeypatch: pytest.MonkeyPatch, s
     """Two connections by two engines; in one of the runs nearly all vectors count as long."""
     monkeypatch.setattr(reader, "CASE_LINES_MAX", lines)
     assert _run(postgres_pair, soak, TREE_RUNS // 10)["merge:clean"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.usefixtures("few_states")
+def test_valkey_does_what_the_oracle_does(soak: bool) -> None:
+    """Two connections that share nothing but the server, and take no turns."""
+    assert _run(valkey_pair, soak, TREE_RUNS // 10)["merge:clean"] > 0
 
 
 BREAKS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 import holdfast
 from holdfast.engine.kv import Cache, Disk, KVStore, Memory
 from holdfast.engine.kv.guarded import Guarded
+from holdfast.engine.kv.valkey import Valkey
+from tests import valkey_server
 from tests.kv_stores import BrokenError, Failing, SixMethods
 
 MAKERS: dict[str, Callable[[Path], KVStore]] = {
@@ -23,6 +25,8 @@ MAKERS: dict[str, Callable[[Path], KVStore]] = {
     "cache": lambda _: Cache(Memory(), max_bytes=2_000),
     "cached disk": lambda path: Cache(Disk(path / "store"), max_bytes=2_000),
     "guarded": lambda _: Guarded(Memory()),
+    "valkey": lambda _: Valkey(valkey_server.fresh_url()),
+    "cached valkey": lambda _: Cache(Valkey(valkey_server.fresh_url()), max_bytes=2_000),
 }
 
 
