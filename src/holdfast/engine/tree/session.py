@@ -209,7 +209,7 @@ class TreeSession:
                 for caller in members:
                     served.append(caller)
                     self._serve(caller, draft)
-                after = self._tried(guess, draft, served) if guess else self._published(state, draft)
+                after = self._published(state, draft) if trials is None else self._tried(state, draft, served)
             if after is not None:
                 self._tidy(state, after)
                 return
@@ -222,18 +222,19 @@ class TreeSession:
                 time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
                 pause = min(pause * 2, _PAUSE_SECONDS_MAX)
 
-    def _tried(self, guess: State, draft: Draft, served: list[Caller]) -> State | None:
+    def _tried(self, state: State, draft: Draft, served: list[Caller]) -> State | None:
         """Make a draft the newest state, if the one that it is on still is; return it, or None.
 
-        Where nothing is written nothing is compared, so what callers found or failed of is looked at.
+        Where nothing is written nothing is compared, so what callers found, or failed of, is so only if nobody else has
+        committed: some of what they looked for may be gone.
         """
         told = draft.is_changed and not any(caller.error for caller in served)
-        if not told and not self._is_newest(guess):
+        if not told and not self._is_newest(state):
             return None
         try:
-            return self._published(guess, draft)
+            return self._published(state, draft)
         except Missing:
-            if self._is_newest(guess):
+            if self._is_newest(state):
                 raise
             return None
 

@@ -31,7 +31,7 @@ def translated(error: Exception, url: str, timeout: float) -> HoldfastError:
         case exceptions.NoPermissionError():
             return StoreUnavailable(
                 f"the user of {url} lacks a right: {said}; it needs the keys of its workspace, +@read, +@write,"
-                " +@scripting, +function, +info and +config|get"
+                " +@scripting, +function, +time, +info, +wait and +config|get"
             )
         case exceptions.OutOfMemoryError():
             return StoreFull(

@@ -135,7 +135,7 @@ class Valkey(KVStore):
                 both.wait(wanted, round(self._timeout * 500))  # before the connection is given up
                 return both.execute()
 
-        (answer,), confirmed = self._server.ask(question)
+        answer, confirmed = self._server.ask(question)
         if answer == DONE and confirmed < wanted:
             raise StoreUnavailable(
                 f"{self.url} has committed this, but {confirmed} of {wanted} replicas have confirmed it: it is there,"
