@@ -84,7 +84,16 @@ class Server:
         self._settings |= {name.replace("_", "-"): value for name, value in more.items()}
         given = [part for name, value in self._settings.items() for part in (f"--{name}", value)]
         prefix = ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
-        command = [*prefix, program(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder]
+        command: list[str | Path] = [
+            *prefix,
+            program(),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            self.folder,
+        ]
         command += ["--unixsocket", self.socket, "--save", "", *given]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)

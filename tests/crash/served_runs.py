@@ -58,7 +58,10 @@ def work(url: str, folder: Path, complaints: Path) -> None:
 class Served(Protocol):
     """A server that can be killed."""
 
-    url: str
+    @property
+    def url(self) -> str:
+        """What to connect with."""
+        ...
 
     def start(self) -> None:
         """Start it."""

@@ -35,8 +35,8 @@ from tests.crash.failing_over import (
     work,
 )
 from tests.crash.run_bodies import Effects
+from tests.crash.served_runs import start, until_complete
 from tests.crash.sweep import PROCESSES
-from tests.crash.test_postgres_kill import start, until_complete
 from tests.integration.postgres.test_postgres_cuts import proxied
 from tests.postgresql import DURABLE, MISSING, Server, installed
 

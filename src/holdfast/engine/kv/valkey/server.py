@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import valkey
 from valkey import exceptions
@@ -80,6 +80,10 @@ class Server:
             time.sleep(pause)
             pause = min(pause * 2, _PAUSE_SECONDS_MAX)
 
+    def command(self, *command: object) -> Any:  # noqa: ANN401 - what the server answers
+        """Send a command, as `ask`; return the answer."""
+        return self.ask(lambda client: client.execute_command(*command))
+
     def _may_pass(self, error: Exception, waited: float) -> bool:
         """Tell whether it is worth asking again, after having done what helps."""
         if isinstance(error, exceptions.ResponseError) and "Function not found" in str(error):
@@ -118,7 +122,7 @@ class Server:
             raise translated(error, self._address.url, self._timeout) from error
 
     def _asked_once(self, question: Callable[[Client], T]) -> T:
-        return cast("T", self._once(lambda: question(self._client())))
+        return self._once(lambda: question(self._client()))
 
     def close(self) -> None:
         """Close all connections."""

@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, TypeVar
 
 from holdfast.core.limits import TIMEOUT_SECONDS
@@ -58,27 +59,27 @@ class Valkey(KVStore):
 
     def get(self, key: str) -> bytes | None:
         """Return the value of a key, or None."""
-        return self._server.ask(lambda client: client.get(self._named(key)))
+        found: bytes | None = self._server.command("GET", self._named(key))
+        return found
 
     def set(self, key: str, value: bytes) -> None:
         """Set the value of a key."""
-        self._server.ask(lambda client: client.set(self._named(key), value))
+        self._server.command("SET", self._named(key), value)
 
     def get_many(self, *keys: str) -> Mapping[str, bytes]:
         """Return the values of those of these keys that are there."""
         found: dict[str, bytes] = {}
         for at in range(0, len(keys), KEYS_AT_ONCE):
             part = keys[at : at + KEYS_AT_ONCE]
-            named = [self._named(key) for key in part]
-            values: list[bytes | None] = self._server.ask(lambda client, named=named: client.mget(named))
+            values: list[bytes | None] = self._server.command("MGET", *map(self._named, part))
             found.update((key, value) for key, value in zip(part, values, strict=True) if value is not None)
         return found
 
     def set_many(self, **values: bytes) -> None:
         """Set the values of several keys, all or none."""
         if values:
-            named = {self._named(key): value for key, value in values.items()}
-            self._server.ask(lambda client: client.mset(named))
+            pairs = ((self._named(key), value) for key, value in values.items())
+            self._server.command("MSET", *chain.from_iterable(pairs))
 
     def items(self) -> Iterator[tuple[str, bytes]]:
         """Yield all entries that stay while they are gone through."""
@@ -88,7 +89,7 @@ class Valkey(KVStore):
 
     def __contains__(self, key: object) -> bool:
         """Tell whether a key has a value."""
-        return bool(self._server.ask(lambda client: client.exists(self._named(str(key)))))
+        return bool(self._server.command("EXISTS", self._named(str(key))))
 
     def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
         """Set a key's value if it is `expected` at that moment; tell whether it was."""
@@ -98,7 +99,7 @@ class Valkey(KVStore):
         def question(client: Client) -> object:
             nonlocal asked
             asked += 1
-            return client.fcall(COMPARE, 1, self._named(key), *given)
+            return client.execute_command("FCALL", COMPARE, 1, self._named(key), *given)
 
         done = self._server.ask(question) == 1
         return done or (asked > 1 and self.get(key) == value)  # it was done, and only the answer was lost
@@ -124,15 +125,15 @@ class Valkey(KVStore):
         turn, held = publication.turn
         keys = [*map(self._named, (turn, OPERATIONS, publication.key)), *checked, *map(self._named, entries)]
         given = publication.writer, publication.number, held, publication.expected or b"", publication.value
-        call = PUBLISH, len(keys), *keys, *given, len(checked), *entries.values()
+        call = "FCALL", PUBLISH, len(keys), *keys, *given, len(checked), *entries.values()
         wanted = self._address.replicas
         if not wanted:
-            return int(self._server.ask(lambda client: client.fcall(*call)))
+            return int(self._server.command(*call))
 
         def question(client: Client) -> Any:  # noqa: ANN401 - answers of the server
             with client.pipeline(transaction=False) as both:
-                both.fcall(*call)
-                both.wait(wanted, round(self._timeout * 500))  # before the connection is given up
+                both.execute_command(*call)
+                both.execute_command("WAIT", wanted, round(self._timeout * 500))  # before the connection is given up
                 return both.execute()
 
         answer, confirmed = self._server.ask(question)
@@ -148,15 +149,13 @@ class Valkey(KVStore):
         dead, done = [self._named(each) for each in keys], True
         for at in range(0, len(dead), KEYS_AT_ONCE):
             part = [self._named(key), *dead[at : at + KEYS_AT_ONCE]]
-            call = DISCARD, len(part), *part, expected
-            done = done and self._server.ask(lambda client, call=call: client.fcall(*call)) == 1
+            done = done and self._server.command("FCALL", DISCARD, len(part), *part, expected) == 1
         return done
 
     def delete(self, *keys: str) -> None:
         """Remove these keys."""
         for at in range(0, len(keys), KEYS_AT_ONCE):
-            part = [self._named(key) for key in keys[at : at + KEYS_AT_ONCE]]
-            self._server.ask(lambda client, part=part: client.unlink(*part))
+            self._server.command("UNLINK", *map(self._named, keys[at : at + KEYS_AT_ONCE]))
 
     def scan(self, prefix: str) -> list[str]:
         """Return the keys that begin with `prefix`, which may not have special characters of a pattern."""
