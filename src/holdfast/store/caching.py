@@ -6,13 +6,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from holdfast.engine.contract import Engine
 from holdfast.errors import HoldfastError
 from holdfast.store.connection import Connection
 
 if TYPE_CHECKING:
     from holdfast.cache.cache import Cache
+
+
+class Elsewhere(NamedTuple):
+    """Stands in `Engine.beside` where answers of tools are kept in another store."""
+
+    engine: Engine
 
 
 class Caching(Connection):
@@ -29,8 +36,14 @@ class Caching(Connection):
             from holdfast.core.codec import Codec  # noqa: PLC0415
             from holdfast.state.signing import KeyFile  # noqa: PLC0415
 
-            self._made_cache = Cache(shared_by(self._engine), Codec(KeyFile()))
+            elsewhere = self._cached_elsewhere
+            self._made_cache = Cache(shared_by(elsewhere.engine if elsewhere else self._engine), Codec(KeyFile()))
         return self._made_cache
+
+    @property
+    def _cached_elsewhere(self) -> Elsewhere | None:
+        found: Elsewhere | None = self._engine.beside.get(Elsewhere)
+        return found
 
     def close(self) -> None:
         """Give back what this holds."""
@@ -38,3 +51,5 @@ class Caching(Connection):
             with suppress(HoldfastError):  # how often tools were used is not worth an error
                 self._made_cache.flush()
         super().close()
+        if self._owns_engine and (elsewhere := self._cached_elsewhere) is not None:
+            elsewhere.engine.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from holdfast.core.clock import Clock, Ids
@@ -12,7 +13,7 @@ from holdfast.core.refs import MAIN
 from holdfast.engine.urls import open_engine
 from holdfast.errors import ReadOnly
 from holdfast.store.branching import Branching
-from holdfast.store.caching import Caching
+from holdfast.store.caching import Caching, Elsewhere
 from holdfast.store.questions import Questions
 from holdfast.store.removal import Removal
 from holdfast.store.running import Running
@@ -46,6 +47,7 @@ def connect(  # noqa: PLR0913 - each option is named where it is given
     size_limit: int | None = None,
     read_only: bool = False,
     create: bool = True,
+    cache: str | os.PathLike[str] | KVStore | None = None,
     clock: Clock | None = None,
     ids: Ids | None = None,
 ) -> Store:
@@ -56,8 +58,8 @@ def connect(  # noqa: PLR0913 - each option is named where it is given
     Args:
         url: a file, ":memory:" for a store that goes with the process, or "holdfast://org/name": what stores.toml in
             the folder HOLDFAST_HOME (~/.holdfast if it is not set) says it is, else the file org/name.db there. Or
-            "postgresql://…?workspace=name" (docs/postgresql.md), or a key-value store (`holdfast.engine.kv`), which
-            stays open: over both there is everything but SQL.
+            "postgresql://…?workspace=name" (docs/postgresql.md); "valkey://…?workspace=name" (docs/valkey.md) or a
+            key-value store (`holdfast.engine.kv`), which stays open: these two have everything but SQL.
         branch: the branch to read and write.
         durability: "full": a commit that returned survives loss of power (one fsync); "process": it survives kill -9
             of the process only, and is quicker.
@@ -70,6 +72,9 @@ def connect(  # noqa: PLR0913 - each option is named where it is given
         read_only: True opens the store for reading only: every write is refused with `ReadOnly`. The process needs no
             right to write the file.
         create: False raises NotFound instead of making a store.
+        cache: where `Store.cache` keeps answers of tools, if not in this store: a store of their own, named as `url`
+            is, such as "valkey://host?workspace=cache" that many machines share. Answers are kept there as
+            durability="process" says.
         clock, ids: for tests: where commits get their time, and lines and salts their randomness.
 
     Raises:
@@ -99,11 +104,15 @@ def connect(  # noqa: PLR0913 - each option is named where it is given
         clock=clock,
         ids=ids,
     )
-    try:
+    with ExitStack() as opened:
+        opened.callback(engine.close)
+        if cache is not None:
+            level = "process" if isinstance(cache, (str, os.PathLike)) else "full"  # a KVStore has its own
+            kept = open_engine(cache, durability=level, timeout=timeout, read_only=read_only, clock=clock, ids=ids)
+            opened.callback(kept.close)
+            engine.beside[Elsewhere] = Elsewhere(kept)
         store = Store.at(engine, branch, ids=ids, owns_engine=True)
-    except BaseException:
-        engine.close()
-        raise
+        opened.pop_all()
     if store.pinned:
         store.close()
         raise ReadOnly(f"{branch!r} is no branch; connect to a branch, then checkout({branch!r})")

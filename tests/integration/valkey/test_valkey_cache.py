@@ -1,0 +1,121 @@
+"""Goal: a store keeps the record, and a Valkey that many share the answers of tools: `connect(…, cache=…)`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import holdfast
+from holdfast import Memory, aio
+from tests import valkey_server
+
+CALLS: list[str] = []
+PATIENCE = 60.0
+
+
+def ask(city: str) -> dict[str, str]:
+    CALLS.append(city)
+    return {"city": city}
+
+
+@pytest.fixture(autouse=True)
+def _none_asked() -> None:
+    CALLS.clear()
+
+
+def test_stores_that_share_a_cache_ask_once(tmp_path: Path) -> None:
+    url = valkey_server.fresh_url()
+    for name in ("one.db", "other.db"):
+        with holdfast.connect(tmp_path / name, cache=url) as db:
+            assert db.cache.options(ttl="1h").call(ask, "Paris") == {"city": "Paris"}
+            assert db.branch("side").cache.options(ttl="1h").call(ask, "Paris") == {"city": "Paris"}
+            db.state["x"] = 1
+            db.state.commit()
+    assert CALLS == ["Paris"]
+    with holdfast.connect(tmp_path / "one.db") as alone:
+        assert alone.state["x"] == 1
+        assert alone.cache.find(ask, "Paris") is None
+    with holdfast.connect(url) as kept:
+        assert [use.tool for use in kept.cache.stats()] == [f"{__name__}.ask"]
+
+
+def test_s2_who_asks_at_the_same_time_in_another_store_waits(tmp_path: Path) -> None:
+    url, asked = valkey_server.fresh_url(), threading.Barrier(2)
+
+    def slow(city: str) -> str:
+        CALLS.append(city)
+        threading.Event().wait(0.2)
+        return city.upper()
+
+    def call(name: str) -> str:
+        with holdfast.connect(tmp_path / name, cache=url) as db:
+            asked.wait(PATIENCE)
+            return db.cache.options(ttl="1h", name="slow").call(slow, "Paris")
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(call, ["one.db", "other.db"])) == ["PARIS", "PARIS"]
+    assert CALLS == ["Paris"]
+
+
+def test_processes_share_it_too(tmp_path: Path) -> None:
+    url = valkey_server.fresh_url()
+    code = (
+        "import sys, holdfast\n"
+        "with holdfast.connect(sys.argv[1], cache=sys.argv[2]) as db:\n"
+        "    print(db.cache.options(ttl='1h', name='n', version='1').call(lambda: print('asked') or 7))\n"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / name), url], capture_output=True, text=True, check=True
+        ).stdout
+        for name in ("one.db", "other.db")
+    ]
+    assert said == ["asked\n7\n", "7\n"]
+
+
+def test_a_cache_that_is_gone_says_so_and_the_record_goes_on(tmp_path: Path) -> None:
+    with valkey_server.running() as server, holdfast.connect(tmp_path / "s.db", cache=server.url, timeout=1) as db:
+        db.cache.options(ttl="1h").call(ask, "Paris")
+        server.stop()
+        with pytest.raises(holdfast.StoreUnavailable, match="cannot be reached"):
+            db.cache.options(ttl="1h").call(ask, "Paris")
+        db.state["x"] = 1
+        db.state.commit()
+        server.start()
+        assert db.cache.options(ttl="1h").call(ask, "Paris") == {"city": "Paris"}
+    assert CALLS == ["Paris"]
+
+
+def test_a_cache_that_cannot_be_opened_leaves_nothing_open(tmp_path: Path) -> None:
+    with pytest.raises(holdfast.StoreUnavailable):
+        holdfast.connect(tmp_path / "s.db", cache=f"valkey://127.0.0.1:{valkey_server.free_port()}")
+    with pytest.raises(holdfast.InvalidValue):
+        holdfast.connect(tmp_path / "s.db", cache=5)  # type: ignore[arg-type]
+    holdfast.connect(tmp_path / "s.db").close()
+
+
+def test_any_store_may_be_the_cache(tmp_path: Path) -> None:
+    memory = Memory()
+    for name in ("one.db", "other.db"):
+        with holdfast.connect(tmp_path / name, cache=memory) as db:
+            db.cache.options(ttl="1h").call(ask, "Paris")
+    assert CALLS == ["Paris"]
+
+
+async def _asked(path: Path, url: str) -> dict[str, str]:
+    async with aio.connect(path, cache=url) as db:
+        return await db.cache.options(ttl="1h").call(ask, "Paris")
+
+
+def test_loops_share_it_too(tmp_path: Path) -> None:
+    import asyncio  # noqa: PLC0415
+
+    url = valkey_server.fresh_url()
+    for name in ("one.db", "other.db"):
+        assert asyncio.run(_asked(tmp_path / name, url)) == {"city": "Paris"}
+    assert CALLS == ["Paris"]
