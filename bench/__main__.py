@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import budget, cache, collect, decisions, postgres, runs, search, state, tree, writers
+from bench import budget, cache, collect, decisions, postgres, runs, search, state, tree, valkey, writers
 
 DETAILS = {
     "writers": writers.main,
@@ -13,6 +13,7 @@ DETAILS = {
     "cache": cache.main,
     "runs": runs.main,
     "postgres": postgres.main,
+    "valkey": valkey.main,
     "collect": collect.main,
     "decisions": decisions.main,
     "tree": tree.main,

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 import msgspec
 import psycopg
 
 import holdfast
+from bench.beside import BESIDE, beside
 from bench.measure import Budget, Row, compared, in_turns, print_table
 from bench.peers import Peer
 from bench.runs import Loop, answer
@@ -25,7 +22,6 @@ from bench.workload import exchange
 from tests.postgresql import DURABLE, Server
 
 STEPS = 200
-BESIDE = (1, 8, 64)
 ROWS = 100_000
 BRANCHES = 50
 INSERT = "INSERT INTO public.bare VALUES ('run', %s, %s)"
@@ -42,6 +38,9 @@ class Bare:
         self.connection.execute(
             "CREATE TABLE IF NOT EXISTS public.bare (run TEXT, n BIGINT, body TEXT, PRIMARY KEY (run, n))"
         )
+
+    def close(self) -> None:
+        self.connection.close()
 
     def step(self, _: int) -> None:
         number = next(self.numbers)
@@ -64,42 +63,6 @@ def steps(url: str, folder: Path, times: int) -> Row:
         "a step of a run on PostgreSQL", found["ours"], "bare insert", found["bare"], Budget(most=1.5),
         {name: found[name] for name in asked},
     )  # fmt: skip
-
-
-def _rate(works: list[Callable[[int], None]], seconds: float) -> float:
-    """Return how often a second all of these are done, each in a thread of its own."""
-    done = [0] * len(works)
-    until = time.perf_counter() + seconds
-
-    def work(at: int) -> None:
-        while time.perf_counter() < until:
-            works[at](0)
-            done[at] += 1
-
-    threads = [threading.Thread(target=work, args=(at,)) for at in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(done) / seconds
-
-
-def beside(url: str, number: int, seconds: float, rounds: int) -> Row:
-    """Compare the steps a second of several runs in one process with those of as many bare connections."""
-    with holdfast.connect(f"{url}&workspace=beside{number}") as db, ExitStack() as stack:
-        loops = [Loop(db, f"r{at}") for at in range(number)]
-        bare = [Bare(url) for _ in range(number)]
-        for one in bare:
-            stack.callback(one.connection.close)
-        rates = [
-            (_rate([loop.step for loop in loops], seconds), _rate([one.step for one in bare], seconds))
-            for _ in range(rounds)
-        ]
-        for loop in loops:
-            loop.close()
-    ours, theirs = (median(found) for found in zip(*rates, strict=True))
-    runs = f"{number} run{'s' if number > 1 else ''} in a process, a step"
-    return Row(runs, 1e6 / ours, f"{number} bare", 1e6 / theirs, None, tuple(b / a for a, b in rates))
 
 
 def reads(url: str, rows: int, times: int) -> Iterator[Row]:
@@ -141,7 +104,7 @@ def measure(folder: Path, *, quick: bool = False) -> Iterator[Row]:
         server.start()
         yield steps(server.url, folder, 40 if quick else STEPS)
         for number in BESIDE:
-            yield beside(server.url, number, 0.5 if quick else 2.0, 1 if quick else 3)
+            yield beside(f"{server.url}&workspace=beside{number}", lambda: Bare(server.url), number, quick=quick)
         yield from reads(server.url, ROWS // 10 if quick else ROWS, 40 if quick else STEPS)
     finally:
         server.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -53,16 +54,12 @@ def program() -> Path:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, as low as the bus of a cluster needs it."""
+    """Return a port on which nobody listens, nor on the one that the bus of a cluster has with it."""
     while True:
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            port: int = found.getsockname()[1]
-        if port < 55_000:
-            return port
-        with suppress(OSError), socket.socket() as found:
-            port = 20_000 + os.urandom(1)[0] * 100 + os.urandom(1)[0] % 100
+        port = secrets.randbelow(20_000) + 20_000
+        with suppress(OSError), socket.socket() as found, socket.socket() as bus:
             found.bind(("127.0.0.1", port))
+            bus.bind(("127.0.0.1", port + 10_000))
             return port
 
 
