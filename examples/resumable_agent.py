@@ -1,12 +1,14 @@
 """A resumable agent: search, analyze, respond. Kill it anywhere and start it again: it goes on, and pays nothing twice.
 
     python examples/resumable_agent.py run_001 "What is durable execution?"
+    HOLDFAST_STORE="valkey://localhost?workspace=agents" python examples/resumable_agent.py run_001
 
 The search and the model are stand-ins; put yours in their places.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -43,7 +45,7 @@ def run_agent(db: holdfast.Store, run_id: str, query: str) -> Any:
 def main() -> None:
     """Run it, and show its log."""
     run_id, query = [*sys.argv[1:], "run_001", "What is durable execution?"][:2]
-    with holdfast.connect("agents.db") as db:
+    with holdfast.connect(os.environ.get("HOLDFAST_STORE", "agents.db")) as db:
         print(run_agent(db, run_id, query))
         for event in db.events(run_id):
             print(f"  [{event.seq}] {event.kind} {event.step or ''}: {event.data}")

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import holdfast
+from tests import valkey_server
 
 AGENT = """
 import importlib.util, os, signal, sys
@@ -58,25 +59,27 @@ with holdfast.connect(path) as db:
 CALLS = ["web_search", "call_llm", "call_llm"]
 
 
-def _run(root: Path, tmp_path: Path, at: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", AGENT, str(root), str(tmp_path / "s.db"), str(tmp_path / "calls"), str(at)]
+def _run(root: Path, tmp_path: Path, source: str, at: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", AGENT, str(root), source, str(tmp_path / "calls"), str(at)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["file", "valkey"])
 @pytest.mark.parametrize("at", range(1, 7))
-def test_d1_d3_e1_the_agent_goes_on_wherever_it_was_killed(root: Path, tmp_path: Path, at: int) -> None:
+def test_d1_d3_e1_the_agent_goes_on_wherever_it_was_killed(root: Path, tmp_path: Path, kind: str, at: int) -> None:
     """A call that was in flight is made again, and no other."""
-    killed = _run(root, tmp_path, at)
+    source = valkey_server.fresh_url() if kind == "valkey" else str(tmp_path / "s.db")
+    killed = _run(root, tmp_path, source, at)
     assert killed.returncode == -signal.SIGKILL
-    ended = _run(root, tmp_path, 0)
+    ended = _run(root, tmp_path, source, 0)
     assert ended.returncode == 0, ended.stderr
     calls = (tmp_path / "calls").read_text().splitlines()
     in_flight = [CALLS[(at - 1) // 2]] if at % 2 == 0 else []
     assert sorted(calls) == sorted([*CALLS, *in_flight])
-    assert _run(root, tmp_path, 0).stdout == ended.stdout, "a finished run returns its result"
+    assert _run(root, tmp_path, source, 0).stdout == ended.stdout, "a finished run returns its result"
     assert (tmp_path / "calls").read_text().splitlines() == calls
-    with holdfast.connect(tmp_path / "s.db") as db:
+    with holdfast.connect(source) as db:
         kinds = [event.kind for event in db.events("run_001") if not event.kind.startswith("run.")]
     assert kinds == ["search", "step.done", "analyze", "step.done", "respond", "step.done"]
 

@@ -22,6 +22,7 @@ from holdfast.engine.kv.valkey import Valkey
 from holdfast.engine.kv.valkey import store as valkey_store
 from holdfast.engine.kv.valkey.server import Server
 from holdfast.engine.tree import TreeEngine, recent, sweep
+from holdfast.engine.tree import session as tree_session
 from holdfast.testing.schemas import INTEGER, TEXT, table
 from holdfast.versions.edits import Put
 from holdfast.versions.history import Versions
@@ -166,6 +167,7 @@ def test_writers_that_take_no_turns_lose_nothing(url: str, monkeypatch: pytest.M
     """Also while each removes at once what was superseded, and another may be writing again."""
     monkeypatch.setattr(recent, "STATES_MAX", 3)
     monkeypatch.setattr(sweep, "GRACE_SECONDS", 0)
+    monkeypatch.setattr(tree_session, "CROWDED_SECONDS", 0)
     _numbers(url)
     many, each = 4, 40
 

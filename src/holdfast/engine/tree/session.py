@@ -7,7 +7,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, cast
 
 from holdfast.core.clock import Clock, Ids
@@ -33,8 +33,8 @@ from holdfast.errors import (
 )
 
 _PAUSE_SECONDS_MAX = 0.1
-TRIALS_MAX = 3
-"""So often a commit is tried beside those of other processes, the first time without a look at what they did."""
+CROWDED_SECONDS = 5.0
+"""For so long a process takes turns after it was overtaken, where it need not: doing the work again costs more."""
 
 
 class TreeSession:
@@ -165,14 +165,15 @@ class TreeSession:
             ReadOnly: the store is for reading only.
         """
         self._check_writable()
-        queue, trial = self._shared.queue, self._shared.store.can_publish
+        queue = self._shared.queue
+        trial = self._shared.store.can_publish and time.monotonic() > self._shared.crowded_until
         caller, until = Caller(work, (self.clock, self._ids, self._timeout)), time.monotonic() + self._timeout
         try:
             queue.wait(caller, until, self._timeout)
             if caller.stage is Stage.TURN:
                 if not trial:
                     queue.enter(until, self._timeout)
-                self._lead(caller, until, TRIALS_MAX if trial else None)
+                self._lead(caller, until, trial=trial)
         finally:
             try:
                 queue.leave(caller)
@@ -180,17 +181,17 @@ class TreeSession:
                 queue.leave(caller)
         return cast("Result", caller.outcome())
 
-    def _lead(self, leader: Caller, until: float, trials: int | None) -> None:
+    def _lead(self, leader: Caller, until: float, *, trial: bool) -> None:
         """Do the work of a caller whose turn it is, and of those behind it, and commit it at once.
 
         Args:
-            trials: how often it is tried without the turn of this process among others; None if it has that.
+            trial: whether it is tried without the turn of this process among others, on the state that is known.
         """
         if threading.current_thread() is threading.main_thread():
             leader.group = None  # Ctrl-C may strike here, in the middle of somebody else's work
         served: list[Caller] = []
         try:
-            self._write_for(self._shared.queue.members(leader), served, until, trials)
+            self._write_for(self._shared.queue.members(leader), served, until, trial=trial)
         except BaseException as error:
             for caller in served[1:]:
                 caller.error = failed_with(error)
@@ -198,10 +199,10 @@ class TreeSession:
         finally:
             self._shared.queue.settle(served[1:])
 
-    def _write_for(self, members: Any, served: list[Caller], until: float, trials: int | None) -> None:  # noqa: ANN401 - an iterator
-        pause, tried = 0.001, 0
+    def _write_for(self, members: Iterator[Caller], served: list[Caller], until: float, *, trial: bool) -> None:
+        pause = 0.001
         while True:
-            guess = self._shared.known if trials is not None and not tried else None
+            guess = self._shared.known if trial else None
             with contextlib.nullcontext(guess) if guess else self._newest() as state:
                 draft = Draft(state.recent)
                 for caller in list(served):  # again, on what another process left
@@ -209,18 +210,18 @@ class TreeSession:
                 for caller in members:
                     served.append(caller)
                     self._serve(caller, draft)
-                after = self._published(state, draft) if trials is None else self._tried(state, draft, served)
+                after = self._tried(state, draft, served) if guess else self._published(state, draft)
             if after is not None:
                 self._tidy(state, after)
                 return
             if time.monotonic() > until:
                 raise Timeout(f"others committed again and again for {self._timeout:g} s; retry")
-            tried += 1
-            if tried == trials:
+            if trial:
+                trial, self._shared.crowded_until = False, time.monotonic() + CROWDED_SECONDS
                 self._shared.queue.enter(until, self._timeout)
-            elif tried > 1:
-                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
-                pause = min(pause * 2, _PAUSE_SECONDS_MAX)
+                continue
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
+            pause = min(pause * 2, _PAUSE_SECONDS_MAX)
 
     def _tried(self, state: State, draft: Draft, served: list[Caller]) -> State | None:
         """Make a draft the newest state, if the one that it is on still is; return it, or None.

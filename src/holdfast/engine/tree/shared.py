@@ -91,6 +91,7 @@ class Shared:
         writer: what is in the names of the entries that are written now; another one after each failure.
         known: the newest state that was read or made here.
         turn: the turn of this process among others, where there is no better line.
+        crowded_until: until when, by time.monotonic(), processes take turns even where they need not.
         cleared: up to which state lists of superseded nodes were worked off, as far as this process knows.
     """
 
@@ -103,6 +104,7 @@ class Shared:
         self.known: State | None = None
         self.owns = False
         self.cleared = 0
+        self.crowded_until = 0.0
         self.turn = Lease(self.store, self.name)
         self._queue: WriteQueue | None = None
         self._part: Callable[[], None] | None = None
