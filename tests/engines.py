@@ -1,7 +1,7 @@
 """Which suites ran on which engines, and what docs/engines.md promises of it.
 
 A test tells its engine by the id of its parameter, as in `test_runs.py::test_x[postgres]`; all those of a file that is
-named `test_postgres_…` run there. What tells no engine does not count.
+named `test_postgres_…`, or `test_valkey_…`, run there. What tells no engine does not count.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ IDS = {
     "disk": "Disk",
     "folder": "Disk",
     "cached_disk": "Cache",
+    "valkey": "Valkey 9",
 }
-ENGINES = ("SQLite", "PostgreSQL 18", "PostgreSQL 16", "Memory", "Disk", "Cache")
+ENGINES = ("SQLite", "PostgreSQL 18", "PostgreSQL 16", "Memory", "Disk", "Cache", "Valkey 9")
 
 Ran = dict[str, set[str]]
 """The engines of each suite, which is a file of tests."""
@@ -43,8 +44,9 @@ def ran_on(node: str) -> tuple[str, str] | None:
     if found is None:
         return None
     named = [IDS[part] for part in _PARTS.split(found["id"] or "") if part in IDS]
-    if not named and found["name"].startswith("postgres"):
-        named = [POSTGRES]
+    for engine in ("postgres", "valkey"):
+        if not named and found["name"].startswith(engine):
+            named = [IDS[engine]]
     return (found["suite"], named[0]) if named else None
 
 

@@ -162,6 +162,21 @@ def _put(writer: Writer, key: int, word: str) -> None:
     writer.seal(f"{key} {word}")
 
 
+def test_what_is_tried_on_an_old_state_is_not_taken_for_what_made_the_new_one(url: str) -> None:
+    """A slow reader of the process may remember a state that another thread of it has left behind already."""
+    _numbers(url)
+    engine = TreeEngine.open(Valkey(url))
+    session, shared = engine.session(), engine._shared
+    session.write_together(partial(_put, key=1, word="one"))
+    old = shared.known
+    session.write_together(partial(_put, key=2, word="two"))
+    shared.known = old
+    session.write_together(partial(_put, key=3, word="three"))
+    engine.close()
+    with machines(url, 1) as (one,):
+        assert {key[0] for key in one.snapshot("main")["numbers"]} == {1, 2, 3}
+
+
 @pytest.mark.slow
 def test_writers_that_take_no_turns_lose_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also while each removes at once what was superseded, and another may be writing again."""

@@ -143,7 +143,7 @@ def _published(shared: Shared, expected: bytes | None, state: State, entries: di
         return _compared(shared, expected, state.raw)
     turn = TURN_KEY, shared.turn.held or b""
     return shared.store.publish(
-        Publication(shared.writer, state.root.epoch, ROOT_KEY, expected, state.raw, entries, turn)
+        Publication(shared.writer, next(shared.publications), ROOT_KEY, expected, state.raw, entries, turn)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -91,6 +92,7 @@ class Shared:
         writer: what is in the names of the entries that are written now; another one after each failure.
         known: the newest state that was read or made here.
         turn: the turn of this process among others, where there is no better line.
+        publications: the numbers of what is published; never an epoch, which may be tried for twice.
         crowded_until: until when, by time.monotonic(), processes take turns even where they need not.
         cleared: up to which state lists of superseded nodes were worked off, as far as this process knows.
     """
@@ -103,6 +105,7 @@ class Shared:
         self.name = self.writer = _random_name()
         self.known: State | None = None
         self.owns = False
+        self.publications = itertools.count(1)
         self.cleared = 0
         self.crowded_until = 0.0
         self.turn = Lease(self.store, self.name)
