@@ -20,6 +20,8 @@ def opened(folder: Path, kind: str) -> Versioned:
     """Open the state of a soak."""
     if kind == "disk":
         return Versioned(Disk(folder / "store"))
+    if kind == "valkey":
+        return Versioned((folder / "url").read_text())
     return Versioned(folder / "store.db", durability="process")
 
 

@@ -8,13 +8,16 @@ The long form kills 300 times. Seen to fail: a commit that is acknowledged befor
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import holdfast
 from holdfast import Versioned
+from tests import valkey_server
 from tests.crash import state_worker
 from tests.crash.ledger import Ledger
 from tests.crash.sweep import PROCESSES
@@ -98,13 +101,19 @@ def judge(folder: Path, state: Versioned) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["file", "disk"])
+@pytest.mark.parametrize("kind", ["file", "disk", "valkey"])
 def test_d5_c9_no_acknowledged_commit_of_a_state_is_lost_or_half_there(tmp_path: Path, kind: str, soak: bool) -> None:
     kills = 150 if soak else 4
+    if kind == "valkey":
+        (tmp_path / "url").write_text(valkey_server.fresh_url())
     Soak(tmp_path, kind, seed=7).run(kills)
     with state_worker.opened(tmp_path, kind) as state:
         assert judge(tmp_path, state) >= kills
         assert state.commit() == state.head
-    source = holdfast.Disk(tmp_path / "store") if kind == "disk" else tmp_path / "store.db"
-    with holdfast.connect(source) as db:
+    sources: dict[str, Callable[[], Any]] = {
+        "file": lambda: tmp_path / "store.db",
+        "disk": lambda: holdfast.Disk(tmp_path / "store"),
+        "valkey": (tmp_path / "url").read_text,
+    }
+    with holdfast.connect(sources[kind]()) as db:
         assert db.verify().commits == len(db.log())

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from holdfast.engine.leases.owners import myself
 from holdfast.runs import entering
 from holdfast.runs.worker import Worker
 from holdfast.testing import FakeClock
+from tests import valkey_server
 from tests.crash.run_bodies import BODIES, Effects, prepare, seen
 
 HOUR_US = 3_600_000_000
@@ -91,13 +93,18 @@ def db_steps(tmp_path: Path) -> list[Any]:
         return db.run("r").steps()
 
 
-@pytest.mark.parametrize("kind", ["file", "memory"])
+@pytest.mark.parametrize("kind", ["file", "memory", "valkey"])
 def test_g4_c2_who_went_silent_on_another_machine_is_replaced_and_writes_nothing(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the clock of the wall, which is all that two machines have in common, and after it was watched for a while."""
     clock = FakeClock()
-    source: Any = tmp_path / "s.db" if kind == "file" else Memory()
+    sources: dict[str, Callable[[], Any]] = {
+        "file": lambda: tmp_path / "s.db",
+        "memory": Memory,
+        "valkey": valkey_server.fresh_url,
+    }
+    source = sources[kind]()
     calls: list[str] = []
 
     def tool(what: str) -> str:
