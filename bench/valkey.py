@@ -17,8 +17,7 @@ import holdfast
 from bench.beside import BESIDE, beside
 from bench.measure import Budget, Row, compared, in_turns, print_table
 from bench.runs import Loop, answer
-from bench.state import KEYS
-from bench.workload import a_value, exchange
+from bench.workload import KEYS, a_value, exchange
 from holdfast import Versioned
 from tests.valkey_server import DURABLE, Server
 

@@ -86,7 +86,7 @@ class Statements(Connection):
 
     def _sql(self, snapshot: Reader | None) -> Any:  # noqa: ANN401 - an SqlReader, or an SqlWriter
         if not self._session.has_sql:
-            raise Unsupported("this engine has no SQL; SQLite files have")
+            raise Unsupported("this engine has no SQL; SQLite files and PostgreSQL have")
         return snapshot
 
     @contextmanager

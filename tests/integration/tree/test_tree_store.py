@@ -217,7 +217,7 @@ def test_what_needs_sql_is_refused_by_name() -> None:
     assert versions.head("main") == head
     with holdfast.connect(Memory()) as db:
         for sql in ("SELECT 1", "CREATE TABLE t (n INT)", "INSERT INTO t VALUES (1)"):
-            with pytest.raises(holdfast.Unsupported, match="no SQL; SQLite files have"):
+            with pytest.raises(holdfast.Unsupported, match="no SQL; SQLite files and PostgreSQL have"):
                 db.execute(sql)
 
 

@@ -109,7 +109,8 @@ def test_any_store_may_be_the_cache(tmp_path: Path) -> None:
 
 async def _asked(path: Path, url: str) -> dict[str, str]:
     async with aio.connect(path, cache=url) as db:
-        return await db.cache.options(ttl="1h").call(ask, "Paris")
+        answer: dict[str, str] = await db.cache.options(ttl="1h").call(ask, "Paris")
+        return answer
 
 
 def test_loops_share_it_too(tmp_path: Path) -> None:

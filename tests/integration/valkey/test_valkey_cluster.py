@@ -33,7 +33,7 @@ def on(nodes: list[Server], workspace: str) -> list[int]:
 
 
 @pytest.mark.slow
-def test_each_store_is_on_one_node_and_any_node_leads_there(nodes: list[Server]) -> None:
+def test_c13_each_store_is_on_one_node_and_any_node_leads_there(nodes: list[Server]) -> None:
     for at, workspace in enumerate(WORKSPACES):
         with holdfast.connect(f"{nodes[at % 3].url}?workspace={workspace}") as db:
             with db.run("r") as run:
@@ -52,7 +52,7 @@ def test_each_store_is_on_one_node_and_any_node_leads_there(nodes: list[Server])
 
 
 @pytest.mark.slow
-def test_a_master_that_is_gone_is_an_error_and_nothing_is_lost_when_it_returns() -> None:
+def test_c13_a_master_that_is_gone_is_an_error_and_nothing_is_lost_when_it_returns() -> None:
     with cluster() as nodes:
         url = f"{nodes[0].url}?workspace=acme"
         with holdfast.connect(url, timeout=2) as db:

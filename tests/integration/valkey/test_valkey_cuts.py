@@ -34,7 +34,7 @@ def proxied(server: Server) -> Iterator[tuple[Proxy, str]]:
 @pytest.mark.parametrize("delivered", [True, False], ids=["after", "before"])
 @pytest.mark.parametrize("said", [b"holdfast_1_publish", b"MGET"])
 @pytest.mark.parametrize("replicas", ["", "?replicas=0"])
-def test_a_step_whose_connection_is_cut_is_recorded_once(
+def test_d16_a_step_whose_connection_is_cut_is_recorded_once(
     server: Server, said: bytes, delivered: bool, replicas: str
 ) -> None:
     with proxied(server) as (proxy, through), holdfast.connect(through + replicas) as db:

@@ -74,7 +74,7 @@ def test_what_has_the_same_url_in_a_process_shares_a_line(url: str) -> None:
             other.branch("side")
 
 
-def test_a_publication_happens_once(url: str) -> None:
+def test_d16_a_publication_happens_once(url: str) -> None:
     """Its number tells, also when others have published since (a retry after a lost answer)."""
     store = Valkey(url)
 
@@ -262,7 +262,7 @@ def test_writers_of_long_ago_are_forgotten(url: str, monkeypatch: pytest.MonkeyP
         assert client.hkeys(operations) == [b"w"]
 
 
-def test_a_forked_child_is_told_to_connect_again(url: str) -> None:
+def test_c14_a_forked_child_is_told_to_connect_again(url: str) -> None:
     with holdfast.connect(url) as db:
         db.state["x"] = 1
         db.state.commit()
@@ -281,3 +281,23 @@ def test_a_forked_child_is_told_to_connect_again(url: str) -> None:
         assert db.state["x"] == 1
         os.close(told)
         os.close(tell)
+
+
+def test_e6_a_listing_of_many_keys_ends_and_has_them_all(url: str) -> None:
+    store = Valkey(url)
+    names = {f"x/{at}": b"" for at in range(5_000)}
+    store.set_many(**names)
+    store.set("y", b"")
+    assert sorted(store.scan("x/")) == sorted(names)
+    assert len(dict(store.items())) == 5_001
+
+
+def test_k2_nothing_has_a_time_to_live_of_the_server(url: str) -> None:
+    """When an answer ends stands with the answer, so no crash between two calls leaves one without."""
+    with holdfast.connect(url) as db, db.run("r") as run:
+        run.step("one", db.cache.options(ttl="1h", name="n", version="1").call, str, 1)
+    path, workspace = url.removeprefix("valkey+unix://").split("?workspace=")
+    with valkey.Valkey(unix_socket_path=path) as client:
+        keys = list(client.scan_iter(match=f"{{{workspace}}}*"))
+        assert len(keys) > 3
+        assert {client.ttl(key) for key in keys} == {-1}

@@ -86,10 +86,10 @@ def test_a_password_is_asked_for_and_never_shown(server: Server) -> None:
         ({**DURABLE, "maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"}, "full", "maxmemory-policy noeviction"),
     ],
 )
-def test_settings_that_would_lose_commits_are_refused_with_what_mends_them(
+def test_d9_t7_settings_that_would_lose_commits_are_refused_with_what_mends_them(
     settings: dict[str, str], durability: str, mended: str
 ) -> None:
-    """The command of the message is all that is needed. V-faults: eviction and no persistence."""
+    """The command of the message is all that is needed."""
     with running(settings) as server:
         with pytest.raises(holdfast.Unsupported, match=mended) as told:
             holdfast.connect(server.url, durability=durability)
@@ -158,7 +158,7 @@ def test_a_replica_is_read_and_says_that_it_cannot_be_written(server: Server) ->
             holdfast.connect(f"{replica.url}?workspace=new")
 
 
-def test_a_full_server_is_store_full_and_still_read() -> None:
+def test_k5_a_full_server_is_store_full_and_still_read() -> None:
     with running({**DURABLE, "maxmemory": "6mb", "maxmemory-policy": "noeviction"}) as server:
         with holdfast.connect(server.url) as db:
             kept = 0
@@ -179,7 +179,7 @@ def test_a_full_server_is_store_full_and_still_read() -> None:
             db.state.commit()
 
 
-def test_a_server_that_does_not_answer_is_given_up(server: Server) -> None:
+def test_c14_a_server_that_does_not_answer_is_given_up(server: Server) -> None:
     import signal  # noqa: PLC0415
 
     with holdfast.connect(server.url, timeout=0.5) as db:

@@ -134,6 +134,11 @@ class Cache(KVStore):
         return self._store.can_scan
 
     @property
+    def store_url(self) -> str:
+        """That of the store."""
+        return self._store.store_url
+
+    @property
     def queue_file(self) -> Path | None:
         """That of the store."""
         return self._store.queue_file

@@ -106,9 +106,9 @@ class Guarded(KVStore):
         return self._abilities[2]
 
     @property
-    def url(self) -> str:
+    def store_url(self) -> str:
         """That of the store."""
-        return self.inner.url
+        return self.inner.store_url
 
     @property
     def queue_file(self) -> Path | None:

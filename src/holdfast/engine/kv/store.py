@@ -160,7 +160,7 @@ class KVStore(ABC):
         return type(self).scan is not KVStore.scan
 
     @property
-    def url(self) -> str:
+    def store_url(self) -> str:
         """The store, for messages."""
         where = repr(str(self.queue_file.parent)) if self.queue_file else ""
         return f"{type(self).__name__}({where})"

@@ -86,7 +86,7 @@ class TreeEngine:
     @property
     def url(self) -> str:
         """Say which key-value store it is. `connect` takes the store itself, or the URL of a server."""
-        return self._shared.store.url
+        return self._shared.store.store_url
 
     def pulse(self) -> object:
         """Return what changes with the root."""

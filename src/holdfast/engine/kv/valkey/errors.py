@@ -24,7 +24,7 @@ def is_lost(error: Exception) -> bool:
 
 def translated(error: Exception, url: str, timeout: float) -> HoldfastError:
     """Return what an error of the client means."""
-    said = str(error) or type(error).__name__
+    said = str(error).rstrip(".") or type(error).__name__
     match error:
         case exceptions.AuthenticationError() | exceptions.AuthorizationError():
             return StoreUnavailable(f"{url} refuses the user or the password ({said}); check those of the URL")

@@ -50,7 +50,7 @@ class Valkey(KVStore):
         self._server.check(Durability(durability))
 
     @property
-    def url(self) -> str:
+    def store_url(self) -> str:
         """The URL, without a password."""
         return self._address.url
 
@@ -139,7 +139,7 @@ class Valkey(KVStore):
         answer, confirmed = self._server.ask(question)
         if answer == DONE and confirmed < wanted:
             raise StoreUnavailable(
-                f"{self.url} has committed this, but {confirmed} of {wanted} replicas have confirmed it: it is there,"
+                f"{self.store_url} has committed this, but {confirmed} of {wanted} replicas have confirmed it: it is there,"
                 " unless another takes over without it; look, once they are back"
             )
         return int(answer)
