@@ -3,8 +3,8 @@
     python examples/chat_sessions.py
     HOLDFAST_STORE="valkey://localhost?workspace=chat" python examples/chat_sessions.py
 
-What are a list and a hash in a plain key-value server is one commit here: a message, and the count of the session's messages.
-Messages that two processes add at once are both there; the second to commit goes on from the first by itself.
+What are a list and a hash in a plain key-value server is one commit here: a message, and the count of those of the
+session. Messages that two processes add at once are both there; the second to commit goes on from the first by itself.
 """
 
 from __future__ import annotations

@@ -139,8 +139,8 @@ class Valkey(KVStore):
         answer, confirmed = self._server.ask(question)
         if answer == DONE and confirmed < wanted:
             raise StoreUnavailable(
-                f"{self.store_url} has committed this, but {confirmed} of {wanted} replicas have confirmed it: it is there,"
-                " unless another takes over without it; look, once they are back"
+                f"{self.store_url} has committed this, but {confirmed} of {wanted} replicas have confirmed it: it is"
+                " there, unless another takes over without it; look, once they are back"
             )
         return int(answer)
 
