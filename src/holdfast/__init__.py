@@ -12,6 +12,7 @@ from holdfast.errors import (
     InDoubt,
     InputMismatch,
     InvalidValue,
+    LimitReached,
     MergeConflict,
     NotFound,
     NotStorable,
@@ -37,6 +38,9 @@ from holdfast.versions.results import Branch, Collected, CommitInfo, Copied, Era
 
 if typing.TYPE_CHECKING:
     from holdfast import aio
+    from holdfast.agents.agent import Agent
+    from holdfast.agents.loop import Limits
+    from holdfast.agents.results import Done, Suspended
     from holdfast.core.codec import storable
     from holdfast.engine.kv import Cache, Disk, KVStore, Memory
     from holdfast.runs.control import Cancelled, Context, Happened, Suspend
@@ -55,6 +59,7 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "ActionEvent",
+    "Agent",
     "AlreadyExists",
     "Branch",
     "BranchMoved",
@@ -69,6 +74,7 @@ __all__ = [
     "Counter",
     "Cursor",
     "Disk",
+    "Done",
     "Erased",
     "Event",
     "Fenced",
@@ -78,6 +84,8 @@ __all__ = [
     "InputMismatch",
     "InvalidValue",
     "KVStore",
+    "LimitReached",
+    "Limits",
     "Live",
     "Memory",
     "Merge",
@@ -101,6 +109,7 @@ __all__ = [
     "StoreFull",
     "StoreUnavailable",
     "Suspend",
+    "Suspended",
     "Tag",
     "Timeout",
     "Tool",
@@ -123,14 +132,17 @@ __all__ = [
 
 _LAZY = {
     "ActionEvent": "state.rows.log",
+    "Agent": "agents.agent",
     "Cache": "engine.kv",
     "Cancelled": "runs.control",
     "Context": "runs.control",
     "Counter": "state.objects.counter",
     "Disk": "engine.kv",
+    "Done": "agents.results",
     "Event": "state.rows.log",
     "Happened": "runs.control",
     "KVStore": "engine.kv",
+    "Limits": "agents.loop",
     "Live": "state.live",
     "Memory": "engine.kv",
     "Run": "runs.run",
@@ -139,6 +151,7 @@ _LAZY = {
     "StatePolicy": "state.merging.policies",
     "Step": "runs.results",
     "Suspend": "runs.control",
+    "Suspended": "agents.results",
     "Tool": "runs.tools",
     "Versioned": "state.versioned",
     "copy": "store.copying",

@@ -22,6 +22,7 @@
     ├── Fenced                work for a run that somebody else has taken over; it landed nowhere
     ├── TransactionOpen       something that cannot be part of a transaction, inside one
     ├── Timeout               a wait that reached its end
+    ├── LimitReached          an agent that may not go on as it was told; its run can, with other limits
     ├── StoreClosed           use after close()
     └── StoreError            the store itself
         ├── StoreCorrupt      damage, named
@@ -212,6 +213,12 @@ class Timeout(HoldfastError):
     """A wait reached its end."""
 
     code = "timeout"
+
+
+class LimitReached(HoldfastError):
+    """An agent has used what it may: turns, tokens, cost, or mistakes in a row. Its run can go on with other limits."""
+
+    code = "limit_reached"
 
 
 class StoreClosed(HoldfastError):

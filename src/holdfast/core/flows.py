@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FuturesTimeout
 from concurrent.futures import wait as wait_for
@@ -209,6 +209,56 @@ class Pause:
     async def later(self, aside: Aside) -> None:  # noqa: ARG002 - nothing blocks
         """Let others work meanwhile."""
         await asyncio.sleep(self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a flow: what it returned, or what it raised."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several flows beside each other. What came of each is returned, in their order, once all have ended."""
+
+    flows: Sequence[Flow[Any]]
+
+    def now(self) -> list[Outcome]:
+        """Do each in a thread of its own; a single one in this."""
+        if len(self.flows) == 1:
+            return [_outcome(self.flows[0])]
+        found: list[Future[Outcome]] = [Future() for _ in self.flows]
+
+        def work(flow: Flow[Any], context: Context, ended: Future[Outcome]) -> None:
+            ended.set_result(context.run(_outcome, flow))
+
+        for flow, ended in zip(self.flows, found, strict=True):
+            threading.Thread(
+                target=work, args=(flow, copy_context(), ended), name="holdfast-together", daemon=True
+            ).start()
+        return [ended.result() for ended in found]
+
+    async def later(self, aside: Aside) -> list[Outcome]:
+        """Do each in a task of its own."""
+
+        async def outcome(flow: Flow[Any]) -> Outcome:
+            try:
+                return Outcome(await awaited(flow, aside))
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - it is handed to who asked
+                return Outcome(error=error)
+
+        return list(await asyncio.gather(*map(outcome, self.flows)))
+
+
+def _outcome(flow: Flow[Any]) -> Outcome:
+    try:
+        return Outcome(run(flow))
+    except BaseException as error:  # noqa: BLE001 - it is handed to who asked
+        return Outcome(error=error)
 
 
 def run(flow: Flow[R]) -> R:

@@ -14,7 +14,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from holdfast.core.flows import Aside, awaited
+from holdfast.core.flows import Aside, Flow, awaited
 from holdfast.store.aio_state import State
 
 if TYPE_CHECKING:
@@ -97,6 +97,15 @@ class Run:
         self._loop = loop
         self._aside = aside
         loop.shown = self
+
+    @property
+    def loop(self) -> Loop:
+        """The run as threads and event loops have it in common."""
+        return self._loop
+
+    async def follow(self, flow: Flow[Any]) -> Any:  # noqa: ANN401
+        """Do a flow of work on the run, for the rooms of Holdfast."""
+        return await awaited(flow, self._aside)
 
     @property
     def run_id(self) -> str:

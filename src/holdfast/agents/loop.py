@@ -1,0 +1,282 @@
+"""The turns of an agent within a run: the model is asked, what it calls is done, and it is asked again.
+
+Every call of the model and of a tool is a step, so whoever enters the run again goes through what is recorded, and on
+from there. Messages stand in the run's state, which is only appended to; a step records what it saw of them by a hash.
+"""
+
+# pyright: basic
+# (what tools take and return is whatever they do)
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from holdfast.agents.model import Message
+from holdfast.core.flows import Flow, Outcome, Together
+from holdfast.errors import HoldfastError, InvalidValue, LimitReached, NotStorable, Timeout
+from holdfast.runs.loop import Loop
+from holdfast.state.versioned import Versioned
+
+if TYPE_CHECKING:
+    from holdfast.agents.agent import Agent
+    from holdfast.agents.toolbox import Offered
+
+MESSAGES = "messages"
+STEP = "model"
+"""The name of the steps that ask a model."""
+
+WITHIN = ">"
+"""Stands between the calls of a path."""
+
+_KEY_LENGTH_MAX = 180
+
+
+@dataclass(slots=True)
+class Spent:
+    """What an agent and those that it called have used in this run."""
+
+    turns: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+
+    def add(self, usage: Mapping[str, Any]) -> None:
+        """Count an answer."""
+        self.turns += 1
+        self.tokens += usage.get("tokens", 0)
+        self.cost += usage.get("cost", 0.0)
+
+
+@dataclass(slots=True)
+class Frame:
+    """One agent at work: the one that was asked, or one that another calls as a tool.
+
+    Attributes:
+        path: the calls that led here, each as its turn and id; empty for the agent that was asked.
+        spent: what all frames of the run have used.
+        turn: how often this agent's model was asked.
+        mistakes: how often in a row the model said what nobody could take.
+    """
+
+    agent: Agent
+    loop: Loop
+    path: str
+    spent: Spent
+    turn: int = 0
+    mistakes: int = 0
+    digest: bytes = b""
+    seen: int = field(default=0)
+
+    @property
+    def state(self) -> Versioned:
+        """The variables of this frame."""
+        own = self.loop.state()
+        return own if not self.path else own.namespace("frames").namespace(self.path)
+
+    @property
+    def messages(self) -> list[Message]:
+        """What was said, oldest first."""
+        found: list[Message] = self.state[MESSAGES]
+        return found
+
+    def add(self, *messages: Message) -> None:
+        """Append messages."""
+        self.messages.extend(messages)
+
+    def key(self, name: str) -> str:
+        """Return the key of a step of this frame."""
+        key = f"{self.path}{WITHIN}{name}" if self.path else name
+        if len(key) <= _KEY_LENGTH_MAX:
+            return key
+        return f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}{WITHIN}{name[-80:]}"
+
+    def what_is_seen(self) -> str:
+        """Return a hash of all messages."""
+        for message in self.messages[self.seen :]:
+            said = msgspec.json.encode(message, order="sorted")
+            self.digest = hashlib.blake2b(self.digest + said, digest_size=16).digest()
+            self.seen += 1
+        return self.digest.hex()
+
+
+def working(agent: Agent, loop: Loop, prompt: str, path: str, spent: Spent) -> Flow[Any]:
+    """Let an agent work on a prompt until it is done; return what it says in the end.
+
+    Raises:
+        LimitReached: it has used what it may.
+        Suspend: something that it needs is not there yet.
+    """
+    frame = Frame(agent, loop, path, spent)
+    frame.state[MESSAGES] = [*agent.opening(), {"role": "user", "content": prompt}]
+    while True:
+        said = yield from _asked(frame)
+        frame.add(said["message"])
+        calls = said["message"].get("tool_calls")
+        if calls:
+            yield from _called(frame, calls)
+            continue
+        try:
+            return agent.read(said["message"].get("content"))
+        except InvalidValue as error:
+            _mistaken(frame)
+            frame.add({"role": "user", "content": f"Your answer does not fit: {error}. Answer again."})
+
+
+def _asked(frame: Frame) -> Flow[dict[str, Any]]:
+    """Ask the model, as a step."""
+    agent = frame.agent
+    agent.limits.check(frame.spent, frame.turn, frame.mistakes)
+    request = agent.model.request(agent.context(frame.messages), agent.toolbox.told)
+
+    def ask(turn: int, seen: str) -> Any:  # noqa: ANN401, ARG001 - what is recorded of the request
+        return agent.model.ask(request)
+
+    async def ask_and_await(turn: int, seen: str) -> Any:  # noqa: ANN401, ARG001 - as above
+        return await agent.model.ask(request)
+
+    frame.turn += 1
+    options = {"key": frame.key(f"turn {frame.turn}"), "usage": agent.usage_of}
+    asked = (frame.turn, frame.what_is_seen())
+    said = yield from frame.loop.stepping(STEP, ask_and_await if agent.model.is_async else ask, asked, {}, options)
+    frame.spent.add(agent.usage_of(said))
+    return said
+
+
+def _mistaken(frame: Frame) -> None:
+    frame.mistakes += 1
+
+
+def _called(frame: Frame, calls: list[dict[str, Any]]) -> Flow[None]:
+    """Do what the model calls, and tell it what came of each: tools beside each other, agents one after the other."""
+    asked = [_Asked.of(frame, call, number) for number, call in enumerate(calls)]
+    plain = [one for one in asked if one.offered is None or one.offered.agent is None]
+    answers: dict[int, str] = {}
+    if plain:
+        outcomes = yield Together([one.done() for one in plain])
+        for one, outcome in zip(plain, outcomes, strict=True):
+            answers[one.number] = _answer(outcome)
+    for one in asked:
+        if one.number not in answers:
+            answers[one.number] = yield from one.done()
+    frame.mistakes = frame.mistakes + 1 if all(one.mistaken for one in asked) else 0
+    frame.add(*(one.message(answers[one.number]) for one in asked))
+
+
+def _answer(outcome: Outcome) -> str:
+    if outcome.error is not None:
+        raise outcome.error
+    answer: str = outcome.value
+    return answer
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A call that the model asked for.
+
+    Attributes:
+        mistaken: whether it could not be made.
+    """
+
+    frame: Frame
+    number: int
+    call_id: str
+    name: str
+    arguments: str
+    key: str
+    offered: Offered | None
+    mistaken: bool = False
+
+    @classmethod
+    def of(cls, frame: Frame, call: Mapping[str, Any], number: int) -> _Asked:
+        function = call.get("function") or {}
+        call_id, name = str(call.get("id") or number), str(function.get("name") or "")
+        ids = [str(one.get("id") or at) for at, one in enumerate(frame.messages[-1]["tool_calls"])]
+        key = f"{frame.turn}.{call_id}" + "'" * ids[:number].count(call_id)
+        offered = frame.agent.toolbox.find(name)
+        return cls(frame, number, call_id, name, str(function.get("arguments") or ""), key, offered)
+
+    def message(self, answer: str) -> Message:
+        """Return what the model is told."""
+        return {"role": "tool", "tool_call_id": self.call_id, "name": self.name, "content": answer}
+
+    def done(self) -> Flow[str]:
+        """Make the call; return what the model is told of it."""
+        offered = self.offered
+        if offered is None:
+            self.mistaken = True
+            known = ", ".join(self.frame.agent.toolbox.names) or "none"
+            return f"error: there is no tool {self.name!r}; there is {known}"
+        try:
+            arguments = offered.read(self.arguments)
+        except InvalidValue as error:
+            self.mistaken = True
+            return f"error: the arguments do not fit: {error}"
+        if offered.agent is not None:
+            path = self.frame.key(self.key)
+            inner = working(offered.agent, self.frame.loop, arguments["prompt"], path, self.frame.spent)
+            return text_of((yield from inner))
+        step = partial(self.frame.loop.stepping, offered.name, offered.tool, (), arguments)
+        try:
+            value = yield from step({"key": self.frame.key(self.key)})
+        except (NotStorable, Timeout) as error:
+            return f"error: {error}"
+        except HoldfastError:  # of the store or the run, and no business of the model's
+            raise
+        except Exception as error:  # noqa: BLE001 - it is the tool's, and an answer as any other
+            return f"error: {type(error).__name__}: {error}"
+        return text_of(value)
+
+
+def text_of(value: Any) -> str:  # noqa: ANN401
+    """Return what a model is told of a value: a text as it is, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.encode(value, enc_hook=_plain).decode()
+    except (TypeError, ValueError, NotImplementedError) as error:
+        return f"error: the call was made, but its answer cannot be told as JSON: {error}"
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    told = getattr(value, "model_dump", None)
+    if told is None:
+        raise NotImplementedError(f"a {type(value).__name__}")
+    return told(mode="json")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run of an agent may use; None is as much as it likes.
+
+    Attributes:
+        turns: how often models are asked, those of agents that it calls included.
+        tokens: how many tokens all answers may have used before the next is asked for.
+        cost: the same of what they cost.
+        mistakes: how often in a row a model may say what nobody can take.
+    """
+
+    turns: int | None = 50
+    tokens: int | None = None
+    cost: float | None = None
+    mistakes: int = 3
+
+    def check(self, spent: Spent, turn: int, mistakes: int) -> None:
+        """Raise LimitReached unless the model may be asked once more."""
+        for name, used, most in (
+            ("turns", spent.turns, self.turns), ("tokens", spent.tokens, self.tokens), ("cost", spent.cost, self.cost),
+        ):  # fmt: skip
+            if most is not None and used >= most:
+                raise LimitReached(
+                    f"the agent has used {used:g} of {most:g} {name} after turn {turn}; raise its limit, and run it"
+                    " again with the same run_id to go on"
+                )
+        if mistakes > self.mistakes:
+            raise LimitReached(
+                f"the model said {mistakes} times in a row what could not be taken; see the run's messages, and run it"
+                " again with the same run_id to go on with a higher limit of mistakes"
+            )

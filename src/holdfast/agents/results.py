@@ -1,0 +1,35 @@
+"""What came of an agent's run."""
+
+# pyright: basic
+# (what an agent returns is whatever it returns)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A run that is complete.
+
+    Attributes:
+        output: what the agent returned: a text, or a value of its `output` type.
+        run_id: the run.
+    """
+
+    output: Any
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """A run that waits; its program may end. Run the agent again with this id, or let a worker do it, to go on.
+
+    Attributes:
+        run_id: the run.
+        why: what it waits for, for people.
+    """
+
+    run_id: str
+    why: str
