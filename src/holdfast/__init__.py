@@ -39,6 +39,7 @@ from holdfast.versions.results import Branch, Collected, CommitInfo, Copied, Era
 if typing.TYPE_CHECKING:
     from holdfast import aio
     from holdfast.agents.agent import Agent
+    from holdfast.agents.conversations import last_turns
     from holdfast.agents.loop import Limits
     from holdfast.agents.results import Done, Suspended
     from holdfast.core.codec import storable
@@ -124,6 +125,7 @@ __all__ = [
     "connect",
     "copy",
     "events",
+    "last_turns",
     "storable",
     "tool",
     "view",
@@ -156,6 +158,7 @@ _LAZY = {
     "Versioned": "state.versioned",
     "copy": "store.copying",
     "events": "state.variables",
+    "last_turns": "agents.conversations",
     "storable": "core.codec",
     "tool": "runs.tools",
     "view": "state.view",

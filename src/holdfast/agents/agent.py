@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from holdfast.agents.conversations import check_name, next_turn
 from holdfast.agents.loop import Limits, Spent, working
 from holdfast.agents.model import ChatCompletions, Message
 from holdfast.agents.results import Done, Suspended
@@ -87,35 +90,63 @@ class Agent:
         """
         return AgentTool(self, name, description)
 
-    def run(self, prompt: str, *, store: Any, run_id: str | None = None) -> Done | Suspended:  # noqa: ANN401
+    def run(
+        self,
+        prompt: str,
+        *,
+        store: Any,  # noqa: ANN401 - a Store, which this room does not know
+        run_id: str | None = None,
+        conversation: str | None = None,
+    ) -> Done | Suspended:
         """Let the agent work on a prompt; go on where it stopped, if there is a run of this id.
 
         Args:
             store: a `Store`, where the run is kept.
-            run_id: the run; by default a new one.
+            run_id: the run; by default a new one, or the next turn of the conversation.
+            conversation: what this is a turn of: its messages are those of all turns, in
+                `store.state.namespace("conversations").namespace(conversation)["messages"]`. A turn that failed, or
+                waits, is gone on with by the same prompt; until it is done there is no other.
 
         Raises:
-            RunBusy: somebody works on this run.
-            InputMismatch: it has another prompt.
+            RunBusy: somebody works on this run, or another turn of the conversation has not ended.
+            InputMismatch: the run has another prompt.
             LimitReached: the agent has used what it may. The run is failed, and goes on with other limits.
             Exception: what the client raises, such as `openai.RateLimitError`. The run is failed, and can go on.
         """
-        with store.run(run_id or new_id(self.name), input={"prompt": prompt}) as entered:
-            entered.result = run(self.working(entered.loop, prompt))
+        asked = run(self._asked(store, prompt, run_id, conversation))
+        with asked.begun(store) as entered:
+            entered.result = run(self.working(entered.loop, prompt, asked.conversation))
         return run(ended(entered.loop))
 
-    async def run_async(self, prompt: str, *, store: Any, run_id: str | None = None) -> Done | Suspended:  # noqa: ANN401
+    async def run_async(
+        self,
+        prompt: str,
+        *,
+        store: Any,  # noqa: ANN401 - a Store of holdfast.aio
+        run_id: str | None = None,
+        conversation: str | None = None,
+    ) -> Done | Suspended:
         """Do as `run`, on a store of `holdfast.aio`: coroutine tools and clients are awaited on the running loop."""
-        async with store.run(run_id or new_id(self.name), input={"prompt": prompt}) as entered:
-            entered.result = await entered.follow(self.working(entered.loop, prompt))
+        probe = store.run(new_id(self.name))
+        asked: Asked = await probe.follow(self._asked(store, prompt, run_id, conversation))
+        async with asked.begun(store) as entered:
+            entered.result = await entered.follow(self.working(entered.loop, prompt, asked.conversation))
         found: Done | Suspended = await entered.follow(ended(entered.loop))
         return found
 
-    def working(self, loop: Loop, prompt: str) -> Flow[Any]:
-        """Return the work on a prompt as a flow, within a run that was entered."""
+    def _asked(self, store: Any, prompt: str, run_id: str | None, conversation: str | None) -> Flow[Asked]:  # noqa: ANN401
+        """Return which run is asked for."""
         if not isinstance(prompt, str):
             raise InvalidValue(f"the prompt of an agent is a str, not {type(prompt).__name__}")
-        return working(self, loop, prompt, "", Spent())
+        if conversation is None:
+            return Asked(run_id or new_id(self.name), prompt, "", "")
+        place = store.run(new_id(self.name)).loop.place
+        turn = yield Work(partial(next_turn, place, check_name(conversation)), reads=True)
+        return Asked(run_id or turn, prompt, conversation, place.ref)
+
+    def working(self, loop: Loop, prompt: str, conversation: str = "") -> Flow[Any]:
+        """Return the work on a prompt as a flow, within a run that was entered."""
+        return working(self, loop, prompt, "", Spent(), conversation)
 
     # What its turns ask it
 
@@ -142,6 +173,27 @@ class Agent:
 
     def __repr__(self) -> str:
         return f"<Agent {self.name!r}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which run is asked for.
+
+    Attributes:
+        merge: the branch that it is merged into when it is complete.
+    """
+
+    run_id: str
+    prompt: str
+    conversation: str
+    merge: str
+
+    def begun(self, store: Any) -> Any:  # noqa: ANN401 - a run, sync or not
+        """Return the run, to be entered."""
+        given = {"prompt": self.prompt}
+        if self.conversation:
+            given["conversation"] = self.conversation
+        return store.run(self.run_id, input=given, merge=self.merge)
 
 
 def new_id(name: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from holdfast.agents.conversations import TURNS, within
 from holdfast.agents.model import Message
 from holdfast.core.flows import Flow, Outcome, Together
 from holdfast.errors import HoldfastError, InvalidValue, LimitReached, NotStorable, Timeout
@@ -58,6 +59,7 @@ class Frame:
 
     Attributes:
         path: the calls that led here, each as its turn and id; empty for the agent that was asked.
+        conversation: whose messages these are, beside those of this run; empty without one.
         spent: what all frames of the run have used.
         turn: how often this agent's model was asked.
         mistakes: how often in a row the model said what nobody could take.
@@ -67,6 +69,7 @@ class Frame:
     loop: Loop
     path: str
     spent: Spent
+    conversation: str = ""
     turn: int = 0
     mistakes: int = 0
     digest: bytes = b""
@@ -75,6 +78,8 @@ class Frame:
     @property
     def state(self) -> Versioned:
         """The variables of this frame."""
+        if self.conversation:
+            return within(self.loop.root_state(), self.conversation)
         own = self.loop.state()
         return own if not self.path else own.namespace("frames").namespace(self.path)
 
@@ -104,15 +109,20 @@ class Frame:
         return self.digest.hex()
 
 
-def working(agent: Agent, loop: Loop, prompt: str, path: str, spent: Spent) -> Flow[Any]:
+def working(agent: Agent, loop: Loop, prompt: str, path: str, spent: Spent, conversation: str = "") -> Flow[Any]:
     """Let an agent work on a prompt until it is done; return what it says in the end.
 
     Raises:
         LimitReached: it has used what it may.
         Suspend: something that it needs is not there yet.
     """
-    frame = Frame(agent, loop, path, spent)
-    frame.state[MESSAGES] = [*agent.opening(), {"role": "user", "content": prompt}]
+    frame = Frame(agent, loop, path, spent, conversation)
+    state = frame.state
+    if conversation:
+        state[TURNS] = state.get(TURNS, 0) + 1
+    if MESSAGES not in state or not conversation:
+        state[MESSAGES] = agent.opening()
+    frame.add({"role": "user", "content": prompt})
     while True:
         said = yield from _asked(frame)
         frame.add(said["message"])

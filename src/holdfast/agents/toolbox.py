@@ -90,7 +90,7 @@ def _offered(given: Tool | AgentTool | Callable[..., Any]) -> Offered:
         raise InvalidValue(f"a tool is a function, a Tool, or an agent's as_tool(…), not {given!r}")
     made = given if isinstance(given, Tool) else tool(given)
     described = inspect.cleandoc(inspect.getdoc(made.function) or "")
-    return Offered(_checked(made.name), described, Parameters(made.function), made, None)
+    return Offered(_checked(made.name), described, Parameters(made.function, made.schema), made, None)
 
 
 def _checked(name: object) -> str:

@@ -25,11 +25,17 @@ class Tool:
         name: what people and models call it.
         options: how a step that calls it is done, unless the step says otherwise.
         cache: for how long its answers hold, in seconds; None if they are not kept.
+        schema: what models are told of its parameters, as a JSON Schema; None for what its signature says.
         cached_as: the name that it was given, under which they are kept; None for that of its module and function.
     """
 
     def __init__(
-        self, function: Callable[..., Any], name: str | None, options: StepOptions, cache: float | None
+        self,
+        function: Callable[..., Any],
+        name: str | None,
+        options: StepOptions,
+        cache: float | None,
+        schema: Mapping[str, Any] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -37,6 +43,7 @@ class Tool:
         self.name: str = name or getattr(function, "__name__", None) or name_of(function)
         self.options = options
         self.cache = cache
+        self.schema = schema
         signature = known_of(function).signature
         if signature is not None:
             self.__signature__ = signature
@@ -64,6 +71,7 @@ def tool(
     timeout: Duration | None = KEPT,
     usage: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]] | None = KEPT,
     verify: Callable[..., Any] | None = KEPT,
+    schema: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 
 
@@ -79,6 +87,7 @@ def tool(  # noqa: PLR0913 - each option is named where it is given
     timeout: Duration | None = KEPT,
     usage: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]] | None = KEPT,
     verify: Callable[..., Any] | None = KEPT,
+    schema: Mapping[str, Any] | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a function: `@tool`, or `@tool(effect="once", cache="10m")`.
 
@@ -90,6 +99,8 @@ def tool(  # noqa: PLR0913 - each option is named where it is given
         cache: for how long an answer holds, for all runs of the store that ask the same: see `Store.cache`. Only of
             tools whose calls may be left out.
         effect, retries, backoff, timeout, usage, verify: as for `Run.options`.
+        schema: a JSON Schema of its parameters for models, where its signature does not tell; what a model says is
+            given to the function by name, unchecked.
 
     Raises:
         InvalidValue: an option is none; a tool that is cached may happen once, writes into the store, or takes a
@@ -116,6 +127,6 @@ def tool(  # noqa: PLR0913 - each option is named where it is given
             raise InvalidValue(f"a tool is made of a function, not of {function!r}")
         if ttl is not None and context_parameter(function) is not None:
             raise InvalidValue(f"{name_of(function)} takes a Context, so its answers cannot be cached")
-        return Tool(function, name, options, ttl)
+        return Tool(function, name, options, ttl, schema)
 
     return made if function is None else made(function)

@@ -1,0 +1,72 @@
+"""Conversations: many runs, one after the other, that share their messages by the state of the store.
+
+Each turn is a run that is merged when it is complete, so what it says is there at once, and nothing of one that failed.
+"""
+
+# pyright: basic
+# (messages are whatever was said)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from holdfast.agents.model import Message
+from holdfast.core.texts import is_text
+from holdfast.errors import InvalidValue
+from holdfast.runs.workplace import Workplace
+from holdfast.state.versioned import Versioned
+from holdfast.state.working.copy import WorkingCopy
+from holdfast.state.working.ground import EngineGround
+
+CONVERSATIONS = "conversations"
+"""The namespace of all of them, each in one of its own."""
+
+TURNS = "turns"
+_NAME_LENGTH_MAX = 120
+
+
+def check_name(conversation: object) -> str:
+    """Return the name of a conversation. Raises InvalidValue."""
+    if not is_text(conversation, _NAME_LENGTH_MAX) or not conversation or "/" in str(conversation):
+        raise InvalidValue(
+            f"the name of a conversation is a text of 1 to {_NAME_LENGTH_MAX} characters without '/', not"
+            f" {conversation!r}"
+        )
+    return str(conversation)
+
+
+def within(state: Versioned, conversation: str) -> Versioned:
+    """Return the variables of a conversation: `messages`, and how many `turns` it has had."""
+    return state.namespace(CONVERSATIONS).namespace(conversation)
+
+
+def next_turn(place: Workplace, conversation: str) -> str:
+    """Return the id of the run that is a conversation's next turn: the same until that is merged."""
+    ground = EngineGround(place.engine, place.ref, place.ids, fixed=True, session=place.session)
+    state = Versioned.over(WorkingCopy(ground, place.codec))
+    return f"{conversation}/{within(state, conversation).get(TURNS, 0) + 1}"
+
+
+def last_turns(number: int) -> Callable[[Sequence[Message]], Iterable[Message]]:
+    """Return a `context=` of an agent: its model sees what was said before the first turn, and so many of the last.
+
+    A turn begins with what a user says, and has all up to the next: no call is seen without its answer.
+
+    Raises:
+        InvalidValue: the number is none of at least 1.
+
+    Example:
+        >>> said = [{"role": role} for role in ("system", "user", "assistant", "tool", "assistant", "user")]
+        >>> [message["role"] for message in last_turns(1)(said)]
+        ['system', 'user']
+    """
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise InvalidValue(f"a model sees at least 1 turn, not {number!r}")
+
+    def trimmed(messages: Sequence[Message]) -> Iterable[Message]:
+        begins = [at for at, message in enumerate(messages) if message["role"] == "user"]
+        if len(begins) <= number:
+            return messages
+        return [*messages[: begins[0]], *messages[begins[-number] :]]
+
+    return trimmed
