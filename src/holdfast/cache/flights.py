@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Iterable
 from concurrent.futures import Future
+from typing import NamedTuple
 
 from holdfast.cache.entries import Answer, Use
 from holdfast.engine.contract import Engine, Session
@@ -120,6 +121,14 @@ class Shared:
             return uses
 
 
+class Elsewhere(NamedTuple):
+    """Stands in `Engine.beside` where answers of tools are kept in another store."""
+
+    engine: Engine
+
+
 def shared_by(engine: Engine) -> Shared:
-    """Return what the caches over an engine share."""
-    return beside(engine, Shared, lambda: Shared(engine))
+    """Return what the caches of those who use an engine share: over that engine, or over another."""
+    elsewhere: Elsewhere | None = engine.beside.get(Elsewhere)
+    keeps = engine if elsewhere is None else elsewhere.engine
+    return beside(keeps, Shared, lambda: Shared(keeps))

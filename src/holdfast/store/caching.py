@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from holdfast.engine.contract import Engine
 from holdfast.errors import HoldfastError
@@ -16,16 +16,11 @@ if TYPE_CHECKING:
     from holdfast.cache.cache import Cache
 
 
-class Elsewhere(NamedTuple):
-    """Stands in `Engine.beside` where answers of tools are kept in another store."""
-
-    engine: Engine
-
-
 class Caching(Connection):
     """What a `Store` does with answers of tools."""
 
     _made_cache: Cache | None = None
+    _answers_in: Engine | None = None
 
     @property
     def cache(self) -> Cache:
@@ -36,20 +31,23 @@ class Caching(Connection):
             from holdfast.core.codec import Codec  # noqa: PLC0415
             from holdfast.state.signing import KeyFile  # noqa: PLC0415
 
-            elsewhere = self._cached_elsewhere
-            self._made_cache = Cache(shared_by(elsewhere.engine if elsewhere else self._engine), Codec(KeyFile()))
+            self._made_cache = Cache(shared_by(self._engine), Codec(KeyFile()))
         return self._made_cache
 
-    @property
-    def _cached_elsewhere(self) -> Elsewhere | None:
-        found: Elsewhere | None = self._engine.beside.get(Elsewhere)
-        return found
+    def _keep_answers_in(self, engine: Engine) -> None:
+        """Let answers be kept in another store, by all who use this one's engine; it is closed with this Store."""
+        from holdfast.cache.flights import Elsewhere  # noqa: PLC0415
+
+        self._engine.beside[Elsewhere] = Elsewhere(engine)
+        self._answers_in = engine
 
     def close(self) -> None:
         """Give back what this holds."""
         if self._made_cache is not None and not self._closed:
             with suppress(HoldfastError):  # how often tools were used is not worth an error
                 self._made_cache.flush()
-        super().close()
-        if self._owns_engine and (elsewhere := self._cached_elsewhere) is not None:
-            elsewhere.engine.close()
+        try:
+            super().close()
+        finally:
+            if self._answers_in is not None:
+                self._answers_in.close()

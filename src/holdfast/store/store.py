@@ -13,7 +13,7 @@ from holdfast.core.refs import MAIN
 from holdfast.engine.urls import open_engine
 from holdfast.errors import ReadOnly
 from holdfast.store.branching import Branching
-from holdfast.store.caching import Caching, Elsewhere
+from holdfast.store.caching import Caching
 from holdfast.store.questions import Questions
 from holdfast.store.removal import Removal
 from holdfast.store.running import Running
@@ -72,9 +72,8 @@ def connect(  # noqa: PLR0913 - each option is named where it is given
         read_only: True opens the store for reading only: every write is refused with `ReadOnly`. The process needs no
             right to write the file.
         create: False raises NotFound instead of making a store.
-        cache: where `Store.cache` keeps answers of tools, if not in this store: a store of their own, named as `url`
-            is, such as "valkey://host?workspace=cache" that many machines share. Answers are kept there as
-            durability="process" says.
+        cache: the store where answers of tools are kept, if not in this one: named as `url` is, made or only read as
+            this is, and with durability="process". Such as "valkey://host?workspace=cache", for many machines.
         clock, ids: for tests: where commits get their time, and lines and salts their randomness.
 
     Raises:
@@ -106,12 +105,13 @@ def connect(  # noqa: PLR0913 - each option is named where it is given
     )
     with ExitStack() as opened:
         opened.callback(engine.close)
+        store = Store.at(engine, branch, ids=ids, owns_engine=True)
         if cache is not None:
             level = "process" if isinstance(cache, (str, os.PathLike)) else "full"  # a KVStore has its own
-            kept = open_engine(cache, durability=level, timeout=timeout, read_only=read_only, clock=clock, ids=ids)
-            opened.callback(kept.close)
-            engine.beside[Elsewhere] = Elsewhere(kept)
-        store = Store.at(engine, branch, ids=ids, owns_engine=True)
+            kept = open_engine(
+                cache, durability=level, timeout=timeout, read_only=read_only, create=create, clock=clock, ids=ids
+            )
+            store._keep_answers_in(kept)  # noqa: SLF001 - one of its own rooms
         opened.pop_all()
     if store.pinned:
         store.close()

@@ -44,6 +44,34 @@ def test_stores_that_share_a_cache_ask_once(tmp_path: Path) -> None:
         assert [use.tool for use in kept.cache.stats()] == [f"{__name__}.ask"]
 
 
+@holdfast.tool(cache="1h")
+def tool_of_all(city: str) -> str:
+    CALLS.append(city)
+    return city.upper()
+
+
+def test_tools_in_steps_share_it_too(tmp_path: Path) -> None:
+    url = valkey_server.fresh_url()
+    for name in ("one.db", "other.db"):
+        with holdfast.connect(tmp_path / name, cache=url) as db, db.run("r") as run:
+            assert run.step("ask", tool_of_all, "Paris") == "PARIS"
+    assert CALLS == ["Paris"]
+
+
+def test_a_cache_is_made_or_only_read_as_its_store_is(tmp_path: Path) -> None:
+    url = valkey_server.fresh_url()
+    holdfast.connect(tmp_path / "s.db").close()
+    for options in ({"create": False}, {"read_only": True}):
+        with pytest.raises(holdfast.NotFound):
+            holdfast.connect(tmp_path / "s.db", cache=url, **options)  # type: ignore[arg-type]
+    with holdfast.connect(tmp_path / "s.db", cache=url) as db:
+        db.cache.options(ttl="1h").call(ask, "Paris")
+    with holdfast.connect(tmp_path / "s.db", cache=url, read_only=True) as db:
+        hit = db.cache.find(ask, "Paris")
+        assert hit is not None
+        assert hit.value == {"city": "Paris"}
+
+
 def test_s2_who_asks_at_the_same_time_in_another_store_waits(tmp_path: Path) -> None:
     url, asked = valkey_server.fresh_url(), threading.Barrier(2)
 

@@ -51,6 +51,15 @@ def test_c13_each_store_is_on_one_node_and_any_node_leads_there(nodes: list[Serv
     assert {on(nodes, workspace)[0] for workspace in WORKSPACES} == {0, 1, 2}
 
 
+def test_what_is_known_of_the_slots_is_asked_anew(nodes: list[Server]) -> None:
+    """After a look while some were nobody's."""
+    with holdfast.connect(f"{nodes[0].url}?workspace=slots") as db:
+        cluster_of = db._engine._shared.store.inner._server._cluster  # type: ignore[attr-defined]
+        cluster_of.nodes_manager.slots_cache = {}
+        db.branch("made")
+        assert [branch.name for branch in db.branches()] == ["made", "main"]
+
+
 @pytest.mark.slow
 def test_c13_a_master_that_is_gone_is_an_error_and_nothing_is_lost_when_it_returns() -> None:
     with cluster() as nodes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections import Counter
@@ -21,7 +22,7 @@ from holdfast.engine.kv.store import Publication
 from holdfast.engine.kv.valkey import Valkey
 from holdfast.engine.kv.valkey import store as valkey_store
 from holdfast.engine.kv.valkey.server import Server
-from holdfast.engine.tree import TreeEngine, recent, sweep
+from holdfast.engine.tree import TreeEngine, lease, recent, sweep
 from holdfast.engine.tree import session as tree_session
 from holdfast.testing.schemas import INTEGER, TEXT, table
 from holdfast.versions.edits import Put
@@ -94,11 +95,87 @@ def test_d16_a_publication_happens_once(url: str) -> None:
 
 
 def test_nothing_is_published_while_another_has_the_turn(url: str) -> None:
+    """And what was refused once stays so, when it comes again, or late, and the turn is free."""
     store = Valkey(url)
+
+    def publication(number: int, turn: bytes) -> Publication:
+        return Publication("w", number, "hf/root", None, b"1", {}, ("hf/turn", turn))
+
     store.set("hf/turn", b"mine")
-    wish = {"writer": "w", "number": 1, "key": "hf/root", "expected": None, "value": b"1", "entries": {}}
-    assert not store.publish(Publication(**wish, turn=("hf/turn", b"")))  # type: ignore[arg-type]
-    assert store.publish(Publication(**wish, turn=("hf/turn", b"mine")))  # type: ignore[arg-type]
+    assert not store.publish(publication(2, b""))
+    store.set("hf/turn", b"")
+    assert not store.publish(publication(2, b""))
+    assert not store.publish(publication(1, b""))
+    assert store.get("hf/root") is None
+    store.set("hf/turn", b"mine")
+    assert store.publish(publication(3, b"mine"))
+
+
+def test_a_turn_whose_holder_died_is_taken_over_by_who_has_little_patience(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long it has stood still is counted over all who wait."""
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 0.5)
+    with holdfast.connect(url, timeout=0.2) as db:
+        db._engine._shared.store.set("hf/turn", b"of a process that died")  # type: ignore[attr-defined]
+        failed = 0
+        while True:
+            try:
+                db.branch(f"b{failed}")
+                break
+            except holdfast.Timeout:
+                failed += 1
+                assert failed < 50
+    assert failed
+
+
+def test_what_is_committed_is_told_so_though_the_turn_cannot_be_given_back(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _numbers(url)
+    compare = Valkey.compare_and_set
+
+    def failing(store: Valkey, key: str, expected: bytes | None, value: bytes) -> bool:
+        if key == "hf/turn" and not value:
+            raise holdfast.StoreUnavailable("gone")
+        return compare(store, key, expected, value)
+
+    monkeypatch.setattr(Valkey, "compare_and_set", failing)
+    with machines(url, 1) as (one,):
+        head = one.commit("main", [Put("numbers", {"id": 1, "word": "a"})])
+        assert one.head("main") == head
+
+
+def test_a_read_ends_while_others_commit_without_a_pause(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at the root finds another one here; a state is newest if it was when its root was read."""
+    _numbers(url)
+    with machines(url) as (one, other):
+        get, commits = Valkey.get, itertools.count(1)
+        busy: list[bool] = []
+
+        def moving(store: Valkey, key: str) -> bytes | None:
+            found = get(store, key)
+            if key == "hf/root" and not busy:
+                busy.append(True)
+                number = next(commits)
+                assert number < 20
+                other.commit("main", [Put("numbers", {"id": number, "word": "a"})])
+                busy.clear()
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Valkey, "get", moving)
+            one.log("main")
+        assert next(commits) < 6
+
+
+def test_a_scrub_that_could_not_remove_all_says_so(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with holdfast.connect(url) as db:
+        db.state["x"] = "a"
+        db.state.commit()
+        monkeypatch.setattr(Valkey, "discard", lambda *_: False)
+        with pytest.raises(holdfast.BranchMoved, match="do it again"):
+            db._engine.session().scrub()
 
 
 def test_what_goes_goes_only_while_nobody_commits(url: str) -> None:

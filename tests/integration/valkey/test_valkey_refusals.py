@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import valkey
 
 import holdfast
+from holdfast.engine.kv.valkey import Valkey
 from holdfast.engine.kv.valkey.address import Address
 from holdfast.engine.kv.valkey.settings import check_version
 from tests import valkey_server
@@ -31,7 +33,11 @@ def server() -> Iterator[Server]:
         ("valkey://h?replicas=-1", "replicas="),
         ("valkey://h?replicas=many", "replicas="),
         ("valkey://h?nonsense=1", "nonsense"),
-        ("valkey://h:99999", "a parameter that is none|cannot be reached"),
+        ("valkey://h:99999", "cannot be read"),
+        ("valkey://[::1", "cannot be read"),
+        ("valkey://h?protocol=x", "protocol"),
+        ("valkey://h?decode_responses=true", "decode_responses"),
+        ("valkey://h?db=x", "db|cannot be taken"),
     ],
 )
 def test_a_bad_url_says_what_is_wrong_with_it(url: str, reason: str) -> None:
@@ -83,6 +89,8 @@ def test_a_password_is_asked_for_and_never_shown(server: Server) -> None:
         ({"appendonly": "no"}, "full", "CONFIG SET appendonly yes"),
         ({"appendonly": "no"}, "process", "CONFIG SET appendonly yes"),
         ({"appendonly": "yes", "appendfsync": "everysec"}, "full", "CONFIG SET appendfsync always"),
+        ({"appendonly": "yes", "appendfsync": "no"}, "process", "CONFIG SET appendfsync everysec"),
+        ({**DURABLE, "no-appendfsync-on-rewrite": "yes"}, "full", "no-appendfsync-on-rewrite no"),
         ({**DURABLE, "maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"}, "full", "maxmemory-policy noeviction"),
     ],
 )
@@ -128,15 +136,87 @@ def test_a_user_without_rights_is_told_which(server: Server) -> None:
     holdfast.connect(f"valkey://agent:p@{where}?workspace=acme").close()
 
 
-def test_the_rights_that_the_message_names_are_enough(server: Server) -> None:
-    rights = ["+@read", "+@write", "+@scripting", "+function", "+time", "+info", "+wait", "+config|get", "+@connection"]
+def test_the_rights_of_the_page_are_enough_and_no_more(server: Server, root: Path) -> None:
+    page = (root / "docs" / "valkey.md").read_text()
+    rule = next(line for line in page.splitlines() if line.startswith("ACL SETUSER acme"))
     with valkey.Valkey(port=server.port) as client:
-        client.execute_command("ACL", "SETUSER", "agent", "on", ">p", "~{acme}*", *rights)
-    with holdfast.connect(f"valkey://agent:p@127.0.0.1:{server.port}?workspace=acme") as db:
+        client.execute_command(*rule.replace("SETUSER acme", "SETUSER agent").split())
+        client.set("{other}key", "theirs")
+    with holdfast.connect(f"valkey://agent:password@127.0.0.1:{server.port}?workspace=acme") as db:
         db.state["x"] = 1
         db.state.commit()
         assert db.verify().commits
         db.gc()
+    with valkey.Valkey(port=server.port, username="agent", password="password") as client:
+        for refused in (["FLUSHALL"], ["FLUSHDB"], ["FUNCTION", "FLUSH"], ["GET", "{other}key"], ["KEYS", "*"]):
+            with pytest.raises(valkey.exceptions.NoPermissionError):
+                client.execute_command(*refused)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "valkey://me:s3cret/x@127.0.0.1:1",
+        "valkey://me:s3cret?x@127.0.0.1:1",
+        "valkey://me:s3cret#x@127.0.0.1:1",
+        "valkey://me:s3cret\u2100@127.0.0.1:1",
+        "http://me:s3cret@127.0.0.1:1",
+        "valkey://me:s3cret@127.0.0.1:1?nonsense=s3cret",
+        "valkey://me:s3cret@127.0.0.1:1",
+    ],
+    ids=range(7),
+)
+def test_a_secret_is_in_no_message(url: str) -> None:
+    with pytest.raises((holdfast.InvalidValue, holdfast.StoreUnavailable)) as told:
+        Valkey(url, timeout=1)
+    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in repr(Address.of("valkey://me:s3cret@h"))
+
+
+def test_no_value_is_in_the_message_of_a_full_server() -> None:
+    full = {**DURABLE, "maxmemory": "6mb", "maxmemory-policy": "noeviction"}
+    with running(full) as server:
+        holdfast.connect(server.url).close()
+        db = holdfast.connect(f"{server.url}?replicas=1", timeout=1)
+        told = ""
+        for number in range(100):
+            db.state[f"k{number}"] = "canary" * 40_000 + os.urandom(100_000).hex()
+            try:
+                db.state.commit()
+            except holdfast.StoreFull as error:
+                told = str(error)
+                break
+            except holdfast.StoreUnavailable:  # there is no replica
+                db.state.discard()
+        assert told
+        assert "canary" not in told
+        assert len(told) < 1_000
+        db.state.discard()
+        db.close()
+
+
+def test_collecting_works_on_a_full_server() -> None:
+    with (
+        running({**DURABLE, "maxmemory": "8mb", "maxmemory-policy": "noeviction"}) as server,
+        holdfast.connect(server.url) as db,
+    ):
+        number = 0
+        with pytest.raises(holdfast.StoreFull):
+            while number < 100:
+                db.state["x"] = os.urandom(200_000)
+                db.state[f"k{number}"] = number
+                db.state.commit()
+                number += 1
+        db.state.discard()
+        db._engine.session().sweep()
+        assert db.verify().commits
+
+
+def test_who_waits_for_nobody_is_answered(server: Server) -> None:
+    with holdfast.connect(server.url, timeout=0) as db:
+        db.state["x"] = 1
+        db.state.commit()
+        assert db.state["x"] == 1
 
 
 def test_a_replica_is_read_and_says_that_it_cannot_be_written(server: Server) -> None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import random
 import time
+from contextlib import suppress
 
 import msgspec
 
 from holdfast.engine.kv.store import KVStore
+from holdfast.errors import HoldfastError
 
 TURN_KEY = "hf/turn"
 LEASE_SECONDS = 10.0
@@ -31,15 +33,20 @@ class Lease:
         self._store = store
         self._holder = holder
         self.held: bytes | None = None
+        self._seen: bytes | None = None
+        self._since = 0.0
 
     def enter(self, until: float) -> bool:
-        """Wait for the turn; tell whether it came before the moment `until` (of time.monotonic)."""
-        pause, seen, since = _PAUSE_SECONDS_MIN, None, time.monotonic()
+        """Wait for the turn; tell whether it came before the moment `until` (of time.monotonic).
+
+        How long a record has stood still is counted over all who wait, however short their patience is.
+        """
+        pause = _PAUSE_SECONDS_MIN
         while True:
             now = self._store.get(TURN_KEY)
-            if now != seen:
-                seen, since = now, time.monotonic()
-            stale = time.monotonic() - since > LEASE_SECONDS
+            if now != self._seen:
+                self._seen, self._since = now, time.monotonic()
+            stale = time.monotonic() - self._since > LEASE_SECONDS
             if (not now or stale) and self._taken(now):
                 return True
             if time.monotonic() > until:
@@ -55,10 +62,14 @@ class Lease:
         return True
 
     def leave(self) -> None:
-        """Let the next process have its turn, unless one has taken it already."""
+        """Let the next process have its turn, unless one has taken it already.
+
+        If that fails the turn goes stale by itself: what was done in it is done, and its caller is told so.
+        """
         held, self.held = self.held, None
         if held is not None:
-            self._store.compare_and_set(TURN_KEY, held, b"")
+            with suppress(HoldfastError):
+                self._store.compare_and_set(TURN_KEY, held, b"")
 
     def close(self) -> None:
         """Give back the turn."""

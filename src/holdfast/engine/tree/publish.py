@@ -68,7 +68,8 @@ def read_state(shared: Shared) -> State | None:
             if shared.store.get(ROOT_KEY) == raw:
                 raise
             continue  # it was superseded, and its changes were removed, before they were read
-        shared.known = State(raw, root, recent)
+        shared.known = state = State(raw, root, recent)
+        return state  # it was the newest when its root was read
 
 
 def newest(shared: Shared) -> State:

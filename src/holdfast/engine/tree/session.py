@@ -119,13 +119,16 @@ class TreeSession:
         self._check_writable()
         with self._shared.queue.taken(self._timeout):
             with self._newest() as state:
-                draft = Draft(state.recent)
-                self._open = self._changes(draft)
                 try:
-                    yield self._open
-                finally:
-                    self._open = None
-                after = self._published(state, draft)
+                    draft = Draft(state.recent)
+                    self._open = self._changes(draft)
+                    try:
+                        yield self._open
+                    finally:
+                        self._open = None
+                    after = self._published(state, draft)
+                except Missing as error:  # its turn was over, and others went on
+                    raise self._overtaken(error, state) from error
             if after is None:
                 raise BranchMoved("somebody else committed meanwhile, out of turn; nothing was written; do it again")
             self._tidy(state, after)
@@ -210,7 +213,8 @@ class TreeSession:
                 for caller in members:
                     served.append(caller)
                     self._serve(caller, draft)
-                after = self._tried(state, draft, served) if guess else self._published(state, draft)
+                publishes = self._shared.store.can_publish
+                after = self._tried(state, draft, served) if publishes else self._published(state, draft)
             if after is not None:
                 self._tidy(state, after)
                 return
@@ -286,6 +290,8 @@ class TreeSession:
             state = self._folded(newest(shared))
             shared.readers.wait_until_gone(state.root.epoch, self._timeout)
             shared.cleared = sweep.work_off(shared, state, None, None)
+            if state.root.pending and shared.cleared < state.root.pending[-1].last:
+                raise BranchMoved("somebody else committed meanwhile, out of turn; not all was removed; do it again")
             sweep.remove(shared, state, sweep.orphans(shared))
             shared.nodes.forget()
             shared.store.compact()

@@ -12,8 +12,6 @@ PASSING = (exceptions.BusyLoadingError, exceptions.TryAgainError, exceptions.Clu
 ELSEWHERE = (exceptions.MovedError, exceptions.AskError)
 """What a node of a cluster says that has the key no more."""
 
-NO_PRIMARY = ("NOREPLICAS", "MASTERDOWN")
-
 
 def is_lost(error: Exception) -> bool:
     """Tell whether the connection is lost, and another one may do."""
@@ -30,8 +28,7 @@ def translated(error: Exception, url: str, timeout: float) -> HoldfastError:
             return StoreUnavailable(f"{url} refuses the user or the password ({said}); check those of the URL")
         case exceptions.NoPermissionError():
             return StoreUnavailable(
-                f"the user of {url} lacks a right: {said}; it needs the keys of its workspace, +@read, +@write,"
-                " +@scripting, +function, +time, +info, +wait and +config|get"
+                f"the user of {url} lacks a right: {said}; docs/valkey.md has the rights that it needs"
             )
         case exceptions.OutOfMemoryError():
             return StoreFull(

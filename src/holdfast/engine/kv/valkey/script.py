@@ -21,7 +21,7 @@ CODE = f"""#!lua name={LIBRARY}
 local function forget_old(operations, now)
   local all = redis.call('HGETALL', operations)
   for at = 1, #all, 2 do
-    local seconds = tonumber(string.match(all[at + 1], ' (%d+)$'))
+    local seconds = tonumber(string.match(all[at + 1], '^%d+ (%d+)'))
     if now - seconds > 86400 then redis.call('HDEL', operations, all[at]) end
   end
 end
@@ -32,12 +32,19 @@ local function publish(keys, args)
   local operations, writer, number = keys[2], args[1], args[2]
   local now = redis.call('TIME')[1]
   local known = redis.call('HGET', operations, writer)
-  if known and string.match(known, '^%d+') == number then
-    redis.call('HSET', operations, writer, number .. ' ' .. now) -- who waits for replicas waits for this
-    return {DONE}
+  if known then
+    local last, refused = string.match(known, '^(%d+) %d+(.*)$')
+    if last == number and refused == '' then
+      redis.call('HSET', operations, writer, known) -- who waits for replicas waits for this
+      return {DONE}
+    end
+    if tonumber(last) >= tonumber(number) then return {REFUSED} end -- one that comes late
   end
   local turn = redis.call('GET', keys[1])
-  if turn and turn ~= '' and turn ~= args[3] then return {REFUSED} end
+  if turn and turn ~= '' and turn ~= args[3] then
+    redis.call('HSET', operations, writer, number .. ' ' .. now .. ' refused') -- also if it comes again when it is free
+    return {REFUSED}
+  end
   if (redis.call('GET', keys[3]) or '') ~= args[4] then return {REFUSED} end
   local checked = tonumber(args[6])
   for at = 4, 3 + checked do
@@ -69,6 +76,6 @@ local function discard(keys, args)
 end
 
 redis.register_function('{PUBLISH}', publish)
-redis.register_function('{COMPARE}', compare)
+redis.register_function{{function_name='{COMPARE}', callback=compare, flags={{'allow-oom'}}}} -- of the turn, to collect
 redis.register_function{{function_name='{DISCARD}', callback=discard, flags={{'allow-oom'}}}}
 """

@@ -27,8 +27,16 @@ Client = Any
 
 T = TypeVar("T")
 
+ANSWER_SECONDS_MIN = 0.2
+"""So long an answer is waited for even by who waits for nobody else."""
+
 RECONNECT_SECONDS = 2.0
 """How long one tries to reach a server again that was there."""
+
+_MOVED = (
+    *ELSEWHERE, *PASSING, exceptions.ReadOnlyError, exceptions.TimeoutError, exceptions.SlotNotCoveredError
+)  # fmt: skip
+"""After what a cluster is asked anew which of its nodes has the keys."""
 
 _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.005, 0.2
 
@@ -44,17 +52,17 @@ class Server:
     def __init__(self, address: Address, key: str, timeout: float) -> None:
         self._address = address
         self._key = key
-        self._timeout = timeout
+        self._timeout = max(timeout, ANSWER_SECONDS_MIN)
         self._cluster: ValkeyCluster | None = None
-        options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        options: dict[str, Any] = {"socket_timeout": self._timeout, "socket_connect_timeout": self._timeout}
         try:
             self._single: Client = valkey.Valkey.from_pool(ConnectionPool.from_url(address.client, **options))
             said = self._asked_once(lambda client: client.info("server", "cluster", "replication"))
             check_version(said, address.url)
             if said.get("cluster_enabled"):
                 self._cluster = self._once(lambda: ValkeyCluster.from_url(address.client, **options))
-        except (TypeError, ValueError) as error:  # a parameter that the client does not know
-            raise InvalidValue(f"{address.url} has a parameter that is none: {error}") from error
+        except (TypeError, ValueError, LookupError) as error:  # what its parameters say is nothing to the client
+            raise InvalidValue(f"{address.url} has a parameter that cannot be taken: {error}") from error
 
     def check(self, durability: Durability) -> None:
         """Raise Unsupported if the server may lose what `durability` promises to keep."""
@@ -89,10 +97,10 @@ class Server:
         if isinstance(error, exceptions.ResponseError) and "Function not found" in str(error):
             self._load()
             return waited < self._timeout
-        if isinstance(error, PASSING):
-            return waited < self._timeout
-        if self._cluster is not None and (isinstance(error, (*ELSEWHERE, exceptions.ReadOnlyError)) or is_lost(error)):
+        if self._cluster is not None and (isinstance(error, _MOVED) or is_lost(error)):
             self._look_again()
+            return waited < self._timeout and not isinstance(error, exceptions.TimeoutError)
+        if isinstance(error, PASSING):
             return waited < self._timeout
         return is_lost(error) and waited < min(RECONNECT_SECONDS, self._timeout)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from holdfast.engine.contract import Durability
 from holdfast.errors import Unsupported
 
-ASKED = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
+ASKED = ("appendonly", "appendfsync", "no-appendfsync-on-rewrite", "maxmemory", "maxmemory-policy")
 
 OLDEST = {"valkey": 8, "redis": 7}
 """The oldest versions that are used."""
@@ -36,6 +36,16 @@ def check_settings(found: Mapping[str, str], durability: Durability, url: str) -
             f"{url} acknowledges commits before they are on its disk (appendfsync is {found.get('appendfsync')!r})."
             " On the server: CONFIG SET appendfsync always, then CONFIG REWRITE; or connect with durability='process',"
             f" and the last second may be lost with its machine{_UNCHECKED}"
+        )
+    if durability is Durability.PROCESS and found.get("appendfsync") not in ("always", "everysec"):
+        raise Unsupported(
+            f"{url} leaves it to its system when commits reach the disk (appendfsync is {found.get('appendfsync')!r})."
+            f" On the server: CONFIG SET appendfsync everysec, then CONFIG REWRITE{_UNCHECKED}"
+        )
+    if durability is Durability.FULL and found.get("no-appendfsync-on-rewrite", "no") != "no":
+        raise Unsupported(
+            f"{url} does not wait for its disk while it rewrites its log (no-appendfsync-on-rewrite is 'yes'). On the"
+            f" server: CONFIG SET no-appendfsync-on-rewrite no, then CONFIG REWRITE{_UNCHECKED}"
         )
     if found.get("maxmemory", "0") != "0" and found.get("maxmemory-policy", "").startswith("allkeys"):
         raise Unsupported(

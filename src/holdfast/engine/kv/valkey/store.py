@@ -23,6 +23,8 @@ OPERATIONS = "hf/operations"
 """The key of a HASH: of each writer its last operation, and when that was."""
 
 KEYS_AT_ONCE = 500
+SENT_TIMES_MAX = 5
+"""So often the parts of a large commit are sent if one of them is gone when it is to be published."""
 
 
 class Valkey(KVStore):
@@ -47,6 +49,10 @@ class Valkey(KVStore):
         self._server = Server(address, self._before, timeout)
         self._closer = weakref.finalize(self, self._server.close)
         self._closer.atexit = False
+        self.check(durability)
+
+    def check(self, durability: str) -> None:
+        """Raise Unsupported if the server may lose what `durability` promises to keep."""
         self._server.check(Durability(durability))
 
     @property
@@ -113,13 +119,16 @@ class Valkey(KVStore):
         What is too much for one call is sent before it, and the call looks whether that is still there.
         """
         *before, last = list(parts_of(publication.entries)) or [{}]
-        while True:
+        for _ in range(SENT_TIMES_MAX):
             for entries in before:
                 self.set_many(**entries)
             checked = [self._named(key) for entries in before for key in entries]
             answer = self._published(publication, last, checked)
-            if answer != MISSING:  # one that collects took it for superfluous; it compares, too, so this ends
+            if answer != MISSING:  # who collects took it for superfluous
                 return answer == DONE
+        raise StoreUnavailable(
+            f"{self.store_url} loses what it is sent; see to its memory, and to who removes keys there"
+        )
 
     def _published(self, publication: Publication, entries: Mapping[str, bytes], checked: list[str]) -> int:
         turn, held = publication.turn
@@ -133,8 +142,12 @@ class Valkey(KVStore):
         def question(client: Client) -> Any:  # noqa: ANN401 - answers of the server
             with client.pipeline(transaction=False) as both:
                 both.execute_command(*call)
-                both.execute_command("WAIT", wanted, round(self._timeout * 500))  # before the connection is given up
-                return both.execute()
+                both.execute_command("WAIT", wanted, max(round(self._timeout * 500), 1))  # before it is given up
+                found = both.execute(raise_on_error=False)  # the client's own message would have all that was sent
+            for each in found:
+                if isinstance(each, Exception):
+                    raise each
+            return found
 
         answer, confirmed = self._server.ask(question)
         if answer == DONE and confirmed < wanted:
@@ -182,14 +195,16 @@ class Opened:
     def forget(self) -> None:
         """Begin anew."""
         self._lock = threading.Lock()
-        self._known: weakref.WeakValueDictionary[tuple[str, str, float], Valkey] = weakref.WeakValueDictionary()
+        self._known: weakref.WeakValueDictionary[tuple[str, float], Valkey] = weakref.WeakValueDictionary()
 
     def store(self, url: str, durability: str, timeout: float) -> Valkey:
         """Return the store of a URL. Raises as `Valkey` does."""
-        asked = url, str(durability), timeout
+        asked = url, timeout
         with self._lock:
             found = self._known.get(asked)
-        if found is None:
+        if found is not None:
+            found.check(durability)
+        else:
             made = Valkey(url, durability=durability, timeout=timeout)
             with self._lock:
                 found = self._known.setdefault(asked, made)
