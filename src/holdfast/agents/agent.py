@@ -211,4 +211,5 @@ def ended(loop: Loop) -> Flow[Done | Suspended]:
             return Done(result(loop.place, record), loop.run_id)
         return Suspended(loop.run_id, record.why or record.status)
 
-    return (yield Work(found, reads=True))
+    ended_so: Done | Suspended = yield Work(found, reads=True)
+    return ended_so

@@ -60,7 +60,8 @@ def last_turns(number: int) -> Callable[[Sequence[Message]], Iterable[Message]]:
         >>> [message["role"] for message in last_turns(1)(said)]
         ['system', 'user']
     """
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+    given: object = number
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
         raise InvalidValue(f"a model sees at least 1 turn, not {number!r}")
 
     def trimmed(messages: Sequence[Message]) -> Iterable[Message]:

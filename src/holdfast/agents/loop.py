@@ -152,7 +152,9 @@ def _asked(frame: Frame) -> Flow[dict[str, Any]]:
     frame.turn += 1
     options = {"key": frame.key(f"turn {frame.turn}"), "usage": agent.usage_of}
     asked = (frame.turn, frame.what_is_seen())
-    said = yield from frame.loop.stepping(STEP, ask_and_await if agent.model.is_async else ask, asked, {}, options)
+    said: dict[str, Any] = yield from frame.loop.stepping(
+        STEP, ask_and_await if agent.model.is_async else ask, asked, {}, options
+    )
     frame.spent.add(agent.usage_of(said))
     return said
 
@@ -230,6 +232,7 @@ class _Asked:
             path = self.frame.key(self.key)
             inner = working(offered.agent, self.frame.loop, arguments["prompt"], path, self.frame.spent)
             return text_of((yield from inner))
+        assert offered.tool is not None, "what is no agent is a tool"
         step = partial(self.frame.loop.stepping, offered.name, offered.tool, (), arguments)
         try:
             value = yield from step({"key": self.frame.key(self.key)})

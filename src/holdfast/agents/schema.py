@@ -11,6 +11,8 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from copy import copy
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -96,7 +98,7 @@ def _struct_of(function: Callable[..., Any], name: str) -> type[msgspec.Struct]:
 
 def _default(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, (list, dict, set, bytearray)):  # each call has its own
-        return msgspec.field(default_factory=lambda: type(value)(value))
+        return msgspec.field(default_factory=partial(copy, value))
     return value
 
 

@@ -111,7 +111,7 @@ def connect(  # noqa: PLR0913 - each option is named where it is given
             kept = open_engine(
                 cache, durability=level, timeout=timeout, read_only=read_only, create=create, clock=clock, ids=ids
             )
-            store._keep_answers_in(kept)  # noqa: SLF001 - one of its own rooms
+            store._keep_answers_in(kept)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - a room of its own
         opened.pop_all()
     if store.pinned:
         store.close()

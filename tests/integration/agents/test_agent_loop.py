@@ -9,6 +9,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -429,3 +430,64 @@ def test_a_step_records_what_it_saw_and_not_all_that_was_said(here: holdfast.Sto
     sizes = [len(json.dumps(step.args)) for step in here.run("r").steps() if step.name == "model"]
     assert len(sizes) == 21
     assert max(sizes) < 100
+
+
+def test_turns_of_a_conversation_share_its_messages(db: holdfast.Store) -> None:
+    script = [calls(("note", {"text": "a"})), says("one"), says("two"), says("three")]
+    with playing(script) as model:
+        agent = made(model, note, instructions="Be brief.", context=holdfast.last_turns(1))
+        for number, prompt in enumerate(["first", "second", "third"], 1):
+            found = agent.run(prompt, store=db, conversation="c")
+            assert found.run_id == f"c/{number}"
+        assert [len(request["messages"]) for request in model.requests] == [2, 4, 2, 2]
+    db.state.refresh()
+    said = [message["content"] for message in db.state.namespace("conversations").namespace("c")["messages"]]
+    assert said == ["Be brief.", "first", None, "null", "one", "second", "two", "third", "three"]
+
+
+def test_nothing_of_a_turn_that_failed_is_in_its_conversation_until_it_is_done(db: holdfast.Store) -> None:
+    with playing([says("one"), 503, says("two")]) as model:
+        agent = made(model)
+        agent.run("first", store=db, conversation="c")
+        with pytest.raises(openai.InternalServerError):
+            agent.run("second", store=db, conversation="c")
+        db.state.refresh()
+        here = db.state.namespace("conversations").namespace("c")
+        assert [message["content"] for message in here["messages"]] == ["first", "one"]
+        with pytest.raises(holdfast.InputMismatch):
+            agent.run("another", store=db, conversation="c")
+        assert agent.run("second", store=db, conversation="c") == Done("two", "c/2")
+        db.state.refresh()
+        assert [message["content"] for message in here["messages"]] == ["first", "one", "second", "two"]
+        assert len(model.requests) == 3
+
+
+def test_a_second_turn_meanwhile_is_refused(here: holdfast.Store) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def wait() -> str:
+        """Wait."""
+        reached.set()
+        assert go_on.wait(PATIENCE)
+        return "waited"
+
+    with playing([calls(("wait", {})), says("done")]) as model, ThreadPoolExecutor(1) as pool:
+        agent = made(model, wait)
+        first = pool.submit(lambda: agent.run("first", store=here, conversation="c"))
+        assert reached.wait(PATIENCE)
+        with pytest.raises((holdfast.RunBusy, holdfast.InputMismatch)):
+            agent.run("second", store=here.checkout("main"), conversation="c")
+        go_on.set()
+        assert first.result(PATIENCE) == Done("done", "c/1")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", 5, "x" * 200])
+def test_what_can_name_no_conversation_is_refused(here: holdfast.Store, name: Any) -> None:
+    with playing([]) as model, pytest.raises(holdfast.InvalidValue, match="conversation"):
+        made(model).run("Go", store=here, conversation=name)
+
+
+def test_a_prompt_is_a_text(here: holdfast.Store) -> None:
+    with playing([]) as model, pytest.raises(holdfast.InvalidValue, match="prompt"):
+        made(model).run(5, store=here)  # type: ignore[arg-type]
+    assert here.runs() == []
