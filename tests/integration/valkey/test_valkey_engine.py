@@ -223,7 +223,7 @@ def machines(url: str, number: int = 2) -> Iterator[list[Versions]]:
 
 def _numbers(url: str) -> None:
     with machines(url, 1) as (one,):
-        one.create_table("main", table("numbers", {"id": INTEGER, "word": TEXT}, primary_key=("id",)))
+        _numbers_in(one)
 
 
 def _put(writer: Writer, key: int, word: str) -> None:
@@ -378,3 +378,39 @@ def test_k2_nothing_has_a_time_to_live_of_the_server(url: str) -> None:
         keys = list(client.scan_iter(match=f"{{{workspace}}}*"))
         assert len(keys) > 3
         assert {client.ttl(key) for key in keys} == {-1}
+
+
+def test_who_follows_is_told_by_the_server(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And asks it for nothing while nobody commits; also when the connection that tells was lost."""
+    with machines(url) as (one, other):
+        engine = TreeEngine.open(Valkey(url))
+        _numbers_in(one)
+        wait_until(lambda: engine.pulse() != 0)  # it listens by now
+        with asked() as questions:
+            heard = engine.pulse()
+            other.commit("main", [Put("numbers", {"id": 1, "word": "a"})])
+            wait_until(lambda: engine.pulse() != heard)
+            assert len(questions) < 10
+        path = url.removeprefix("valkey+unix://").split("?")[0]
+        monkeypatch.setattr("holdfast.engine.ear.LOOK_SECONDS", 0.05)
+        heard = engine.pulse()
+        with valkey.Valkey(unix_socket_path=path) as client:
+            client.client_kill_filter(_type="pubsub")
+        wait_until(lambda: engine.pulse() != heard)
+        numbers = itertools.count()
+        wait_until(lambda: _hears(engine, other, next(numbers)))
+        engine.close()
+
+
+def _numbers_in(one: Versions) -> None:
+    one.create_table("main", table("numbers", {"id": INTEGER, "word": TEXT}, primary_key=("id",)))
+
+
+def _hears(engine: TreeEngine, other: Versions, number: int) -> bool:
+    heard = engine.pulse()
+    other.branch(f"b{number}")
+    return bool(engine.pulse() != heard)
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    valkey_server.until(happens)

@@ -153,6 +153,10 @@ class Cache(KVStore):
         """That of the store."""
         return self._store.line
 
+    def store_pulse(self, key: str) -> object:
+        """That of the store."""
+        return self._store.store_pulse(key)
+
     def mark(self) -> Mark | None:
         """Return a mark on the store."""
         return self._store.mark()

@@ -125,6 +125,10 @@ class Guarded(KVStore):
         """That of the store."""
         return self.inner.line
 
+    def store_pulse(self, key: str) -> object:
+        """That of the store."""
+        return self._call(lambda: self.inner.store_pulse(key))
+
     def mark(self) -> Mark | None:
         """Return a mark on the store."""
         return self._call(self.inner.mark)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.engine.kv.marks import Mark
+from holdfast.engine.pulse import pulse_of
 from holdfast.engine.turns.queue import WriteQueue
 from holdfast.errors import InvalidValue, Unsupported
 
@@ -179,6 +180,10 @@ class KVStore(ABC):
     def is_shared(self) -> bool:
         """Whether other processes may have the store open."""
         return True
+
+    def store_pulse(self, key: str) -> object:
+        """Return what is another thing, as a rule, after a key was changed by whomever. It may miss changes."""
+        return self.get(key) if self.queue_file is None else pulse_of(self.queue_file)
 
     def mark(self) -> Mark | None:
         """Return a mark by which others see what one more user of the store reads; None if they cannot."""

@@ -15,7 +15,7 @@ from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.core.refs import MAIN
 from holdfast.engine.contract import Durability
 from holdfast.engine.postgres.driver import Options, PostgresDriver, lock_number
-from holdfast.engine.postgres.ear import Ear
+from holdfast.engine.postgres.ear import PostgresEar
 from holdfast.engine.postgres.layout import CHANGES, FORMAT, FUNCTIONS, SYSTEM_TABLES
 from holdfast.engine.postgres.session import PostgresSession
 from holdfast.engine.postgres.writer import PostgresChanges
@@ -48,7 +48,7 @@ class PostgresEngine(SqlEngine[Options, PostgresSession]):
     def __init__(self, options: Options, clock: Clock, ids: Ids) -> None:
         super().__init__(options.url, options, clock, ids)
         self._queue = WriteQueue(None, lambda: "somebody")
-        self._ear = Ear(options.conninfo, options.schema)
+        self._ear = PostgresEar(options.conninfo, options.schema)
         weakref.finalize(self, self._ear.close)
 
     @classmethod

@@ -9,7 +9,6 @@ from holdfast.core.clock import Clock, Ids, RandomIds, SystemClock
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.core.refs import MAIN
 from holdfast.engine.kv.store import KVStore
-from holdfast.engine.pulse import pulse_of
 from holdfast.engine.tree.draft import Draft
 from holdfast.engine.tree.publish import publish, read_state
 from holdfast.engine.tree.root import ROOT_KEY
@@ -90,8 +89,7 @@ class TreeEngine:
 
     def pulse(self) -> object:
         """Return what changes with the root."""
-        file = self._shared.store.queue_file
-        return self._shared.store.get(ROOT_KEY) if file is None else pulse_of(file)
+        return self._shared.store.store_pulse(ROOT_KEY)
 
     def session(self) -> TreeSession:
         """Open another connection. Raises StoreClosed."""

@@ -55,6 +55,7 @@ local function publish(keys, args)
   end
   redis.call('SET', keys[3], args[5])
   local new = redis.call('HSET', operations, writer, number .. ' ' .. now)
+  redis.pcall('SPUBLISH', keys[3], number) -- who may not is not heard of at once
   if new == 1 and redis.call('HLEN', operations) > {WRITERS_MAX} then forget_old(operations, tonumber(now)) end
   return {DONE}
 end

@@ -80,7 +80,7 @@ class Server:
         begun, pause = time.monotonic(), _PAUSE_SECONDS_MIN
         while True:
             try:
-                return question(self._client())
+                return question(self.client)
             except (exceptions.ValkeyError, exceptions.ValkeyClusterException, OSError) as error:
                 waited = time.monotonic() - begun
                 if not self._may_pass(error, waited):
@@ -107,7 +107,9 @@ class Server:
     def _load(self) -> None:
         self._asked_once(lambda client: client.function_load(CODE, replace=True))
 
-    def _client(self) -> Client:
+    @property
+    def client(self) -> Client:
+        """The client of the node that has the keys, as far as is known."""
         if self._cluster is None:
             return self._single
         node = self._cluster.get_node_from_key(self._key)
@@ -130,7 +132,7 @@ class Server:
             raise translated(error, self._address.url, self._timeout) from error
 
     def _asked_once(self, question: Callable[[Client], T]) -> T:
-        return self._once(lambda: question(self._client()))
+        return self._once(lambda: question(self.client))
 
     def close(self) -> None:
         """Close all connections."""

@@ -13,11 +13,15 @@ from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.engine.contract import Durability
 from holdfast.engine.kv.store import KVStore, Publication, parts_of
 from holdfast.engine.kv.valkey.address import Address
+from holdfast.engine.kv.valkey.ear import ValkeyEar
 from holdfast.engine.kv.valkey.script import COMPARE, DISCARD, DONE, MISSING, PUBLISH
 from holdfast.engine.kv.valkey.server import Client, Server
 from holdfast.errors import StoreUnavailable
 
 T = TypeVar("T")
+
+ROOT_KEY = "hf/root"
+"""The key whose publications are told of."""
 
 OPERATIONS = "hf/operations"
 """The key of a HASH: of each writer its last operation, and when that was."""
@@ -47,7 +51,8 @@ class Valkey(KVStore):
         self._before = f"{{{address.workspace}}}"
         self._timeout = timeout
         self._server = Server(address, self._before, timeout)
-        self._closer = weakref.finalize(self, self._server.close)
+        self._ear = ValkeyEar(self._server, self._named(ROOT_KEY))
+        self._closer = weakref.finalize(self, _closed, self._ear, self._server)
         self._closer.atexit = False
         self.check(durability)
 
@@ -59,6 +64,10 @@ class Valkey(KVStore):
     def store_url(self) -> str:
         """The URL, without a password."""
         return self._address.url
+
+    def store_pulse(self, key: str) -> object:
+        """Return how often commits were told of; for a key that is never told of, its value."""
+        return self._ear.listen() if key == ROOT_KEY else self.get(key)
 
     def _named(self, key: str) -> str:
         return f"{self._before}{key}"
@@ -182,6 +191,11 @@ class Valkey(KVStore):
     def close(self) -> None:
         """Close the connections. Idempotent."""
         self._closer()
+
+
+def _closed(ear: ValkeyEar, server: Server) -> None:
+    ear.close()
+    server.close()
 
 
 class Opened:
