@@ -491,3 +491,30 @@ def test_a_prompt_is_a_text(here: holdfast.Store) -> None:
     with playing([]) as model, pytest.raises(holdfast.InvalidValue, match="prompt"):
         made(model).run(5, store=here)  # type: ignore[arg-type]
     assert here.runs() == []
+
+
+def test_a_call_that_may_happen_once_waits_for_who_knows_and_its_siblings_are_kept(db: holdfast.Store) -> None:
+    """The run is suspended, and goes on when somebody has told what became of the call."""
+    broken = [True]
+
+    @holdfast.tool(effect="once")
+    def pay(amount: int) -> str:
+        """Pay."""
+        CALLED.append(f"pay {amount}")
+        if broken[0]:
+            raise KeyboardInterrupt
+        return "paid"
+
+    with playing([calls(("search", {"topic": "owls"}), ("pay", {"amount": 3})), says("done")]) as model:
+        agent = made(model, search, pay)
+        with pytest.raises(KeyboardInterrupt):
+            agent.run("Go", store=db, run_id="r")
+        broken[0] = False
+        found = agent.run("Go", store=db, run_id="r")
+        assert isinstance(found, holdfast.Suspended)
+        assert "whether step 'pay#[1.call_2]' happened" in found.why
+        db.run("r").settle("pay#[1.call_2]", holdfast.Happened("receipt 7"))
+        assert agent.run("Go", store=db, run_id="r") == Done("done", "r")
+    assert messages(db)[3]["content"] == "receipt 7"
+    assert CALLED.count("pay 3") == 1
+    assert CALLED.count("search owls") == 1
