@@ -33,7 +33,7 @@ def translated(error: Exception, url: str, timeout: float) -> HoldfastError:
         case exceptions.OutOfMemoryError():
             return StoreFull(
                 f"{url} has reached its maxmemory: {said}. What was committed is there, and can be read; raise"
-                " maxmemory, or run gc"
+                " maxmemory"
             )
         case exceptions.ReadOnlyError():
             return ReadOnly(f"{url} is a replica, which can only be read; connect to its primary to write")
