@@ -7,6 +7,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+import holdfast
+
 
 class Proxy:
     """Stands before a server that listens on a socket of a path, and cuts connections when it is told to.
@@ -72,3 +74,22 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         for each in self._sockets:
             each.close()
+
+
+def check_recorded_once(proxy: Proxy, through: str, url: str, said: bytes, *, delivered: bool) -> None:
+    """Cut the connection within a step: its function runs once, it is recorded once, and nobody hears of it."""
+    with holdfast.connect(through) as db:
+        calls: list[int] = []
+        with db.run("r") as run:
+            run.state["n"] = []
+            for number in range(6):
+                if number == 3:
+                    proxy.message, proxy.delivered = said, delivered
+                run.state["n"].append(number)
+                run.step("one", calls.append, number)
+        assert proxy.cuts == 1
+        assert calls == list(range(6))
+    with holdfast.connect(url) as db:
+        assert [step.status for step in db.run("r").steps()] == ["done"] * 6
+        assert db.run("r").state["n"] == list(range(6))
+        assert db.verify().commits

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
@@ -121,16 +122,23 @@ def until_complete(url: str, names: list[str]) -> None:
 
 def check(url: str, names: list[str], effects: Effects, kills: int) -> None:
     """Hold what is there against what each run must have left."""
-    done, twice = effects.done(), 0
+    done = effects.done()
     with holdfast.connect(url) as db:
         assert db.verify().commits
         assert db.state["x"] == 1
-        for name in names:
-            run = db.run(name)
-            assert (run.result, run.state["messages"]) == (TURNS, list(range(TURNS)))
-            events = list(run.events())
-            assert [event.seq for event in events] == list(range(1, len(events) + 1))
-            assert [event.data for event in events if event.kind == "turn"] == list(range(TURNS))
-            assert done[f"{name} pay"] == 1, "once"
-            twice += sum(done[f"{name} turn {turn}"] - 1 for turn in range(TURNS))
+        twice = done_twice(db, names, done, TURNS)
     assert 0 <= twice <= kills * WORKERS * CONCURRENCY
+
+
+def done_twice(db: holdfast.Store, names: list[str], done: Counter[str], turns: int) -> int:
+    """Hold what there is of runs against what each must have left; return how many of their turns were done again."""
+    twice = 0
+    for name in names:
+        run = db.run(name)
+        assert (run.result, run.state["messages"]) == (turns, list(range(turns)))
+        events = list(run.events())
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        assert [event.data for event in events if event.kind == "turn"] == list(range(turns))
+        assert done[f"{name} pay"] == 1, "once"
+        twice += sum(done[f"{name} turn {turn}"] - 1 for turn in range(turns))
+    return twice

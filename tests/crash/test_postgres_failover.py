@@ -35,7 +35,7 @@ from tests.crash.failing_over import (
     work,
 )
 from tests.crash.run_bodies import Effects
-from tests.crash.served_runs import start, until_complete
+from tests.crash.served_runs import done_twice, start, until_complete
 from tests.crash.sweep import PROCESSES
 from tests.integration.postgres.test_postgres_cuts import proxied
 from tests.postgresql import DURABLE, MISSING, Server, installed
@@ -98,21 +98,14 @@ def until_all_count(folder: Path) -> None:
 
 def check(url: str, folder: Path, names: list[str], rounds: int) -> None:
     """Hold what is there against what each client was told."""
-    done, twice = Effects(folder / "effects.log").done(), 0
+    done = Effects(folder / "effects.log").done()
     with holdfast.connect(url) as db:
         assert db.verify().commits
         for counter in COUNTERS:
             told = [number for (number,) in Witness(folder / counter).said()]
             assert told == sorted(set(told)), "none was given up and counted again"
             assert told[-1] <= counted(db.checkout(counter)) <= told[-1] + 1
-        for name in names:
-            run = db.run(name)
-            assert (run.result, run.state["messages"]) == (TURNS, list(range(TURNS)))
-            events = list(run.events())
-            assert [event.seq for event in events] == list(range(1, len(events) + 1))
-            assert [event.data for event in events if event.kind == "turn"] == list(range(TURNS))
-            assert done[f"{name} pay"] == 1, "once"
-            twice += sum(done[f"{name} turn {turn}"] - 1 for turn in range(TURNS))
+        twice = done_twice(db, names, done, TURNS)
     assert 0 <= twice <= rounds * WORKERS * CONCURRENCY
     assert done_again(Witness(folder / "witness").said()) == []
 

@@ -22,10 +22,8 @@ import numpy
 import pytest
 
 import holdfast
-from holdfast.engine.kv import Disk, Memory
 from holdfast.testing import FakeClock
-from tests import valkey_server
-from tests.postgresql import fresh_url
+from tests.sources import source_of
 
 CALLS: Counter[str] = Counter()
 HOUR_US = 3_600_000_000
@@ -59,14 +57,7 @@ def fails(q: str) -> None:
 @pytest.fixture(params=["file", "memory", "folder", "postgres", "valkey"])
 def db(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[holdfast.Store]:
     CALLS.clear()
-    kept: dict[str, Callable[[], Any]] = {
-        "file": lambda: tmp_path / "s.db",
-        "memory": Memory,
-        "folder": lambda: Disk(tmp_path / "s"),
-        "postgres": fresh_url,
-        "valkey": valkey_server.fresh_url,
-    }
-    with holdfast.connect(kept[request.param](), clock=clock) as store:
+    with holdfast.connect(source_of(request.param, tmp_path), clock=clock) as store:
         yield store
 
 

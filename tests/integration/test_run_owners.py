@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,13 @@ import msgspec
 import pytest
 
 import holdfast
-from holdfast import Memory, aio
+from holdfast import aio
 from holdfast.engine.leases.owners import myself
 from holdfast.runs import entering
 from holdfast.runs.worker import Worker
 from holdfast.testing import FakeClock
-from tests import valkey_server
 from tests.crash.run_bodies import BODIES, Effects, prepare, seen
+from tests.sources import source_of
 
 HOUR_US = 3_600_000_000
 DEADLINE_SECONDS = 60
@@ -99,12 +98,7 @@ def test_g4_c2_who_went_silent_on_another_machine_is_replaced_and_writes_nothing
 ) -> None:
     """By the clock of the wall, which is all that two machines have in common, and after it was watched for a while."""
     clock = FakeClock()
-    sources: dict[str, Callable[[], Any]] = {
-        "file": lambda: tmp_path / "s.db",
-        "memory": Memory,
-        "valkey": valkey_server.fresh_url,
-    }
-    source = sources[kind]()
+    source = source_of(kind, tmp_path)
     calls: list[str] = []
 
     def tool(what: str) -> str:

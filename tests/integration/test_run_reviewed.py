@@ -12,10 +12,9 @@ from typing import Any, cast
 import pytest
 
 import holdfast
-from holdfast import Context, Happened, Memory, aio
+from holdfast import Context, Happened, aio
 from holdfast.runs import entering, waits
-from tests import valkey_server
-from tests.postgresql import fresh_url
+from tests.sources import source_of
 
 
 class BoomError(Exception):
@@ -35,13 +34,7 @@ class SilentError(Exception):
 
 @pytest.fixture(params=["file", "memory", "postgres", "valkey"])
 def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[holdfast.Store]:
-    kept: dict[str, Callable[[], Any]] = {
-        "file": lambda: tmp_path / "s.db",
-        "memory": Memory,
-        "postgres": fresh_url,
-        "valkey": valkey_server.fresh_url,
-    }
-    with holdfast.connect(kept[request.param]()) as store:
+    with holdfast.connect(source_of(request.param, tmp_path)) as store:
         yield store
 
 

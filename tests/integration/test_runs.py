@@ -12,10 +12,9 @@ from typing import Any, cast
 import pytest
 
 import holdfast
-from holdfast import Context, Disk, Happened, Memory
+from holdfast import Context, Happened
 from holdfast.testing import FakeClock
-from tests import valkey_server
-from tests.postgresql import fresh_url
+from tests.sources import source_of
 
 KINDS = ("file", "memory", "folder", "postgres", "valkey")
 SECOND_US = 1_000_000
@@ -48,10 +47,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture(params=KINDS)
 def db(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[holdfast.Store]:
-    sources: dict[str, Any] = {"file": tmp_path / "s.db", "memory": Memory(), "folder": Disk(tmp_path / "folder")}
-    servers = {"postgres": fresh_url, "valkey": valkey_server.fresh_url}
-    source = servers[request.param]() if request.param in servers else sources[request.param]
-    with holdfast.connect(source, clock=clock) as store:
+    with holdfast.connect(source_of(request.param, tmp_path), clock=clock) as store:
         yield store
 
 

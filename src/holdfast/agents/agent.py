@@ -21,11 +21,11 @@ from holdfast.core.flows import Flow, Work, run
 from holdfast.core.texts import is_text
 from holdfast.errors import InvalidValue
 from holdfast.runs.loop import Loop
+from holdfast.runs.records import COMPLETE
 from holdfast.runs.tools import Tool
 from holdfast.runs.views import result
 
 _NAME_LENGTH_MAX = 64
-COMPLETE = "complete"
 
 
 class Agent:

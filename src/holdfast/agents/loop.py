@@ -133,7 +133,7 @@ def working(agent: Agent, loop: Loop, prompt: str, path: str, spent: Spent, conv
         try:
             return agent.read(said["message"].get("content"))
         except InvalidValue as error:
-            _mistaken(frame)
+            frame.mistakes += 1
             frame.add({"role": "user", "content": f"Your answer does not fit: {error}. Answer again."})
 
 
@@ -157,10 +157,6 @@ def _asked(frame: Frame) -> Flow[dict[str, Any]]:
     )
     frame.spent.add(agent.usage_of(said))
     return said
-
-
-def _mistaken(frame: Frame) -> None:
-    frame.mistakes += 1
 
 
 def _called(frame: Frame, calls: list[dict[str, Any]]) -> Flow[None]:

@@ -9,29 +9,11 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from holdfast.core.flows import is_coroutine_function
 from holdfast.errors import InvalidValue
 
 Message = dict[str, Any]
 """As the API has it: role, content, tool_calls, tool_call_id."""
-
-
-class Said(msgspec.Struct, frozen=True):
-    """What a model said.
-
-    Attributes:
-        message: as it is kept, and sent again.
-        finish: why it ended.
-        usage: tokens, by kind.
-        model: which it was, as it says itself.
-    """
-
-    message: Message
-    finish: str
-    usage: dict[str, int]
-    model: str
 
 
 class ChatCompletions:
@@ -54,7 +36,7 @@ class ChatCompletions:
             asked["tools"] = list(tools)
         return asked
 
-    def ask(self, request: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a Said, or what has to be awaited for one
+    def ask(self, request: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what was said, or what has to be awaited for it
         """Ask the model. The client tries again by itself, with growing pauses, as its `max_retries` says."""
         answer = self._client.chat.completions.create(**request)
         return self._awaited(answer) if inspect.isawaitable(answer) else told(answer)

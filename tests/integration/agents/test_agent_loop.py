@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,9 @@ import pydantic
 import pytest
 
 import holdfast
-from holdfast import Agent, Context, Done, Limits, Memory, aio
-from tests import valkey_server
+from holdfast import Agent, Context, Done, Limits, aio
 from tests.llm_server import Answer, Model, calls, client_of, playing, says
-from tests.postgresql import fresh_url
+from tests.sources import source_of
 
 PATIENCE = 60.0
 CALLED: list[str] = []
@@ -35,13 +34,7 @@ def _none_called() -> None:
 
 @pytest.fixture(params=["file", "memory", "postgres", "valkey"])
 def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[holdfast.Store]:
-    sources: dict[str, Callable[[], Any]] = {
-        "file": lambda: tmp_path / "s.db",
-        "memory": Memory,
-        "postgres": fresh_url,
-        "valkey": valkey_server.fresh_url,
-    }
-    with holdfast.connect(sources[request.param]()) as store:
+    with holdfast.connect(source_of(request.param, tmp_path)) as store:
         yield store
 
 

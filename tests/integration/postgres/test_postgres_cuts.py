@@ -14,7 +14,7 @@ import pytest
 
 import holdfast
 from tests.postgresql import fresh_url
-from tests.proxy import Proxy
+from tests.proxy import Proxy, check_recorded_once
 
 
 @contextmanager
@@ -41,21 +41,8 @@ def url() -> str:
 @pytest.mark.parametrize("said", [b"COMMIT", b"INSERT INTO hf_commit", b"pg_try_advisory"])
 def test_a_step_whose_connection_is_cut_is_recorded_once(url: str, said: bytes, delivered: bool) -> None:
     """The step's function runs once, and nobody hears of the cut: its commit is found, or done again."""
-    with proxied(url) as (proxy, through), holdfast.connect(through) as db:
-        calls: list[int] = []
-        with db.run("r") as run:
-            run.state["n"] = []
-            for number in range(6):
-                if number == 3:
-                    proxy.message, proxy.delivered = said, delivered
-                run.state["n"].append(number)
-                run.step("one", calls.append, number)
-        assert proxy.cuts == 1
-        assert calls == list(range(6))
-    with holdfast.connect(url) as db:
-        assert [step.status for step in db.run("r").steps()] == ["done"] * 6
-        assert db.run("r").state["n"] == list(range(6))
-        assert db.verify().commits
+    with proxied(url) as (proxy, through):
+        check_recorded_once(proxy, through, url, said, delivered=delivered)
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["after", "before"])

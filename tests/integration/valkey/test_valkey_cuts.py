@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 import holdfast
-from tests.proxy import Proxy
+from tests.proxy import Proxy, check_recorded_once
 from tests.valkey_server import Server, running
 
 
@@ -37,21 +37,8 @@ def proxied(server: Server) -> Iterator[tuple[Proxy, str]]:
 def test_d16_a_step_whose_connection_is_cut_is_recorded_once(
     server: Server, said: bytes, delivered: bool, replicas: str
 ) -> None:
-    with proxied(server) as (proxy, through), holdfast.connect(through + replicas) as db:
-        calls: list[int] = []
-        with db.run("r") as run:
-            run.state["n"] = []
-            for number in range(6):
-                if number == 3:
-                    proxy.message, proxy.delivered = said, delivered
-                run.state["n"].append(number)
-                run.step("one", calls.append, number)
-        assert proxy.cuts == 1
-        assert calls == list(range(6))
-    with holdfast.connect(server.url) as db:
-        assert [step.status for step in db.run("r").steps()] == ["done"] * 6
-        assert db.run("r").state["n"] == list(range(6))
-        assert db.verify().commits
+    with proxied(server) as (proxy, through):
+        check_recorded_once(proxy, through + replicas, server.url, said, delivered=delivered)
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["after", "before"])

@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 from holdfast.core.limits import TIMEOUT_SECONDS
 from holdfast.engine.contract import Durability
@@ -17,8 +17,6 @@ from holdfast.engine.kv.valkey.ear import ValkeyEar
 from holdfast.engine.kv.valkey.script import COMPARE, DISCARD, DONE, MISSING, PUBLISH
 from holdfast.engine.kv.valkey.server import Client, Server
 from holdfast.errors import StoreUnavailable
-
-T = TypeVar("T")
 
 ROOT_KEY = "hf/root"
 """The key whose publications are told of."""
