@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import budget, cache, collect, decisions, postgres, runs, search, state, tree, valkey, writers
+from bench import budget, cache, collect, decisions, follow, postgres, runs, search, state, tree, valkey, writers
 
 DETAILS = {
     "writers": writers.main,
@@ -14,6 +14,7 @@ DETAILS = {
     "runs": runs.main,
     "postgres": postgres.main,
     "valkey": valkey.main,
+    "follow": follow.main,
     "collect": collect.main,
     "decisions": decisions.main,
     "tree": tree.main,

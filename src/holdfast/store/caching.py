@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from holdfast.engine.bell import Bell, bell_of
 from holdfast.engine.contract import Engine
 from holdfast.errors import HoldfastError
 from holdfast.store.connection import Connection
@@ -35,11 +36,13 @@ class Caching(Connection):
         return self._made_cache
 
     def _keep_answers_in(self, engine: Engine) -> None:
-        """Let answers be kept in another store, by all who use this one's engine; it is closed with this Store."""
+        """Let answers be kept in another store, and followers be told by it; it is closed with this one."""
         from holdfast.cache.flights import Elsewhere  # noqa: PLC0415
 
         self._engine.beside[Elsewhere] = Elsewhere(engine)
         self._answers_in = engine
+        if engine.can_tell:
+            self._engine.beside[Bell] = Bell(engine)
 
     def close(self) -> None:
         """Give back what this holds."""
@@ -50,4 +53,7 @@ class Caching(Connection):
             super().close()
         finally:
             if self._answers_in is not None:
+                bell = bell_of(self._engine.beside)
+                if bell is not None:
+                    bell.close()
                 self._answers_in.close()

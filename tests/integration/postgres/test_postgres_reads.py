@@ -15,6 +15,8 @@ import holdfast
 from tests.postgres_trips import trips_counted
 from tests.postgresql import fresh_url, server
 
+TRIPS_OF_A_PAGE = 16
+
 
 class Pair(NamedTuple):
     """Two machines with one store, `url`."""
@@ -151,3 +153,15 @@ def test_a_lost_connection_is_replaced(pair: Pair) -> None:
     assert pair.read()[0] == [(1, "one")]
     _moved(pair.other)
     assert len(pair.read()[0]) == 2
+
+
+def test_a_page_of_events_costs_no_trip_for_each_of_its_numbers() -> None:
+    """Seen to fail when rows of many keys were looked up one by one: a page took 258 trips."""
+    with holdfast.connect(fresh_url()) as db:
+        with db.run("r") as run:
+            for number in range(5):
+                run.step("say", int, number)
+        list(db.events("r"))
+        with trips_counted() as trips:
+            assert len(list(db.events("r"))) == 7
+        assert len(trips) <= TRIPS_OF_A_PAGE

@@ -148,3 +148,51 @@ def test_loops_share_it_too(tmp_path: Path) -> None:
     for name in ("one.db", "other.db"):
         assert asyncio.run(_asked(tmp_path / name, url)) == {"city": "Paris"}
     assert CALLS == ["Paris"]
+
+
+STEPS_OF_ANOTHER = """
+import sys, holdfast
+with holdfast.connect(sys.argv[1], cache=sys.argv[2]) as db, db.run("r") as run:
+    print("begun", flush=True)
+    for number in sys.stdin:
+        run.step("say", int, number)
+"""
+
+
+@pytest.fixture
+def told_by_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the record's own store tell nobody of commits, and nobody look by himself."""
+    from holdfast.engine.sqlite.engine import SqliteEngine  # noqa: PLC0415
+    from holdfast.runs import views  # noqa: PLC0415
+
+    monkeypatch.setattr(SqliteEngine, "pulse", lambda _: None)
+    monkeypatch.setattr(views, "FOLLOW_SECONDS", 10 * PATIENCE)
+
+
+@pytest.mark.usefixtures("told_by_nothing_else")
+def test_who_follows_a_run_is_told_by_the_cache(tmp_path: Path) -> None:
+    """Seen to fail (by hanging to the limit of the test) if a commit does not ring."""
+    url = valkey_server.fresh_url()
+    with holdfast.connect(tmp_path / "s.db", cache=url) as db:
+        code = [sys.executable, "-c", STEPS_OF_ANOTHER, str(tmp_path / "s.db"), url]
+        with subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as another:
+            assert another.stdin is not None
+            assert another.stdout is not None
+            assert another.stdout.readline() == "begun\n"
+            followed = db.events("r", follow=True, kind="step.done")
+            with ThreadPoolExecutor(1) as pool:
+                for number in (7, 8):
+                    seen = pool.submit(next, followed)
+                    another.stdin.write(f"{number}\n")
+                    another.stdin.flush()
+                    assert seen.result(PATIENCE).data["result"] == number
+            another.stdin.close()
+
+
+def test_a_commit_waits_for_no_cache_that_is_gone(tmp_path: Path) -> None:
+    """The record's commits ring a bell at a server that does not answer, and none of them fails or waits for it."""
+    with valkey_server.running() as server, holdfast.connect(tmp_path / "s.db", cache=server.url, timeout=1) as db:
+        server.stop()
+        with db.run("r") as run:
+            assert [run.step("say", int, number) for number in range(3)] == [0, 1, 2]
+        assert db.run("r").status == "complete"

@@ -115,6 +115,18 @@ class Engine(Protocol):
         """
         ...
 
+    @property
+    def can_tell(self) -> bool:
+        """Whether others can be told something without a commit, by `tell`."""
+        ...
+
+    def tell(self) -> None:
+        """Let the pulse be another thing for all who ask for it, as after a commit, and write nothing.
+
+        Raises StoreError. Does nothing where nobody can be told.
+        """
+        ...
+
     def session(self) -> Session:
         """Open another connection."""
         ...

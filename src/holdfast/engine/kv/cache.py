@@ -157,6 +157,15 @@ class Cache(KVStore):
         """That of the store."""
         return self._store.store_pulse(key)
 
+    @property
+    def can_tell(self) -> bool:
+        """Whether the store can."""
+        return self._store.can_tell
+
+    def store_tell(self, key: str) -> None:
+        """Let the pulse of a key be another thing, without writing."""
+        self._store.store_tell(key)
+
     def mark(self) -> Mark | None:
         """Return a mark on the store."""
         return self._store.mark()

@@ -129,6 +129,15 @@ class Guarded(KVStore):
         """That of the store."""
         return self._call(lambda: self.inner.store_pulse(key))
 
+    @property
+    def can_tell(self) -> bool:
+        """Whether others can be told without a commit."""
+        return self.inner.can_tell
+
+    def store_tell(self, key: str) -> None:
+        """Let the pulse of a key be another thing."""
+        self._call(lambda: self.inner.store_tell(key))
+
     def mark(self) -> Mark | None:
         """Return a mark on the store."""
         return self._call(self.inner.mark)

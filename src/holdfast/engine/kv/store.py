@@ -185,6 +185,14 @@ class KVStore(ABC):
         """Return what is another thing, as a rule, after a key was changed by whomever. It may miss changes."""
         return self.get(key) if self.queue_file is None else pulse_of(self.queue_file)
 
+    @property
+    def can_tell(self) -> bool:
+        """Whether `store_tell` does anything."""
+        return False
+
+    def store_tell(self, key: str) -> None:  # noqa: B027 - most stores need not have it
+        """Let the pulse of a key be another thing for all who ask, and write nothing. Where nobody can be: pass."""
+
     def mark(self) -> Mark | None:
         """Return a mark by which others see what one more user of the store reads; None if they cannot."""
         return None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from holdfast.core.clock import Clock
+from holdfast.engine.bell import bell_of
 from holdfast.engine.contract import Engine, Reader, Session, Writer
 from holdfast.engine.leases.heart import Heart
 
@@ -45,6 +46,12 @@ class Desk:
             raise
         finally:
             self._take_back(session, sound=sound)
+
+    def ring(self) -> None:
+        """Tell those who follow by another store that somebody committed, if there is one."""
+        bell = bell_of(self.engine.beside)
+        if bell is not None:
+            bell.ring()
 
     def _take_back(self, session: Session, *, sound: bool) -> None:
         with self._lock:
@@ -102,11 +109,14 @@ class Lent:
         """Return a writer whose work lands when the block ends, or not at all if it raises."""
         with self._session() as session, session.write(alone=alone) as writer:
             yield writer
+        self._desk.ring()
 
     def write_together(self, work: Callable[[Any], T]) -> T:
         """Let `work` write, perhaps along with the work of others."""
         with self._session() as session:
-            return session.write_together(work)
+            found = session.write_together(work)
+        self._desk.ring()
+        return found
 
     def check_no_transaction(self) -> None:
         """Raise TransactionOpen if this thread or task has a transaction open that writes."""

@@ -110,10 +110,11 @@ _TYPES = {
 }
 
 
-def of_keys(table: Table, sql: str, numbers: int) -> str:
-    """Return the query for the newest version of each of some keys, behind its number in their order, from 1.
+def of_keys(table: Table, sql: str, numbers: int, *, newest: bool = True) -> str:
+    """Return the query for the versions of each of some keys, behind its number in their order, from 1.
 
     Args:
+        newest: whether only the newest of each is wanted.
         sql: the query for the versions of all keys, with so many parameters. Behind these come arrays: of the first
             column of the keys, of the second, and so on.
     """
@@ -124,7 +125,7 @@ def of_keys(table: Table, sql: str, numbers: int) -> str:
     same = "".join(f" AND {cell} = q.k{at}" for at, cell in enumerate(key_cells(table, "v.")))
     return (
         f"SELECT q.at, x.* FROM unnest({arrays}) WITH ORDINALITY AS q ({names}, at)"
-        f" CROSS JOIN LATERAL ({sql}{same}{NEWEST_FIRST}) AS x"
+        f" CROSS JOIN LATERAL ({sql}{same}{NEWEST_FIRST if newest else ''}) AS x"
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from holdfast.core.points import Point
+from holdfast.core.points import Point, VersionVector
 from holdfast.core.rows import Row
-from holdfast.core.schema import Table
+from holdfast.core.schema import Key, Table
 from holdfast.core.types import Kind, Stored
 from holdfast.engine.contract import Line
 from holdfast.engine.contract.system import SystemView
 from holdfast.engine.postgres.driver import PostgresDriver
+from holdfast.engine.postgres.layout import of_keys
 from holdfast.engine.postgres.statements import Seen, system_definition, table_definition
 from holdfast.engine.sql.access import Again
 from holdfast.engine.sql.layout import tombstones, versions
@@ -19,6 +20,9 @@ from holdfast.engine.sql.reader import BRANCH, SqlSnapshot, told_of
 from holdfast.engine.sql.survey import Survey
 from holdfast.engine.sql.views import CASE_LINES_MAX, HEAD, Listing
 from holdfast.engine.sql.words import numbers_of, vector_of
+
+KEYS_MAX = 10_000
+"""Keys that are looked up at once."""
 
 LINES_MAX = 4096
 """Lines of which a connection remembers what is seen from their heads."""
@@ -112,6 +116,25 @@ class PostgresSurvey(Survey):
                 self._names.seen_from.clear()
             self._names.keep(self._names.seen_from, (line.uid, line.epoch), known)
         return known
+
+    def rows(self, table: Table, vector: VersionVector, keys: Iterable[Key] | None = None) -> Iterator[Row]:
+        """Yield the rows that `vector` sees, of these keys or all; those of many keys are asked for at once."""
+        if keys is None or not table.primary_key:
+            yield from super().rows(table, vector, keys)
+            return
+        sql, numbers = self._rows_query(table, vector, 0)
+        yield from (row for _, row in self._of_keys(table, sql, numbers, list(keys), newest=False))
+
+    def _of_keys(
+        self, table: Table, sql: str, numbers: Sequence[object], keys: Sequence[Key], *, newest: bool
+    ) -> Iterator[tuple[Key, Row]]:
+        """Yield what a query for all rows finds of some keys, in their order."""
+        asked = of_keys(table, sql, len(numbers), newest=newest)
+        for at in range(0, len(keys), KEYS_MAX):
+            some = keys[at : at + KEYS_MAX]
+            columns = [list(column) for column in zip(*some, strict=True)]
+            for number, *row in self._db.rows(asked, [*numbers, *columns]):
+                yield some[number - 1], self._row(tuple(row))
 
     def _row(self, row: tuple[Any, ...]) -> Row:
         if list in map(type, row):  # a vector

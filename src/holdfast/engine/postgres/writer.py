@@ -42,10 +42,6 @@ REF_SUMS = 64
 """Over how many rows the sum of all names is spread: two transactions that change names rarely need the same."""
 
 
-KEYS_MAX = 10_000
-"""Keys that are looked up at once."""
-
-
 @dataclass(slots=True)
 class Fetched:
     """What was fetched because it was going to be looked up, until it is.
@@ -234,11 +230,8 @@ class PostgresChanges(ReferringRows, PlainChecks):
         found = self._done_to(table).found
         asked = [key for key in dict.fromkeys(keys) if key not in found and None not in key]
         sql, numbers = self._finders.get((table.id, 0)) or self._finder(table, 0)
-        for at in range(0, len(asked), KEYS_MAX):
-            some = asked[at : at + KEYS_MAX]
-            columns = [list(column) for column in zip(*some, strict=True)]
-            rows = self._db.rows(of_keys(table, sql, len(numbers)), [*numbers, *columns])
-            found.update(dict.fromkeys(some) | {some[number - 1]: self._row(tuple(row)) for number, *row in rows})
+        found.update(dict.fromkeys(asked))
+        found.update(self._of_keys(table, sql, numbers, asked, newest=True))
 
     def _sees_anew(self) -> None:
         super()._sees_anew()

@@ -58,6 +58,11 @@ class SqlEngine(ABC, Generic[OptionsT, SessionT]):
         """Seconds that a caller waits for others."""
         return self._options.timeout
 
+    can_tell = False
+
+    def tell(self) -> None:
+        """Do nothing: others hear of commits alone."""
+
     def session(self) -> SessionT:
         """Open another connection. Raises StoreClosed."""
         return self._session(shared=False)

@@ -91,6 +91,15 @@ class TreeEngine:
         """Return what changes with the root."""
         return self._shared.store.store_pulse(ROOT_KEY)
 
+    @property
+    def can_tell(self) -> bool:
+        """Whether the key-value store can."""
+        return self._shared.store.can_tell
+
+    def tell(self) -> None:
+        """Tell those who ask for the pulse."""
+        self._shared.store.store_tell(ROOT_KEY)
+
     def session(self) -> TreeSession:
         """Open another connection. Raises StoreClosed."""
         if self._closed:

@@ -9,6 +9,7 @@ LIBRARY = "holdfast_1"
 """Its name has the version: two versions of Holdfast may use one server."""
 
 PUBLISH, COMPARE, DISCARD = "holdfast_1_publish", "holdfast_1_compare", "holdfast_1_discard"
+TELL = "holdfast_1_tell"
 
 WRITERS_MAX = 1024
 """Beyond so many writers those are forgotten that have not written for a day."""
@@ -76,7 +77,14 @@ local function discard(keys, args)
   return 1
 end
 
+-- KEYS: the key that those ask for who are to be told
+local function tell(keys)
+  redis.pcall('SPUBLISH', keys[1], '')
+  return {DONE}
+end
+
 redis.register_function('{PUBLISH}', publish)
 redis.register_function{{function_name='{COMPARE}', callback=compare, flags={{'allow-oom'}}}} -- of the turn, to collect
 redis.register_function{{function_name='{DISCARD}', callback=discard, flags={{'allow-oom'}}}}
+redis.register_function{{function_name='{TELL}', callback=tell, flags={{'allow-oom'}}}}
 """

@@ -14,12 +14,9 @@ from holdfast.engine.contract import Durability
 from holdfast.engine.kv.store import KVStore, Publication, parts_of
 from holdfast.engine.kv.valkey.address import Address
 from holdfast.engine.kv.valkey.ear import ValkeyEar
-from holdfast.engine.kv.valkey.script import COMPARE, DISCARD, DONE, MISSING, PUBLISH
+from holdfast.engine.kv.valkey.script import COMPARE, DISCARD, DONE, MISSING, PUBLISH, TELL
 from holdfast.engine.kv.valkey.server import Client, Server
 from holdfast.errors import StoreUnavailable
-
-ROOT_KEY = "hf/root"
-"""The key whose publications are told of."""
 
 OPERATIONS = "hf/operations"
 """The key of a HASH: of each writer its last operation, and when that was."""
@@ -49,8 +46,8 @@ class Valkey(KVStore):
         self._before = f"{{{address.workspace}}}"
         self._timeout = timeout
         self._server = Server(address, self._before, timeout)
-        self._ear = ValkeyEar(self._server, self._named(ROOT_KEY))
-        self._closer = weakref.finalize(self, _closed, self._ear, self._server)
+        self._ears: dict[str, ValkeyEar] = {}
+        self._closer = weakref.finalize(self, _closed, self._ears, self._server)
         self._closer.atexit = False
         self.check(durability)
 
@@ -64,8 +61,19 @@ class Valkey(KVStore):
         return self._address.url
 
     def store_pulse(self, key: str) -> object:
-        """Return how often commits were told of; for a key that is never told of, its value."""
-        return self._ear.listen() if key == ROOT_KEY else self.get(key)
+        """Return how often it was told that a key was published. What came before this was asked first is unknown."""
+        if key not in self._ears:
+            self._ears.setdefault(key, ValkeyEar(self._server, self._named(key)))
+        return self._ears[key].listen()
+
+    @property
+    def can_tell(self) -> bool:
+        """True: a server tells its clients."""
+        return True
+
+    def store_tell(self, key: str) -> None:
+        """Tell those who ask for the pulse of a key, by one call, which writes nothing."""
+        self._server.command("FCALL", TELL, 1, self._named(key))
 
     def _named(self, key: str) -> str:
         return f"{self._before}{key}"
@@ -191,8 +199,9 @@ class Valkey(KVStore):
         self._closer()
 
 
-def _closed(ear: ValkeyEar, server: Server) -> None:
-    ear.close()
+def _closed(ears: Mapping[str, ValkeyEar], server: Server) -> None:
+    for ear in ears.values():
+        ear.close()
     server.close()
 
 
