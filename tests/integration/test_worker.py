@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import holdfast
+from holdfast.runs.watch import LOOK_SECONDS
 from holdfast.runs.worker import Worker
 
 DEADLINE_SECONDS = 60.0
@@ -187,7 +189,7 @@ def test_two_workers_work_on_each_run_once(db: holdfast.Store) -> None:
 
 
 def test_while_there_is_nothing_to_do_nothing_is_asked(db: holdfast.Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """But for the look at those whose worker may have died, once a second."""
+    """But for the look at those whose worker may have died, once a second, and some looks right after each commit."""
     monkeypatch.setattr("holdfast.runs.worker.LIVE_SECONDS", 600.0)
     looks: list[float] = []
     found = Worker._found
@@ -202,7 +204,8 @@ def test_while_there_is_nothing_to_do_nothing_is_asked(db: holdfast.Store, monke
         until(lambda: looks)
         idle = threading.Event()
         idle.wait(0.3)
-        assert len(looks) == 1
+        pauses = [later - earlier for earlier, later in pairwise(looks)]
+        assert all(pause >= LOOK_SECONDS * 2**at for at, pause in enumerate(pauses))
         db.start("work", "r")
         until(lambda: statuses(db)["r"] == "complete")
 
