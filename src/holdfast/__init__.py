@@ -3,10 +3,12 @@
 import typing
 
 from holdfast.errors import (
+    AlreadyDecided,
     AlreadyExists,
     BranchMoved,
     Conflict,
     ConstraintFailed,
+    Expired,
     Fenced,
     HoldfastError,
     InDoubt,
@@ -17,6 +19,7 @@ from holdfast.errors import (
     NotFound,
     NotStorable,
     ReadOnly,
+    Rejected,
     RunBusy,
     RunFinished,
     SqlError,
@@ -45,9 +48,11 @@ if typing.TYPE_CHECKING:
     from holdfast.core.codec import storable
     from holdfast.engine.kv import Cache, Disk, KVStore, Memory
     from holdfast.runs.control import Cancelled, Context, Happened, Suspend
+    from holdfast.runs.gates import Approval
+    from holdfast.runs.inbox import Inbox, InboxCall
     from holdfast.runs.results import RunInfo, Step
     from holdfast.runs.run import Run
-    from holdfast.runs.tools import Tool, tool
+    from holdfast.runs.tools import Tool, external, question, sleep, tool
     from holdfast.state.differences import StateDiff
     from holdfast.state.live import Live
     from holdfast.state.merging.policies import StatePolicy
@@ -61,7 +66,9 @@ if typing.TYPE_CHECKING:
 __all__ = [
     "ActionEvent",
     "Agent",
+    "AlreadyDecided",
     "AlreadyExists",
+    "Approval",
     "Branch",
     "BranchMoved",
     "Cache",
@@ -78,10 +85,13 @@ __all__ = [
     "Done",
     "Erased",
     "Event",
+    "Expired",
     "Fenced",
     "Happened",
     "HoldfastError",
     "InDoubt",
+    "Inbox",
+    "InboxCall",
     "InputMismatch",
     "InvalidValue",
     "KVStore",
@@ -94,6 +104,7 @@ __all__ = [
     "NotFound",
     "NotStorable",
     "ReadOnly",
+    "Rejected",
     "RowChange",
     "Run",
     "RunBusy",
@@ -125,7 +136,10 @@ __all__ = [
     "connect",
     "copy",
     "events",
+    "external",
     "last_turns",
+    "question",
+    "sleep",
     "storable",
     "tool",
     "view",
@@ -135,6 +149,7 @@ __all__ = [
 _LAZY = {
     "ActionEvent": "state.rows.log",
     "Agent": "agents.agent",
+    "Approval": "runs.gates",
     "Cache": "engine.kv",
     "Cancelled": "runs.control",
     "Context": "runs.control",
@@ -143,6 +158,8 @@ _LAZY = {
     "Done": "agents.results",
     "Event": "state.rows.log",
     "Happened": "runs.control",
+    "Inbox": "runs.inbox",
+    "InboxCall": "runs.inbox",
     "KVStore": "engine.kv",
     "Limits": "agents.loop",
     "Live": "state.live",
@@ -158,7 +175,10 @@ _LAZY = {
     "Versioned": "state.versioned",
     "copy": "store.copying",
     "events": "state.variables",
+    "external": "runs.tools",
     "last_turns": "agents.conversations",
+    "question": "runs.tools",
+    "sleep": "runs.tools",
     "storable": "core.codec",
     "tool": "runs.tools",
     "view": "state.view",

@@ -19,6 +19,9 @@
     ├── InputMismatch         a run or a step that is recorded with another input
     ├── StepFailed            a step whose failure is recorded, and whose own error could not be stored
     ├── InDoubt               a call of which nobody knows whether it happened, and whose answer does not fit
+    ├── AlreadyDecided        a decision on a call that is decided, or has expired
+    ├── Rejected              a call that somebody did not allow; it was not made
+    │   └── Expired           ... or on which nobody decided in time
     ├── Fenced                work for a run that somebody else has taken over; it landed nowhere
     ├── TransactionOpen       something that cannot be part of a transaction, inside one
     ├── Timeout               a wait that reached its end
@@ -195,6 +198,24 @@ class InDoubt(HoldfastError):
     """A call whose outcome a crash hid is settled in a way that does not fit what is known of it."""
 
     code = "in_doubt"
+
+
+class AlreadyDecided(HoldfastError):
+    """A call is decided already, or has expired; the message says by whom, and when. What is there stands."""
+
+    code = "already_decided"
+
+
+class Rejected(HoldfastError):
+    """A call was asked for that somebody did not allow. It was not made. The message is theirs."""
+
+    code = "rejected"
+
+
+class Expired(Rejected):
+    """Nobody decided on a call in time, and it was not made. Nobody rejected it."""
+
+    code = "expired"
 
 
 class Fenced(HoldfastError):

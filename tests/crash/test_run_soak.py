@@ -83,10 +83,10 @@ class Soak:
 def settle(db: holdfast.Store, effects: Effects) -> None:
     """Tell of what is in doubt whether it happened: the log outside knows, and nobody is alive who could do it yet."""
     done = effects.done()
-    for info in db.runs("suspended"):
-        if info.waiting and info.waiting.startswith("settle:"):
-            happened = done[f"{info.run_id} pay"] > 0
-            db.run(info.run_id).settle("pay", Happened(f"did {info.run_id} pay") if happened else None)
+    for call in db.inbox():
+        assert (call.state, call.step) == ("in_doubt", "pay")
+        happened = done[f"{call.run_id} pay"] > 0
+        call.answer(Happened(f"did {call.run_id} pay") if happened else None, by="the log")
 
 
 def until_complete(db: holdfast.Store, effects: Effects) -> None:

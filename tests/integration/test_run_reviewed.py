@@ -13,7 +13,8 @@ import pytest
 
 import holdfast
 from holdfast import Context, Happened, aio
-from holdfast.runs import entering, waits
+from holdfast.runs import entering
+from holdfast.runs.gates import Doubt
 from tests.sources import source_of
 
 
@@ -314,15 +315,15 @@ def test_g3_a_settlement_is_told_once_and_is_for_one_attempt(db: holdfast.Store)
 
 def test_a_settlement_that_comes_in_between_is_found(db: holdfast.Store, monkeypatch: pytest.MonkeyPatch) -> None:
     body = doubtful(db, calls := list[int]())
-    found = waits.settlement
+    found = Doubt.settlement
 
-    def settlement(active: Any, question: Any) -> Any:
-        monkeypatch.setattr(waits, "settlement", found)
-        before = found(active, question)
+    def settlement(self: Doubt) -> Any:
+        monkeypatch.setattr(Doubt, "settlement", found)
+        before = found(self)
         db.run("r").settle("pay", Happened("just now"))
         return before
 
-    monkeypatch.setattr(waits, "settlement", settlement)
+    monkeypatch.setattr(Doubt, "settlement", settlement)
     assert begin(db, body).result == "just now"
     assert len(calls) == 1
 

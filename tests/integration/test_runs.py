@@ -338,7 +338,9 @@ def test_what_may_happen_once_and_is_in_doubt_waits_for_somebody_who_knows(db: h
     run = begin(db, body)
     going.set()
     assert run.status == "suspended"
-    assert run.info.why == "somebody who knows whether step 'pay' happened"
+    [call] = db.inbox()
+    assert (call.state, call.kind, call.args) == ("in_doubt", "doubt", {"amount": 7})
+    assert run.info.why == f"somebody who knows whether step 'pay' happened (call {call.id})"
     assert [(step.status, step.args) for step in run.steps()] == [("in doubt", {"amount": 7})]
     assert begin(db, body).status == "suspended"
     assert calls == [7], "never again in silence"

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from holdfast.agents.conversations import check_name, next_turn
-from holdfast.agents.loop import Limits, Spent, working
+from holdfast.agents.loop import Frame, Limits, Spent, working
 from holdfast.agents.model import ChatCompletions, Message
 from holdfast.agents.results import Done, Suspended
 from holdfast.agents.schema import Shape
@@ -19,13 +23,17 @@ from holdfast.agents.toolbox import AgentTool, Toolbox
 from holdfast.core.clock import RandomIds
 from holdfast.core.flows import Flow, Work, run
 from holdfast.core.texts import is_text
-from holdfast.errors import InvalidValue
+from holdfast.errors import InputMismatch, InvalidValue, RunFinished
+from holdfast.runs.gates import WAITS_FOR_CALLS, NotYet, wait_for_all
+from holdfast.runs.inbox import Inbox
 from holdfast.runs.loop import Loop
-from holdfast.runs.records import COMPLETE
+from holdfast.runs.records import CANCELLED, COMPLETE, QUEUED
 from holdfast.runs.tools import Tool
 from holdfast.runs.views import result
 
 _NAME_LENGTH_MAX = 64
+
+ON_CHANGE = ("refuse", "warn", "accept")
 
 
 class Agent:
@@ -49,6 +57,9 @@ class Agent:
         context: returns the messages that the model is to see, of all those there are; the record keeps all.
         cost: returns what an answer cost, of its usage: `{"input_tokens": 10, "output_tokens": 3, "tokens": 13}`.
         settings: whatever else is sent with each request, such as `{"temperature": 0}`.
+        on_change: what to do with a run that was begun by an agent of this name with other instructions, another model
+            or other tools: "refuse" raises InputMismatch, "warn" goes on with a warning, "accept" goes on. What was
+            said and done stays as it is recorded.
 
     Raises:
         InvalidValue: a name, a tool or a type is none that a model can be told of.
@@ -67,6 +78,7 @@ class Agent:
         context: Callable[[Sequence[Message]], Iterable[Message]] | None = None,
         cost: Callable[[Mapping[str, int]], float] | None = None,
         settings: Mapping[str, Any] | None = None,
+        on_change: str = "refuse",
     ) -> None:
         if not is_text(name, _NAME_LENGTH_MAX) or not name:
             raise InvalidValue(f"the name of an agent is a text of 1 to {_NAME_LENGTH_MAX} characters, not {name!r}")
@@ -82,6 +94,12 @@ class Agent:
         self.model = ChatCompletions(client, model, asked)
         self._context = context
         self._cost = cost
+        if on_change not in ON_CHANGE:
+            raise InvalidValue(f"on_change is one of {', '.join(ON_CHANGE)}, not {on_change!r}")
+        self._on_change = on_change
+        told, offered = hash_of(instructions), hash_of(self.toolbox.told)
+        self.known_as = {"name": name, "model": model, "told": told, "tools": offered}
+        self.identity = f"{name} {hash_of(self.known_as)}"
 
     def as_tool(self, name: str, description: str) -> AgentTool:
         """Return a tool by which another agent calls this one, with a prompt; what this one says is its answer.
@@ -114,9 +132,30 @@ class Agent:
             Exception: what the client raises, such as `openai.RateLimitError`. The run is failed, and can go on.
         """
         asked = run(self._asked(store, prompt, run_id, conversation))
-        with asked.begun(store) as entered:
-            entered.result = run(self.working(entered.loop, prompt, asked.conversation))
-        return run(ended(entered.loop))
+        return self._go_on(lambda: asked.begun(store))
+
+    def resume(self, store: Any, run_id: str) -> Done | Suspended:  # noqa: ANN401 - a Store
+        """Go on with a run of this agent, by its id alone, in whatever process; of one that is complete return the end.
+
+        Nothing that is recorded is done again. Two who resume a run at the same time do not both work on it.
+
+        Raises:
+            NotFound: there is no such run; InvalidValue: it is none of an agent.
+            RunBusy: somebody works on it.
+            InputMismatch: this is another agent than the one that began it; see `on_change`.
+            Others: as `run`.
+        """
+        store.run(run_id).info  # noqa: B018 - it has to be there: entering would make it
+        return self._go_on(lambda: store.run(run_id))
+
+    def _go_on(self, entering: Callable[[], Any]) -> Done | Suspended:
+        """Work on a run until it is done, or waits for what nobody has decided."""
+        while True:
+            with entering() as entered:
+                entered.loop.result = run(self.working(entered.loop))
+            came = run(ended(entered.loop))
+            if came is not None:
+                return came
 
     async def run_async(
         self,
@@ -129,24 +168,66 @@ class Agent:
         """Do as `run`, on a store of `holdfast.aio`: coroutine tools and clients are awaited on the running loop."""
         probe = store.run(new_id(self.name))
         asked: Asked = await probe.follow(self._asked(store, prompt, run_id, conversation))
-        async with asked.begun(store) as entered:
-            entered.result = await entered.follow(self.working(entered.loop, prompt, asked.conversation))
-        found: Done | Suspended = await entered.follow(ended(entered.loop))
-        return found
+        return await self._go_on_async(lambda: asked.begun(store))
+
+    async def resume_async(self, store: Any, run_id: str) -> Done | Suspended:  # noqa: ANN401 - a Store of holdfast.aio
+        """Do as `resume`, on a store of `holdfast.aio`."""
+        await store.run(run_id).info
+        return await self._go_on_async(lambda: store.run(run_id))
+
+    async def _go_on_async(self, entering: Callable[[], Any]) -> Done | Suspended:
+        while True:
+            async with entering() as entered:
+                entered.loop.result = await entered.follow(self.working(entered.loop))
+            came: Done | Suspended | None = await entered.follow(ended(entered.loop))
+            if came is not None:
+                return came
+
+    def __call__(self, entered: Any) -> Any:  # noqa: ANN401 - a run that is worked on, and what the agent returns
+        """Work on a run that was entered, as a worker does: `db.worker([agent])` goes on with all runs of its name."""
+        return run(self.working(entered.loop))
+
+    async def on_loop(self, entered: Any) -> Any:  # noqa: ANN401 - as above, of holdfast.aio
+        """Do as a call, on the running loop: what a worker of `holdfast.aio` does."""
+        return await entered.follow(self.working(entered.loop))
+
+    @property
+    def __name__(self) -> str:
+        """The name by which workers know it."""
+        return self.name
 
     def _asked(self, store: Any, prompt: str, run_id: str | None, conversation: str | None) -> Flow[Asked]:  # noqa: ANN401
         """Return which run is asked for."""
         if not isinstance(prompt, str):
             raise InvalidValue(f"the prompt of an agent is a str, not {type(prompt).__name__}")
         if conversation is None:
-            return Asked(run_id or new_id(self.name), prompt, "", "")
+            return Asked(self.name, run_id or new_id(self.name), prompt, "", "")
         place = store.run(new_id(self.name)).loop.place
         turn = yield Work(partial(next_turn, place, check_name(conversation)), reads=True)
-        return Asked(run_id or turn, prompt, conversation, place.ref)
+        return Asked(self.name, run_id or turn, prompt, conversation, place.ref)
 
-    def working(self, loop: Loop, prompt: str, conversation: str = "") -> Flow[Any]:
-        """Return the work on a prompt as a flow, within a run that was entered."""
-        return working(self, loop, prompt, "", Spent(), conversation)
+    def working(self, loop: Loop) -> Flow[Any]:
+        """Return the work on a run that was entered as a flow; it begins with the prompt that the run was made with."""
+        given: Any = yield Work(loop.input, reads=True)
+        if not isinstance(given, dict) or not isinstance(given.get("prompt"), str):
+            raise InvalidValue(f"run {loop.run_id!r} is none of an agent: it was made without a prompt")
+        frame = Frame(self, loop, "", Spent(), given.get("conversation", ""))
+        try:
+            return (yield from working(frame, given["prompt"]))
+        except NotYet as waiting:
+            yield Work(partial(wait_for_all, loop.active, waiting.calls))
+            raise
+
+    def is_another(self, turn: int, mismatch: InputMismatch) -> None:
+        """Take note that a recorded turn is another agent's, or about something else. Raises InputMismatch."""
+        what = (
+            f"turn {turn} of agent {self.name!r} is recorded with another input: its instructions, model or tools have"
+            " changed since, or a tool returned something else"
+        )
+        if self._on_change == "refuse":
+            raise InputMismatch(f'{what}; Agent(on_change="accept") goes on even so', mismatch.step) from mismatch
+        if self._on_change == "warn":
+            warnings.warn(what, RuntimeWarning, stacklevel=2)
 
     # What its turns ask it
 
@@ -180,9 +261,11 @@ class Asked:
     """Which run is asked for.
 
     Attributes:
+        agent: the name of the agent that works on it.
         merge: the branch that it is merged into when it is complete.
     """
 
+    agent: str
     run_id: str
     prompt: str
     conversation: str
@@ -193,7 +276,9 @@ class Asked:
         given = {"prompt": self.prompt}
         if self.conversation:
             given["conversation"] = self.conversation
-        return store.run(self.run_id, input=given, merge=self.merge)
+        entered = store.run(self.run_id, input=given, merge=self.merge)
+        entered.loop.name(self.agent)
+        return entered
 
 
 def new_id(name: str) -> str:
@@ -202,14 +287,26 @@ def new_id(name: str) -> str:
     return f"{kept}-{RandomIds().line_uid()[:12]}"
 
 
-def ended(loop: Loop) -> Flow[Done | Suspended]:
-    """Return what came of a run whose block has ended."""
+def hash_of(told: Any) -> str:  # noqa: ANN401
+    """Return a short hash of JSON values."""
+    return hashlib.blake2b(msgspec.json.encode(told, order="sorted"), digest_size=8).hexdigest()
 
-    def found() -> Done | Suspended:
+
+def ended(loop: Loop) -> Flow[Done | Suspended | None]:
+    """Return what came of a run whose block has ended; None if it is to be gone on with at once.
+
+    That is so where somebody decided on a call while the run was being suspended.
+    """
+
+    def found() -> Done | Suspended | None:
         record = loop.record
         if record.status == COMPLETE:
             return Done(result(loop.place, record), loop.run_id)
-        return Suspended(loop.run_id, record.why or record.status)
+        if record.status == QUEUED and record.waiting == WAITS_FOR_CALLS:
+            return None
+        if record.status == CANCELLED:
+            raise RunFinished(f"run {loop.run_id!r} was cancelled")
+        return Suspended(loop.run_id, record.why or record.status, tuple(Inbox(lambda: loop.place)(run_id=loop.run_id)))
 
-    ended_so: Done | Suspended = yield Work(found, reads=True)
+    ended_so: Done | Suspended | None = yield Work(found, reads=True)
     return ended_so

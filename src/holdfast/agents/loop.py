@@ -10,7 +10,7 @@ from there. Messages stand in the run's state, which is only appended to; a step
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,17 @@ import msgspec
 from holdfast.agents.conversations import TURNS, within
 from holdfast.agents.model import Message
 from holdfast.core.flows import Flow, Outcome, Together
-from holdfast.errors import HoldfastError, InvalidValue, LimitReached, NotStorable, Timeout
+from holdfast.errors import (
+    Expired,
+    HoldfastError,
+    InputMismatch,
+    InvalidValue,
+    LimitReached,
+    NotStorable,
+    Rejected,
+    Timeout,
+)
+from holdfast.runs.gates import NotYet
 from holdfast.runs.loop import Loop
 from holdfast.state.versioned import Versioned
 
@@ -59,8 +69,10 @@ class Frame:
 
     Attributes:
         path: the calls that led here, each as its turn and id; empty for the agent that was asked.
+        calls: the ids of the same.
         conversation: whose messages these are, beside those of this run; empty without one.
         spent: what all frames of the run have used.
+        count: how many messages there are so far; the state has more of them where the run is at its head already.
         turn: how often this agent's model was asked.
         mistakes: how often in a row the model said what nobody could take.
     """
@@ -70,6 +82,8 @@ class Frame:
     path: str
     spent: Spent
     conversation: str = ""
+    calls: tuple[str, ...] = ()
+    count: int = 0
     turn: int = 0
     mistakes: int = 0
     digest: bytes = b""
@@ -83,15 +97,31 @@ class Frame:
         own = self.loop.state()
         return own if not self.path else own.namespace("frames").namespace(self.path)
 
+    def begin(self) -> None:
+        """Begin with the messages that are there before the prompt."""
+        state = self.state
+        if self.conversation:
+            state[TURNS] = state.get(TURNS, 0) + 1
+            self.count = len(state.get(MESSAGES, ()))
+        if not self.count:
+            state.setdefault(MESSAGES, [])
+            self.add(*self.agent.opening())
+
     @property
     def messages(self) -> list[Message]:
-        """What was said, oldest first."""
+        """What was said so far, oldest first."""
         found: list[Message] = self.state[MESSAGES]
-        return found
+        return found[: self.count]
 
     def add(self, *messages: Message) -> None:
-        """Append messages."""
-        self.messages.extend(messages)
+        """Append messages, but for those that are there.
+
+        They are where this is done again what others recorded and the run is at its head by then: a call beside this
+        one is not recorded yet.
+        """
+        there: list[Message] = self.state[MESSAGES]
+        there.extend(messages[max(len(there) - self.count, 0) :])
+        self.count += len(messages)
 
     def key(self, name: str) -> str:
         """Return the key of a step of this frame."""
@@ -102,26 +132,23 @@ class Frame:
 
     def what_is_seen(self) -> str:
         """Return a hash of all messages."""
-        for message in self.messages[self.seen :]:
+        for message in self.state[MESSAGES][self.seen : self.count]:
             said = msgspec.json.encode(message, order="sorted")
             self.digest = hashlib.blake2b(self.digest + said, digest_size=16).digest()
             self.seen += 1
         return self.digest.hex()
 
 
-def working(agent: Agent, loop: Loop, prompt: str, path: str, spent: Spent, conversation: str = "") -> Flow[Any]:
+def working(frame: Frame, prompt: str) -> Flow[Any]:
     """Let an agent work on a prompt until it is done; return what it says in the end.
 
     Raises:
         LimitReached: it has used what it may.
-        Suspend: something that it needs is not there yet.
+        InputMismatch: it is another agent than the one that was asked before, and may not be.
+        NotYet: calls wait for somebody; all that can be done without is done.
     """
-    frame = Frame(agent, loop, path, spent, conversation)
-    state = frame.state
-    if conversation:
-        state[TURNS] = state.get(TURNS, 0) + 1
-    if MESSAGES not in state or not conversation:
-        state[MESSAGES] = agent.opening()
+    agent = frame.agent
+    frame.begin()
     frame.add({"role": "user", "content": prompt})
     while True:
         said = yield from _asked(frame)
@@ -139,22 +166,25 @@ def working(agent: Agent, loop: Loop, prompt: str, path: str, spent: Spent, conv
 
 def _asked(frame: Frame) -> Flow[dict[str, Any]]:
     """Ask the model, as a step."""
-    agent = frame.agent
+    agent, model = frame.agent, frame.agent.model
     agent.limits.check(frame.spent, frame.turn, frame.mistakes)
-    request = agent.model.request(agent.context(frame.messages), agent.toolbox.told)
+    request = model.request(agent.context(frame.messages), agent.toolbox.told)
 
-    def ask(turn: int, seen: str) -> Any:  # noqa: ANN401, ARG001 - what is recorded of the request
-        return agent.model.ask(request)
+    def ask(turn: int, seen: str, agent: str) -> Any:  # noqa: ANN401, ARG001 - what is recorded of the request
+        return model.ask(request)
 
-    async def ask_and_await(turn: int, seen: str) -> Any:  # noqa: ANN401, ARG001 - as above
-        return await agent.model.ask(request)
+    async def ask_and_await(turn: int, seen: str, agent: str) -> Any:  # noqa: ANN401, ARG001 - as above
+        return await model.ask(request)
 
     frame.turn += 1
     options = {"key": frame.key(f"turn {frame.turn}"), "usage": agent.usage_of}
-    asked = (frame.turn, frame.what_is_seen())
-    said: dict[str, Any] = yield from frame.loop.stepping(
-        STEP, ask_and_await if agent.model.is_async else ask, asked, {}, options
-    )
+    asked = (frame.turn, frame.what_is_seen(), agent.identity)
+    step = partial(frame.loop.stepping, STEP, ask_and_await if model.is_async else ask, asked, {}, options)
+    try:
+        said: dict[str, Any] = yield from step()
+    except InputMismatch as error:
+        agent.is_another(frame.turn, error)
+        said = yield from step(lenient=True)
     frame.spent.add(agent.usage_of(said))
     return said
 
@@ -163,23 +193,40 @@ def _called(frame: Frame, calls: list[dict[str, Any]]) -> Flow[None]:
     """Do what the model calls, and tell it what came of each: tools beside each other, agents one after the other."""
     asked = [_Asked.of(frame, call, number) for number, call in enumerate(calls)]
     plain = [one for one in asked if one.offered is None or one.offered.agent is None]
-    answers: dict[int, str] = {}
+    outcomes: dict[int, Outcome] = {}
     if plain:
-        outcomes = yield Together([one.done() for one in plain])
-        for one, outcome in zip(plain, outcomes, strict=True):
-            answers[one.number] = _answer(outcome)
+        found = yield Together([one.done() for one in plain])
+        outcomes = {one.number: outcome for one, outcome in zip(plain, found, strict=True)}
+        _check_made(outcomes.values())
     for one in asked:
-        if one.number not in answers:
-            answers[one.number] = yield from one.done()
+        if one.number not in outcomes:
+            outcomes[one.number] = yield from _outcome(one.done())
+    answers = _answers(outcomes)
     frame.mistakes = frame.mistakes + 1 if all(one.mistaken for one in asked) else 0
     frame.add(*(one.message(answers[one.number]) for one in asked))
 
 
-def _answer(outcome: Outcome) -> str:
-    if outcome.error is not None:
-        raise outcome.error
-    answer: str = outcome.value
-    return answer
+def _outcome(call: Flow[str]) -> Flow[Outcome]:
+    """Return what came of a call, also if it waits for somebody."""
+    try:
+        return Outcome((yield from call))
+    except NotYet as waiting:
+        return Outcome(error=waiting)
+
+
+def _check_made(outcomes: Iterable[Outcome]) -> None:
+    """Raise what a call raised that is nobody's answer."""
+    for outcome in outcomes:
+        if outcome.error is not None and not isinstance(outcome.error, NotYet):
+            raise outcome.error
+
+
+def _answers(outcomes: Mapping[int, Outcome]) -> dict[int, str]:
+    """Return what came of all calls. Raises NotYet with all that wait, once nothing else is to be done."""
+    waiting = [outcome.error for outcome in outcomes.values() if isinstance(outcome.error, NotYet)]
+    if waiting:
+        raise NotYet(call for each in waiting for call in each.calls)
+    return {number: outcome.value for number, outcome in outcomes.items()}
 
 
 @dataclass(slots=True)
@@ -225,13 +272,20 @@ class _Asked:
             self.mistaken = True
             return f"error: the arguments do not fit: {error}"
         if offered.agent is not None:
-            path = self.frame.key(self.key)
-            inner = working(offered.agent, self.frame.loop, arguments["prompt"], path, self.frame.spent)
-            return text_of((yield from inner))
+            frame = self.frame
+            inner = Frame(
+                offered.agent, frame.loop, frame.key(self.key), frame.spent, calls=(*frame.calls, self.call_id)
+            )
+            return text_of((yield from working(inner, arguments["prompt"])))
         assert offered.tool is not None, "what is no agent is a tool"
-        step = partial(self.frame.loop.stepping, offered.name, offered.tool, (), arguments)
+        site = offered.site(self.frame.calls, self.call_id, self.frame.agent.known_as, self.arguments)
+        key = {"key": self.frame.key(self.key)}
         try:
-            value = yield from step({"key": self.frame.key(self.key)})
+            value = yield from self.frame.loop.stepping(offered.name, offered.tool, (), arguments, key, site)
+        except Expired:
+            return "error: nobody decided on this call in time, and it was not made"
+        except Rejected as error:
+            return f"error: this call was rejected, and not made: {error}"
         except (NotStorable, Timeout) as error:
             return f"error: {error}"
         except HoldfastError:  # of the store or the run, and no business of the model's

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.runs.inbox import InboxCall
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -29,7 +31,9 @@ class Suspended:
     Attributes:
         run_id: the run.
         why: what it waits for, for people.
+        calls: the calls on which somebody has to decide.
     """
 
     run_id: str
     why: str
+    calls: tuple[InboxCall, ...] = ()

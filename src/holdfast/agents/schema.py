@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -43,6 +43,12 @@ class Shape:
         except (msgspec.DecodeError, ValueError) as error:  # a ValidationError is one
             raise InvalidValue(str(error)) from error
 
+    @classmethod
+    def of_answer(cls, function: Callable[..., Any]) -> Self | None:
+        """Return the type that a function says it returns; None if it says nothing, or anything."""
+        kind = _hints_of(function).get("return", Any)
+        return None if kind is Any or kind is type(None) else cls(kind, f"what {name_of(function)} returns")
+
 
 class Parameters:
     """What a function takes from a model: all of its parameters but the one for a `Context`.
@@ -63,9 +69,13 @@ class Parameters:
 
     def read(self, said: str) -> dict[str, Any]:
         """Return arguments by name. Raises InvalidValue with what is wrong, for the model."""
-        if self._shape is not None:
-            found = self._shape.read(said or "{}")
-            return {name: getattr(found, name) for name in found.__struct_fields__}
+        if self._shape is None:
+            return self.plain(said)
+        found = self._shape.read(said or "{}")
+        return {name: getattr(found, name) for name in found.__struct_fields__}
+
+    def plain(self, said: str) -> dict[str, Any]:
+        """Return arguments by name as JSON has them. Raises InvalidValue with what is wrong."""
         try:
             plain = msgspec.json.decode(said or "{}")
         except msgspec.DecodeError as error:
@@ -79,10 +89,7 @@ def _struct_of(function: Callable[..., Any], name: str) -> type[msgspec.Struct]:
     signature = known_of(function).signature
     if signature is None:
         raise InvalidValue(f"the signature of {name} cannot be seen; give the tool a schema=")
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError):  # types of a scope that is gone
-        hints = {}
+    hints = _hints_of(function)
     fields: list[Any] = []
     for one in signature.parameters.values():
         kind = hints.get(one.name, Any if one.annotation is inspect.Parameter.empty else one.annotation)
@@ -94,6 +101,13 @@ def _struct_of(function: Callable[..., Any], name: str) -> type[msgspec.Struct]:
             raise InvalidValue(f"tool {name}: the type {kind!r} of {one.name} is not known where it was defined")
         fields.append((one.name, kind) if one.default is one.empty else (one.name, kind, _default(one.default)))
     return msgspec.defstruct(name.rpartition(".")[2] or "tool", fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def _hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except (NameError, TypeError):  # types of a scope that is gone
+        return {}
 
 
 def _default(value: Any) -> Any:  # noqa: ANN401

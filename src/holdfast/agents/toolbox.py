@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from holdfast.agents.schema import Parameters
+import msgspec
+
+from holdfast.agents.schema import Parameters, Shape
 from holdfast.core.texts import is_text
 from holdfast.errors import InvalidValue
+from holdfast.runs.calls import EXTERNAL, QUESTION
+from holdfast.runs.gates import Site
 from holdfast.runs.tools import Tool, tool
 
 if TYPE_CHECKING:
@@ -37,6 +41,7 @@ class Offered:
     Attributes:
         tool: what a step calls; None for an agent.
         agent: the agent that is called; None for a plain tool.
+        answer: of a tool that somebody answers, the type of the answer; None for any.
     """
 
     name: str
@@ -44,10 +49,32 @@ class Offered:
     parameters: Parameters
     tool: Tool | None
     agent: Agent | None
+    answer: Shape | None = None
 
     def read(self, said: str) -> dict[str, Any]:
         """Return arguments by name. Raises InvalidValue with what is wrong, for the model."""
         return self.parameters.read(said)
+
+    def site(self, path: tuple[str, ...], call: str, agent: Mapping[str, str], said: str) -> Site | None:
+        """Return what somebody who decides on a call is to know of it; None where nobody is asked."""
+        if self.tool is None:
+            return None
+        return Site(
+            path,
+            call,
+            agent,
+            told=self.parameters.plain(said),
+            schema=self.parameters.schema,
+            answer_schema=None if self.answer is None else self.answer.schema,
+            read=self._edited,
+            read_answer=self._answered,
+        )
+
+    def _edited(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        return self.read(msgspec.json.encode(told).decode())
+
+    def _answered(self, answer: Any) -> Any:  # noqa: ANN401 - of the type that the tool returns
+        return answer if self.answer is None else self.answer.read(msgspec.json.encode(answer))
 
     @property
     def told(self) -> dict[str, Any]:
@@ -90,7 +117,9 @@ def _offered(given: Tool | AgentTool | Callable[..., Any]) -> Offered:
         raise InvalidValue(f"a tool is a function, a Tool, or an agent's as_tool(…), not {given!r}")
     made = given if isinstance(given, Tool) else tool(given)
     described = inspect.cleandoc(inspect.getdoc(made.function) or "")
-    return Offered(_checked(made.name), described, Parameters(made.function, made.schema), made, None)
+    name, asks = _checked(made.name), made.gate is not None and made.gate.kind in (QUESTION, EXTERNAL)
+    answer = Shape.of_answer(made.function) if asks else None
+    return Offered(name, described, Parameters(made.function, made.schema), made, None, answer)
 
 
 def _checked(name: object) -> str:

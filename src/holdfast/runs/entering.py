@@ -30,6 +30,7 @@ from holdfast.errors import (
 )
 from holdfast.runs import records
 from holdfast.runs.active import Active
+from holdfast.runs.calls import close_calls
 from holdfast.runs.control import Cancelled, Suspend
 from holdfast.runs.inputs import digest_of_input
 from holdfast.runs.journal import Journal
@@ -382,6 +383,8 @@ def _end(active: Active, status: str, why: str, entries: list[Entry], *, with_st
         if active.cancelling and status != records.CANCELLED:
             return
         records.cancelled(writer, record.run_id)
+        if record.is_finished:
+            close_calls(writer, record.run_id, now_us)
         put_record(writer, record)
         active.give_back(writer)
 

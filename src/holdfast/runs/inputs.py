@@ -17,7 +17,7 @@ import msgspec
 
 from holdfast.core.codec import Codec, Encoded
 from holdfast.core.functions import Known, known_of, name_of, without_partial
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, InvalidValue
 from holdfast.runs.control import Context
 from holdfast.state.rows.contents import content_of
 from holdfast.state.rows.tables import Cells
@@ -63,6 +63,33 @@ def given_to(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mappin
         encoded = _PLAIN.encode(bound, "the arguments")
     digest = _digest(encoded.text, *encoded.buffers)
     return Given(digest, known.code, Encoded(encoded.text, encoded.order, tuple(map(bytes, encoded.buffers))))
+
+
+def bound_to(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments by the names of their parameters, without the one for a `Context`. Raises InvalidValue."""
+    function, args, kwargs = without_partial(function, args, kwargs)
+    told = context_parameter(function)
+    given = {name: value for name, value in kwargs.items() if name != told}
+    return _without(known_of(function), told).bound(args, given, name_of(function))
+
+
+def replaced_in(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], edited: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """Return the arguments of a call with some others instead, by their names. Raises InvalidValue."""
+    inner, inner_args, inner_kwargs = without_partial(function, args, kwargs)
+    known = _without(known_of(inner), context_parameter(inner))
+    if known.signature is None:
+        raise InvalidValue(f"the arguments of {name_of(inner)} have no names by which others could be given")
+    try:
+        bound = known.signature.bind(*inner_args, **inner_kwargs)
+    except TypeError as error:
+        raise InvalidValue(f"{name_of(inner)}() cannot be called so: {error}") from error
+    unknown = [name for name in edited if name not in known.signature.parameters]
+    if unknown:
+        raise InvalidValue(f"{name_of(inner)} takes no {', '.join(map(repr, unknown))}")
+    bound.arguments.update(edited)
+    return bound.args, bound.kwargs
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401

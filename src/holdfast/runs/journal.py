@@ -214,9 +214,9 @@ class Journal:
         is_passed = self.answered_last > failed.seq or any(entry.kind == COMPLETE for entry in later)
         return failed if is_passed else None
 
-    def in_doubt(self) -> list[str]:
-        """Return the labels of the steps of which nobody knows whether they happened."""
-        return [label_of(name, key) for name, key in self._intents]
+    def in_doubt(self) -> dict[str, Entry]:
+        """Return the intents of the steps of which nobody knows whether they happened, by their labels."""
+        return {label_of(name, key): entry for (name, key), entry in self._intents.items()}
 
     def failures(self, question: Question) -> int:
         """Return how often a step failed."""

@@ -17,6 +17,7 @@ from holdfast.runs import views
 from holdfast.runs.active import Active, strand
 from holdfast.runs.entering import entering, leaving
 from holdfast.runs.forking import forked
+from holdfast.runs.gates import Site
 from holdfast.runs.records import RunRecord, branch_of_run
 from holdfast.runs.steps import Asking, asking, step
 from holdfast.runs.tables import cells_of, holding
@@ -78,6 +79,10 @@ class Loop:
         """Whether it is worked on here."""
         return self._active is not None and self._active.lease is not None
 
+    def name(self, worked_on_by: str) -> None:
+        """Let the run, if it is made when it is entered, be one that a worker of this name goes on with."""
+        self.wish = replace(self.wish, name=worked_on_by)
+
     @property
     def record(self) -> RunRecord:
         """What is known of the run. Raises NotFound."""
@@ -109,10 +114,18 @@ class Loop:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         given: Mapping[str, Any],
+        site: Site | None = None,
+        *,
+        lenient: bool = False,
     ) -> Flow[Any]:
-        """Return a step as a flow, with options as they are given; which one of its name it is is decided now."""
-        lenient = self.wish.on_change == "warn"
-        asked = asking(self.active, self.shown, name, given, function, args, kwargs, lenient=lenient)
+        """Return a step as a flow, with options as they are given; which one of its name it is is decided now.
+
+        Args:
+            site: where an agent asks for it.
+            lenient: whether what is recorded with another input answers, too.
+        """
+        lenient = lenient or self.wish.on_change == "warn"
+        asked = asking(self.active, self.shown, name, given, function, args, kwargs, lenient=lenient, site=site)
         return self._forking(asked) if self.wish.on_change == "fork" else step(asked)
 
     def _forking(self, asked: Asking) -> Flow[Any]:

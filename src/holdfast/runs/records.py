@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from holdfast.core.refs import RUNS
 from holdfast.engine.contract import Lookups, Reader, Writer
-from holdfast.errors import StoreCorrupt
+from holdfast.errors import NotFound, RunFinished, StoreCorrupt
 
 _RUN, _DUE, _LIVE, _CANCEL, _SIGNAL, _SIGNALS = "run", "run-due", "run-live", "run-cancel", "run-signal", "run-signals"
 
@@ -96,6 +97,16 @@ def record_of(reader: Reader, run_id: str) -> RunRecord | None:
     return None if raw is None else _decoded(run_id, raw)
 
 
+def going(reader: Reader, run_id: str, what: str) -> RunRecord:
+    """Return what is known of a run that is not finished. Raises NotFound and RunFinished."""
+    record = record_of(reader, run_id)
+    if record is None:
+        raise NotFound(f"no run {run_id!r} in this store; runs() lists those that there are")
+    if record.is_finished:
+        raise RunFinished(f"run {run_id!r} is {record.status}, and {what} can do nothing for it any more")
+    return record
+
+
 def _decoded(run_id: str, raw: bytes) -> RunRecord:
     try:
         return _decoder.decode(raw)
@@ -129,7 +140,7 @@ def forget_run(writer: Writer, record: RunRecord) -> None:
         writer.remove_entry(_DUE, _due_key(record))
     for register in (_RUN, _LIVE, _CANCEL, _SIGNALS):
         writer.remove_entry(register, record.run_id)
-    for key in [key for key, _ in writer.entries(_SIGNAL, f"{_quoted(record.run_id)}/")]:
+    for key in [key for key, _ in writer.entries(_SIGNAL, f"{quoted(record.run_id)}/")]:
         writer.remove_entry(_SIGNAL, key)
 
 
@@ -148,6 +159,12 @@ def live(reader: Reader) -> Iterator[str]:
     """Yield the runs that somebody works on, or did when it was killed."""
     for run_id, _ in reader.entries(_LIVE):
         yield run_id
+
+
+def let_go_on(writer: Writer, record: RunRecord, waits_for: str, now_us: int) -> None:
+    """Let a run be worked on if this is what it waits for."""
+    if record.status == SUSPENDED and record.waiting == waits_for:
+        put_record(writer, replace(record, status=QUEUED, due_us=now_us, updated_us=now_us))
 
 
 # What others ask of a run
@@ -193,8 +210,9 @@ def take_signal(writer: Writer, key: str) -> bool:
 
 
 def _signal_prefix(run_id: str, name: str) -> str:
-    return f"{_quoted(run_id)}/{_quoted(name)}/"
+    return f"{quoted(run_id)}/{quoted(name)}/"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as a part of a key."""
     return quote(text, safe="")

@@ -12,6 +12,7 @@ from holdfast.engine.contract import Reader, Writer
 from holdfast.engine.leases.leases import forget_lease
 from holdfast.errors import InvalidValue
 from holdfast.runs import records
+from holdfast.runs.calls import forget_calls
 from holdfast.runs.records import RunRecord, record_of
 from holdfast.runs.workplace import Workplace
 
@@ -95,6 +96,7 @@ def _remove(writer: Writer, run_ids: Iterable[str]) -> int:
         if writer.branch(record.branch) is not None:
             writer.delete_branch(record.branch)
         records.forget_run(writer, record)
+        forget_calls(writer, record.run_id)
         forget_lease(writer, record.branch)
         removed += 1
     return removed

@@ -10,19 +10,20 @@ import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from holdfast.core.flows import Call, Flow, Pause, Work
 from holdfast.core.texts import is_text
 from holdfast.errors import HoldfastError, InvalidValue, NotStorable, StepFailed, Timeout
-from holdfast.runs import waits
 from holdfast.runs.active import Active, Also, strand
 from holdfast.runs.control import DOING, Context, Doing, Happened
-from holdfast.runs.inputs import Given, given_to, with_context
+from holdfast.runs.gates import Doubt, Gate, Settlement, Site, Verdict, Wanted
+from holdfast.runs.inputs import Given, bound_to, given_to, replaced_in, with_context
 from holdfast.runs.journal import Question
 from holdfast.runs.options import ONCE, StepOptions
+from holdfast.runs.payloads import packed
 from holdfast.runs.tables import STEP_DONE, STEP_FAILED, STEP_INTENT, Entry, cells_of, holding
 from holdfast.runs.tools import Tool
 
@@ -37,7 +38,8 @@ class Asking:
     Attributes:
         run: what the step's function is given as `Context.run`.
         ticket: how often a step of this name was asked for, this time included; 0 if it has a key of the caller's.
-        cached: the tool whose function it is, if its answers are kept.
+        tool: the tool whose function it is.
+        site: where an agent asks for it.
     """
 
     active: Active
@@ -49,10 +51,21 @@ class Asking:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     lenient: bool = False
-    cached: Tool | None = None
+    tool: Tool | None = None
+    site: Site | None = None
+
+    @property
+    def cached(self) -> Tool | None:
+        """The tool, if its answers are kept."""
+        return self.tool if self.tool is not None and self.tool.cache is not None else None
+
+    @property
+    def gate(self) -> Gate | None:
+        """What the step waits for before it is done."""
+        return None if self.tool is None else self.tool.gate
 
 
-def asking(
+def asking(  # noqa: PLR0913 - what a step has
     active: Active,
     run: object,
     name: str,
@@ -62,6 +75,7 @@ def asking(
     kwargs: Mapping[str, Any],
     *,
     lenient: bool = False,
+    site: Site | None = None,
 ) -> Asking:
     """Return a step that is asked for now, with options as they are given, and else those of a tool.
 
@@ -77,13 +91,12 @@ def asking(
         )
     advice = ", which is done as a whole; ask for it in the run's own function, or give it a child run"
     active.check_between_steps(f"step {name!r}", advice)
-    options, cached = StepOptions(), None
-    if isinstance(function, Tool):
-        options, cached = function.options, function if function.cache is not None else None
-        function = function.function
+    options, tool = StepOptions(), function if isinstance(function, Tool) else None
+    if tool is not None:
+        options, function = tool.options, tool.function
     options = options.but(given)
     ticket = 0 if options.key is not None else active.journal.ticket("step", name)
-    return Asking(active, run, name, ticket, options, function, args, kwargs, lenient, cached)
+    return Asking(active, run, name, ticket, options, function, args, kwargs, lenient, tool, site)
 
 
 def step(asked: Asking) -> Flow[Any]:
@@ -95,6 +108,10 @@ def step(asked: Asking) -> Flow[Any]:
         known = yield from found.of_before()
         if known is not None:
             return known.result
+    if asked.gate is not None:
+        answer = yield from found.allowed(asked.gate)
+        if answer is not None:
+            return answer.result
     return (yield from found.done())
 
 
@@ -135,12 +152,14 @@ class Attempts:
 
     Attributes:
         strands: whose log belongs to it.
+        decided: what is recorded of a decision on it, with whatever is recorded of it next.
     """
 
     asked: Asking
     question: Question
     given: Given
     strands: list[object]
+    decided: list[Entry] = field(default_factory=list[Entry])
 
     @property
     def active(self) -> Active:
@@ -158,20 +177,55 @@ class Attempts:
         Suspends the run if nobody knows.
         """
         if self.asked.options.verify is not None:
-            settlement = yield Work(partial(waits.settlement, self.active, self.question), reads=True)
-            if settlement is None:
-                return (yield from self._told((yield from self._verified()), None))
-            return (yield from self._told(settlement.happened, settlement.take))
-        settlement = yield Work(partial(waits.settled, self.active, self.question))
-        return (yield from self._told(settlement.happened, settlement.take))
+            found: Settlement | None = yield Work(self._doubt.settlement, reads=True)
+            return (yield from self._told((yield from self._verified()) if found is None else found.happened))
+        return (yield from self._settled())
 
-    def _told(self, happened: Happened | None, also: Also | None) -> Flow[Happened | None]:
+    def _settled(self) -> Flow[Happened | None]:
+        """Return what somebody has told of the step; wait until somebody has."""
+        settlement: Settlement = yield Work(self._doubt.settled)
+        return (yield from self._told(settlement.happened))
+
+    @property
+    def _doubt(self) -> Doubt:
+        args = packed(self.given.encoded)
+        return Doubt(self.active, self.question, self._attempt, args, self.given.digest, self.asked.site)
+
+    def _told(self, happened: Happened | None) -> Flow[Happened | None]:
         """Record what became of the step."""
         if happened is None:
-            yield Work(partial(self._failed, "it did not happen", None, 0.0, also))
+            yield Work(partial(self._failed, "it did not happen", None, 0.0))
         else:
-            yield Work(partial(self._record, happened.result, 0.0, also))
+            yield Work(partial(self._record, happened.result, 0.0))
         return happened
+
+    def allowed(self, gate: Gate) -> Flow[Happened | None]:
+        """Wait until the step may be done, or somebody has answered it; None if it is to be done.
+
+        Raises:
+            Rejected: it may not.
+        """
+        asked = self.asked
+        arguments = bound_to(asked.function, asked.args, asked.kwargs)
+        wanted = Wanted(
+            self.active, self.question, getattr(asked.tool, "name", asked.name), gate, self.given, arguments, asked.site
+        )
+        verdict: Verdict = yield Work(wanted.decided)
+        self.decided += verdict.entries
+        if verdict.answer is not None:
+            yield Work(partial(self._record, verdict.answer.result, 0.0, verdict.also))
+            return verdict.answer
+        if verdict.refused is not None:
+            if not self.active.journal.failures(self.question):  # else it is recorded, and asked for once more
+                failure = partial(self._failed, *told(verdict.refused), 0.0, verdict.also, raised=verdict.refused)
+                yield Work(failure)
+            raise verdict.refused
+        if verdict.edited is not None:
+            args, kwargs = replaced_in(asked.function, asked.args, asked.kwargs, verdict.edited)
+            self.asked = replace(asked, args=args, kwargs=kwargs)
+            digest = self.given.digest  # the question stays what it was
+            self.given = replace(given_to(asked.function, args, kwargs), digest=digest)
+        return None
 
     def _verified(self) -> Flow[Happened | None]:
         verify = self.asked.options.verify
@@ -196,8 +250,7 @@ class Attempts:
                 value = yield from self._called()
             except Exception as error:
                 if options.effect == ONCE and isinstance(error, Timeout):  # it may happen yet
-                    settlement = yield Work(partial(waits.settled, self.active, self.question))
-                    known = yield from self._told(settlement.happened, settlement.take)
+                    known = yield from self._settled()
                     if known is not None:
                         return known.result
                     continue
@@ -260,7 +313,12 @@ class Attempts:
         )
 
     def _intend(self) -> None:
-        self.active.record_only(f"{self.label}: about to begin", [self._entry(STEP_INTENT)])
+        self.active.record_only(f"{self.label}: about to begin", [*self._decisions(), self._entry(STEP_INTENT)])
+
+    def _decisions(self) -> list[Entry]:
+        """Return what is to be recorded of a decision now, once."""
+        decided, self.decided = self.decided, []
+        return decided
 
     def _failed(
         self,
@@ -274,7 +332,7 @@ class Attempts:
         """Record that an attempt failed; of the last one with what it raised, which answers if that is caught."""
         fields = {} if raised is None else self._stored(raised)
         entry = self._entry(STEP_FAILED, seconds, error=error, traceback=trace, **fields)
-        self.active.record_only(f"{self.label}: attempt {entry.attempt} failed", [entry], also)
+        self.active.record_only(f"{self.label}: attempt {entry.attempt} failed", [*self._decisions(), entry], also)
 
     def _record(self, value: Any, seconds: float, also: Also | None = None) -> None:  # noqa: ANN401
         """Record what the function returned. Raises NotStorable, once that is recorded, if it cannot be."""
@@ -303,7 +361,7 @@ class Attempts:
             return holding(cells_of(codec, None, "an error"))
 
     def _commit(self, entry: Entry, also: Also | None) -> None:
-        self.active.commit(f"step {self.label}", [entry], self.strands, also)
+        self.active.commit(f"step {self.label}", [*self._decisions(), entry], self.strands, also)
 
 
 def told(error: BaseException) -> tuple[str, str]:

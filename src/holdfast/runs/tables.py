@@ -71,7 +71,7 @@ SLEEP = "sleep.until"
 ANSWERS = frozenset({STEP_DONE, SIGNAL, WAIT_EXPIRED, SLEEP})
 """The kinds of entries that answer when the same is asked again."""
 STEPS = frozenset({STEP_DONE, STEP_FAILED, STEP_INTENT})
-OWN_KINDS = ("run.", "step.", "wait.", "sleep.")
+OWN_KINDS = ("run.", "step.", "wait.", "sleep.", "call.")
 """What the kinds begin with that are not a user's."""
 
 

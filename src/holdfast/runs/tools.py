@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast, overload
 
 from holdfast.core.durations import Duration, seconds_of
 from holdfast.core.functions import known_of, name_of
 from holdfast.errors import InvalidValue
+from holdfast.runs.calls import APPROVAL, EXTERNAL, QUESTION, REJECT, TIMER
+from holdfast.runs.gates import Approval, Gate
 from holdfast.runs.inputs import context_parameter
-from holdfast.runs.options import KEPT, ONCE, TRANSACTIONAL, StepOptions
+from holdfast.runs.options import IDEMPOTENT, KEPT, ONCE, PURE, TRANSACTIONAL, StepOptions
 
 
 class Tool:
@@ -26,6 +28,7 @@ class Tool:
         options: how a step that calls it is done, unless the step says otherwise.
         cache: for how long its answers hold, in seconds; None if they are not kept.
         schema: what models are told of its parameters, as a JSON Schema; None for what its signature says.
+        gate: what its calls wait for before they are made; None if for nothing.
         cached_as: the name that it was given, under which they are kept; None for that of its module and function.
     """
 
@@ -36,6 +39,7 @@ class Tool:
         options: StepOptions,
         cache: float | None,
         schema: Mapping[str, Any] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -44,6 +48,7 @@ class Tool:
         self.options = options
         self.cache = cache
         self.schema = schema
+        self.gate = gate
         signature = known_of(function).signature
         if signature is not None:
             self.__signature__ = signature
@@ -72,6 +77,7 @@ def tool(
     usage: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]] | None = KEPT,
     verify: Callable[..., Any] | None = KEPT,
     schema: Mapping[str, Any] | None = None,
+    approval: Approval | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 
 
@@ -88,6 +94,7 @@ def tool(  # noqa: PLR0913 - each option is named where it is given
     usage: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]] | None = KEPT,
     verify: Callable[..., Any] | None = KEPT,
     schema: Mapping[str, Any] | None = None,
+    approval: Approval | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a function: `@tool`, or `@tool(effect="once", cache="10m")`.
 
@@ -101,6 +108,8 @@ def tool(  # noqa: PLR0913 - each option is named where it is given
         effect, retries, backoff, timeout, usage, verify: as for `Run.options`.
         schema: a JSON Schema of its parameters for models, where its signature does not tell; what a model says is
             given to the function by name, unchecked.
+        approval: who has to allow a call before it is made: until somebody has, its run waits, and its program may
+            end. See `Store.inbox`. Such a tool is "once", unless `effect` says otherwise.
 
     Raises:
         InvalidValue: an option is none; a tool that is cached may happen once, writes into the store, or takes a
@@ -116,7 +125,9 @@ def tool(  # noqa: PLR0913 - each option is named where it is given
     given = {
         "effect": effect, "retries": retries, "backoff": backoff, "timeout": timeout, "usage": usage, "verify": verify,
     }  # fmt: skip
-    options = StepOptions().but(given)
+    if approval is not None and not isinstance(cast("object", approval), Approval):
+        raise InvalidValue(f"the approval of a tool is an Approval(…), not {approval!r}")
+    options = StepOptions(effect=IDEMPOTENT if approval is None else ONCE).but(given)
     ttl = None if cache is None else seconds_of(cache, "cache")
     if ttl is not None and options.effect in (ONCE, TRANSACTIONAL):
         raise InvalidValue(f"a tool with the effect {options.effect!r} cannot be cached: its calls may not be left out")
@@ -127,6 +138,53 @@ def tool(  # noqa: PLR0913 - each option is named where it is given
             raise InvalidValue(f"a tool is made of a function, not of {function!r}")
         if ttl is not None and context_parameter(function) is not None:
             raise InvalidValue(f"{name_of(function)} takes a Context, so its answers cannot be cached")
-        return Tool(function, name, options, ttl, schema)
+        gate = None if approval is None else Gate(APPROVAL, approval)
+        return Tool(function, name, options, ttl, schema, gate)
 
     return made if function is None else made(function)
+
+
+def _answered(kind: str, approval: Approval) -> Callable[[Callable[..., Any]], Tool]:
+    def made(function: Callable[..., Any]) -> Tool:
+        given_function: object = function
+        if not callable(given_function) or inspect.isclass(given_function):
+            raise InvalidValue(f"what is asked is told by a function, not by {function!r}")
+        return Tool(function, None, StepOptions(effect=PURE), None, None, Gate(kind, approval))
+
+    return made
+
+
+def question(
+    *, by: Sequence[str] | str = (), expires: Duration | None = None, on_expiry: str = REJECT, message: str = ""
+) -> Callable[[Callable[..., Any]], Tool]:
+    """Make a tool that asks a person: the function says by its signature and docstring what; it is never called.
+
+    What `InboxCall.answer` is given is what a call returns; until then its run waits, and its program may end.
+
+    Args:
+        by, expires, on_expiry, message: as of `Approval`.
+
+    Raises:
+        InvalidValue: one of these is none.
+
+    Example:
+        >>> @question(by=["ann"], expires="2d")
+        ... def ask(question: str) -> str:
+        ...     'Ask the person who wants the report.'
+    """
+    return _answered(QUESTION, Approval(by=by, expires=expires, on_expiry=on_expiry, message=message))
+
+
+def external(
+    *, expires: Duration | None = None, on_expiry: str = REJECT, message: str = ""
+) -> Callable[[Callable[..., Any]], Tool]:
+    """Make a tool whose result comes from elsewhere: as `question`, for programs, such as one that a webhook calls."""
+    return _answered(EXTERNAL, Approval(expires=expires, on_expiry=on_expiry, message=message))
+
+
+def _sleep(seconds: float) -> None:
+    """Wait so many seconds before going on."""
+
+
+sleep = Tool(_sleep, "sleep", StepOptions(effect=PURE), None, None, Gate(TIMER))
+"""A tool by which a model lets time pass: its run is suspended, and goes on when that is over."""

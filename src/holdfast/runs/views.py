@@ -17,10 +17,13 @@ from holdfast.core.refs import check_name
 from holdfast.core.texts import is_text
 from holdfast.engine.contract import Reader, Writer
 from holdfast.engine.leases.leases import hold_of
-from holdfast.errors import InDoubt, InvalidValue, NotFound, RunFinished
-from holdfast.runs import records, waits
+from holdfast.errors import AlreadyDecided, InDoubt, InvalidValue, NotFound
+from holdfast.runs import deciding, records, waits
+from holdfast.runs.calls import close_calls
 from holdfast.runs.control import Happened
+from holdfast.runs.gates import doubt_of
 from holdfast.runs.journal import Journal
+from holdfast.runs.payloads import payload_of
 from holdfast.runs.records import RunRecord, put_record, record_of
 from holdfast.runs.results import RunInfo, Step, event_of, hashes_of, step_of, total, usage_of
 from holdfast.runs.tables import (
@@ -190,10 +193,10 @@ def signal(place: Workplace, run_id: str, name: str, data: Any) -> None:  # noqa
     """Send a signal to a run; it is received once, in the order in which signals of its name were sent."""
     waits.check_signal_name(name)
     check_name(run_id, "run")
-    payload = waits.payload_of(place.codec, data, f"the data of signal {name!r}")
+    payload = payload_of(place.codec, data, f"the data of signal {name!r}")
 
     def work(writer: Writer) -> None:
-        waits.send(writer, _going(writer, run_id, f"signal {name!r}"), name, payload, place.now_us())
+        waits.send(writer, records.going(writer, run_id, f"signal {name!r}"), name, payload, place.now_us())
 
     place.session.write_together(work)
 
@@ -203,27 +206,18 @@ def settle(place: Workplace, run_id: str, label: str, happened: Happened | None)
     given: object = happened
     if given is not None and not isinstance(given, Happened):
         raise InvalidValue(f"what became of a step is Happened(result), or None if it did not happen, not {given!r}")
-
-    def work(writer: Writer) -> None:
-        record = _going(writer, run_id, "what became of a step")
-        entries = read_entries(writer, writer.vector(head_of(writer, record)), record.chain)
-        labels = Journal(run_id, entries).in_doubt()
-        if label not in labels:
-            there = ", ".join(labels) or "none"
-            raise InDoubt(f"step {label!r} of run {run_id!r} is not in doubt; those that are: {there}")
-        waits.settle(writer, place.codec, record, label, happened, place.now_us())
-
-    place.session.write_together(work)
-
-
-def _going(reader: Reader, run_id: str, what: str) -> RunRecord:
-    """Return what is known of a run that is not finished."""
-    record = record_of(reader, run_id)
-    if record is None:
-        raise NotFound(f"no run {run_id!r} in this store; runs() lists those that there are")
-    if record.is_finished:
-        raise RunFinished(f"run {run_id!r} is {record.status}, and {what} can do nothing for it any more")
-    return record
+    record = place.known(run_id)
+    journal = Journal(run_id, place.entries(record))
+    intent = journal.in_doubt().get(label)
+    if intent is None:
+        there = ", ".join(journal.in_doubt()) or "none"
+        raise InDoubt(f"step {label!r} of run {run_id!r} is not in doubt; those that are: {there}")
+    now_us, attempt = place.now_us(), intent.attempt or 1
+    call = doubt_of(run_id, label, intent.name or label, attempt, now_us, seen=intent.digest or "")
+    try:
+        deciding.decide(place, call.id, deciding.told_of(happened), by="settle", unasked=call)
+    except AlreadyDecided as error:
+        raise InDoubt(f"somebody has told already what became of step {label!r} of run {run_id!r}") from error
 
 
 def cancel(place: Workplace, run_id: str) -> None:
@@ -238,7 +232,7 @@ def cancel(place: Workplace, run_id: str) -> None:
         record = record_of(writer, run_id)
         if record is not None and record.status == records.CANCELLED:
             return
-        record = _going(writer, run_id, "a cancellation")
+        record = records.going(writer, run_id, "a cancellation")
         owner = hold_of(writer, record.branch).owner
         if record.status == records.RUNNING and owner is not None and not owner.is_dead:
             records.ask_to_cancel(writer, run_id)
@@ -251,6 +245,7 @@ def cancel(place: Workplace, run_id: str) -> None:
             write_entries(writer, [replace(place.entry(run_id, CANCELLED), seq=entries[-1].seq + 1)])
             writer.seal(f"run {run_id} is cancelled", None)
         now_us = place.now_us()
+        close_calls(writer, run_id, now_us)
         put_record(
             writer,
             replace(record, status=records.CANCELLED, waiting="", due_us=0, why="", updated_us=now_us),

@@ -1,43 +1,30 @@
-"""Waiting: for a signal, for a time, for somebody who knows. The run is suspended, and its program may end."""
+"""Waiting: for a signal, or for a time. The run is suspended, and its program may end."""
 
 # pyright: basic
 # (what a signal brings is whatever a user sends)
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from holdfast.core.codec import Codec
-from holdfast.core.codec.encoded import Encoded
 from holdfast.core.durations import Duration, microseconds_of
 from holdfast.core.flows import Flow, Work
 from holdfast.core.texts import is_text
 from holdfast.engine.contract import Writer
-from holdfast.errors import InDoubt, InvalidValue, StoreCorrupt, Timeout
+from holdfast.errors import InvalidValue, Timeout
 from holdfast.runs.active import Active, strand
-from holdfast.runs.control import Happened, Suspend
 from holdfast.runs.journal import Question
-from holdfast.runs.records import (
-    QUEUED,
-    SUSPENDED,
-    RunRecord,
-    first_signal,
-    put_record,
-    put_signal,
-    take_signal,
-)
+from holdfast.runs.payloads import fields_of
+from holdfast.runs.records import RunRecord, first_signal, let_go_on, put_signal, take_signal
+from holdfast.runs.suspending import Came, suspend
 from holdfast.runs.tables import SIGNAL, SLEEP, WAIT_EXPIRED, Entry, cells_of, holding
 from holdfast.runs.tables import SUSPENDED as SUSPENSION
-from holdfast.state.rows.contents import content_of
 
 _NAME_LENGTH_MAX = 200
-_DOUBT = "settle:"
-"""What the names of the signals begin with that tell what became of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +72,6 @@ def check_signal_name(name: object) -> str:
     return name
 
 
-class _Came(Exception):
-    """What was to be waited for is there."""
-
-
 def wait(asked: Waiting) -> Flow[Any]:
     """Return what a signal brought, once it was received; suspend the run until it is there.
 
@@ -124,17 +107,17 @@ def _received(active: Active, question: Question, length_us: int | None, who: ob
             if found is None:
                 active.commit(f"{kind} {question.label}", [entry], (who,))
                 return entry
-            return _taken(active, question, replace(entry, **_fields(found[1])), found[0], who)
-        except _Came:  # another wait of this run was quicker
+            return _taken(active, question, replace(entry, **fields_of(found[1])), found[0], who)
+        except Came:  # another wait of this run was quicker
             continue
 
 
 def _taken(active: Active, question: Question, entry: Entry, key: str, who: object) -> Entry:
-    """Record a signal, and remove it, in one commit. Raises _Came if it is not there any more."""
+    """Record a signal, and remove it, in one commit. Raises Came if it is not there any more."""
 
     def also(writer: Writer) -> None:
         if not take_signal(writer, key):
-            raise _Came
+            raise Came
 
     active.commit(f"{entry.kind} {question.label}", [entry], (who,), also)
     return entry
@@ -177,95 +160,16 @@ def _suspend(active: Active, question: Question, why: str, name: str, until_us: 
     until = _time(place.codec, until_us)
     told = {"name": question.name, "key": question.key, "effect": question.family, "digest": "", "error": why, **until}
     entry = place.entry(run_id, SUSPENSION, **told)
-
-    def also(writer: Writer) -> None:
-        if active.cancelling:  # that comes first
-            return
-        if name and first_signal(writer, run_id, name) is not None:
-            raise _Came
-        record = replace(
-            active.record, status=SUSPENDED, waiting=name, due_us=until_us or 0, why=why, updated_us=place.now_us()
-        )
-        put_record(writer, record)
-        active.give_back(writer)
-
-    try:
-        active.record_only(f"waits for {why}", [entry], also)
-    except _Came:
-        return
-    active.left("is suspended", waits_for=why)
-    raise Suspend(run_id, why)
-
-
-# Calls in doubt
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What somebody has told of a call in doubt.
-
-    Attributes:
-        happened: None if it did not.
-        take: takes note, in the commit that records it, that it was received.
-    """
-
-    happened: Happened | None
-    take: Callable[[Writer], None]
-
-
-def settlement(active: Active, question: Question) -> Settlement | None:
-    """Return what somebody has told of a call in doubt, if anybody has."""
-    place, run_id = active.place, active.record.run_id
-    with place.session.read() as reader:
-        found = first_signal(reader, run_id, f"{_DOUBT}{question.label}")
-    if found is None:
-        return None
-    key, payload = found
-    answer: Any = replace(place.entry(run_id, SIGNAL), **_fields(payload)).value(place.codec)
-    happened = Happened(answer["result"]) if answer["happened"] else None
-
-    def take(writer: Writer) -> None:
-        take_signal(writer, key)
-
-    return Settlement(happened, take)
-
-
-def settled(active: Active, question: Question) -> Settlement:
-    """Return what somebody has told of a call in doubt; suspend the run until somebody has."""
-    label = question.label
-    while (found := settlement(active, question)) is None:
-        _suspend(active, question, f"somebody who knows whether step {label!r} happened", f"{_DOUBT}{label}", None)
-    return found
-
-
-def settle(writer: Writer, codec: Codec, record: RunRecord, label: str, happened: Happened | None, now_us: int) -> None:
-    """Tell a run whether a call in doubt happened. Raises InDoubt if somebody has."""
-    if first_signal(writer, record.run_id, f"{_DOUBT}{label}") is not None:
-        raise InDoubt(f"somebody has told already what became of step {label!r} of run {record.run_id!r}")
-    answer = {"happened": happened is not None, "result": None if happened is None else happened.result}
-    send(writer, record, f"{_DOUBT}{label}", payload_of(codec, answer, f"the result of step {label!r}"), now_us)
+    suspend(
+        active, entry, why, name, until_us,
+        lambda writer: bool(name) and first_signal(writer, run_id, name) is not None,
+    )  # fmt: skip
 
 
 # Signals
 
 
-def payload_of(codec: Codec, data: Any, where: str) -> bytes:  # noqa: ANN401
-    """Return what a signal brings, as it is kept until it is received. Raises NotStorable."""
-    encoded = codec.encode(data, where)
-    return msgspec.msgpack.encode([encoded.text, encoded.order, [bytes(buffer) for buffer in encoded.buffers]])
-
-
-def _fields(payload: bytes) -> dict[str, Any]:
-    """Return the fields of the entry that a signal becomes. Raises StoreCorrupt."""
-    try:
-        text, order, buffers = msgspec.msgpack.decode(payload, type=tuple[str, str, list[bytes]])
-    except msgspec.DecodeError as error:
-        raise StoreCorrupt(f"what a signal brings is damaged: {error}; run verify") from error
-    return holding(content_of(Encoded(text, order, tuple(buffers))).cells(0, whole=True))
-
-
 def send(writer: Writer, record: RunRecord, name: str, payload: bytes, now_us: int) -> None:
     """Keep a signal for a run, and let the run be worked on if it waits for that."""
     put_signal(writer, record.run_id, name, payload)
-    if record.status == SUSPENDED and record.waiting == name:
-        put_record(writer, replace(record, status=QUEUED, due_us=now_us, updated_us=now_us))
+    let_go_on(writer, record, name, now_us)

@@ -234,6 +234,8 @@ def named(functions: object, *, coroutines: bool = False) -> dict[str, RunFuncti
             given[called] = function
     else:
         raise InvalidValue(f"a worker is given a list of functions, or a dict of them by name, not {functions!r}")
+    if coroutines:
+        given = {name: getattr(function, "on_loop", function) for name, function in given.items()}
     for name, function in given.items():
         if not isinstance(name, str) or not callable(function):
             raise InvalidValue(f"a worker is given functions by their names, not {function!r} as {name!r}")

@@ -71,6 +71,10 @@ class KeyFile:
         key = self._find(key_id)
         return key is not None and hmac.compare_digest(_code(key, key_id, data), mac)
 
+    def knows(self, key_id: str) -> bool:
+        """Tell whether a key is the user's, or a trusted one. Makes no key. Raises Untrusted as `verify`."""
+        return self._find(key_id) is not None
+
     def line(self) -> str:
         """Return the user's key as the line `id hex` that makes another trust it. It is a secret; makes no key.
 

@@ -29,6 +29,7 @@ from holdfast.core.durations import Duration
 from holdfast.errors import StoreClosed, TransactionOpen, Unsupported
 from holdfast.store import store as plain
 from holdfast.store.aio_cache import Cache
+from holdfast.store.aio_inbox import Inbox
 from holdfast.store.aio_runs import Run, Worker, events
 from holdfast.store.aio_state import State
 from holdfast.store.running import LEASE, NOTHING, place_of, worker_on_loop
@@ -207,6 +208,11 @@ class Store:
     def state(self) -> State:
         """The agent's variables on this branch, to be awaited; of a transaction's block those that go with it."""
         return State(self._ask_state)
+
+    @property
+    def inbox(self) -> Inbox:
+        """The calls of all runs that wait for a decision: `await db.inbox()`."""
+        return Inbox(self._plain.inbox, self._beside)
 
     @property
     def cache(self) -> Cache:

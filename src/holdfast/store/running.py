@@ -14,6 +14,7 @@ from holdfast.errors import StoreClosed
 from holdfast.store.connection import Connection
 
 if TYPE_CHECKING:
+    from holdfast.runs.inbox import Inbox
     from holdfast.runs.loop import Loop
     from holdfast.runs.results import RunInfo
     from holdfast.runs.retention import Keep
@@ -207,6 +208,13 @@ class Running(Connection):
             self._place, named(functions, coroutines=coroutines), concurrency=concurrency,
             attempts=attempts, backoff=backoff, lease=lease,
         )  # fmt: skip
+
+    @property
+    def inbox(self) -> Inbox:
+        """The calls of all runs that wait for a decision: `db.inbox()`, `db.inbox.get(id)`."""
+        from holdfast.runs.inbox import Inbox  # noqa: PLC0415
+
+        return Inbox(lambda: self._place)
 
     def signal(self, run_id: str, name: str, data: Any = None) -> None:  # noqa: ANN401
         """Send a signal to a run, durably. It is received once, in the order of those of its name.
