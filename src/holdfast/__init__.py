@@ -42,8 +42,9 @@ from holdfast.versions.results import Branch, Collected, CommitInfo, Copied, Era
 if typing.TYPE_CHECKING:
     from holdfast import aio
     from holdfast.agents.agent import Agent
+    from holdfast.agents.continuation import Continuation
     from holdfast.agents.conversations import last_turns
-    from holdfast.agents.loop import Limits
+    from holdfast.agents.limits import Limits
     from holdfast.agents.results import Done, Suspended
     from holdfast.core.codec import storable
     from holdfast.engine.kv import Cache, Disk, KVStore, Memory
@@ -78,6 +79,7 @@ __all__ = [
     "Conflict",
     "ConstraintFailed",
     "Context",
+    "Continuation",
     "Copied",
     "Counter",
     "Cursor",
@@ -153,6 +155,7 @@ _LAZY = {
     "Cache": "engine.kv",
     "Cancelled": "runs.control",
     "Context": "runs.control",
+    "Continuation": "agents.continuation",
     "Counter": "state.objects.counter",
     "Disk": "engine.kv",
     "Done": "agents.results",
@@ -161,7 +164,7 @@ _LAZY = {
     "Inbox": "runs.inbox",
     "InboxCall": "runs.inbox",
     "KVStore": "engine.kv",
-    "Limits": "agents.loop",
+    "Limits": "agents.limits",
     "Live": "state.live",
     "Memory": "engine.kv",
     "Run": "runs.run",

@@ -8,20 +8,27 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
+from holdfast.agents.continuation import Continuation
 from holdfast.agents.conversations import check_name, next_turn
-from holdfast.agents.loop import Frame, Limits, Spent, working
+from holdfast.agents.frames import Frame
+from holdfast.agents.handing import continuation_of, handed_over, is_to_take, noted_of
+from holdfast.agents.limits import Limits, Spent
+from holdfast.agents.loop import working
 from holdfast.agents.model import ChatCompletions, Message
 from holdfast.agents.results import Done, Suspended
 from holdfast.agents.schema import Shape
+from holdfast.agents.taking import IMPORTING, Told
 from holdfast.agents.toolbox import AgentTool, Toolbox
 from holdfast.core.clock import RandomIds
-from holdfast.core.flows import Flow, Work, run
+from holdfast.core.flows import Flow, Work
+from holdfast.core.flows import run as run_flow
 from holdfast.core.texts import is_text
 from holdfast.errors import InputMismatch, InvalidValue, RunFinished
 from holdfast.runs.gates import WAITS_FOR_CALLS, NotYet, wait_for_all
@@ -131,13 +138,16 @@ class Agent:
             LimitReached: the agent has used what it may. The run is failed, and goes on with other limits.
             Exception: what the client raises, such as `openai.RateLimitError`. The run is failed, and can go on.
         """
-        asked = run(self._asked(store, prompt, run_id, conversation))
+        asked = run_flow(self._asked(store, prompt, run_id, conversation))
         return self._go_on(lambda: asked.begun(store))
 
-    def resume(self, store: Any, run_id: str) -> Done | Suspended:  # noqa: ANN401 - a Store
+    def resume(self, store: Any, run: str | Continuation) -> Done | Suspended:  # noqa: ANN401 - a Store
         """Go on with a run of this agent, by its id alone, in whatever process; of one that is complete return the end.
 
         Nothing that is recorded is done again. Two who resume a run at the same time do not both work on it.
+
+        Args:
+            run: its id; or its continuation, by which it goes on here if it was exported from another store.
 
         Raises:
             NotFound: there is no such run; InvalidValue: it is none of an agent.
@@ -145,15 +155,33 @@ class Agent:
             InputMismatch: this is another agent than the one that began it; see `on_change`.
             Others: as `run`.
         """
-        store.run(run_id).info  # noqa: B018 - it has to be there: entering would make it
+        run_id = run if isinstance(run, str) else run.run_id
+        loop = store.run(run_id).loop
+        if run_flow(self._is_to_take(loop, run)) and not isinstance(run, str):
+            with self._taken(store, run) as entered:
+                run_flow(self.working(entered.loop, Told(run.root)))
         return self._go_on(lambda: store.run(run_id))
+
+    def export(self, store: Any, run_id: str, *, hand_over: bool = True) -> Continuation:  # noqa: ANN401 - a Store
+        """Return the continuation of a run that waits, with its messages, to be resumed in another store.
+
+        Args:
+            hand_over: whether the run ends here: it is cancelled, so that nobody goes on with it in both stores. All
+                that it recorded stays, and can be forked.
+
+        Raises:
+            NotFound: there is no such run, or no call of it waits.
+            InDoubt: of one of its calls nobody knows whether it happened; answer it first.
+            RunBusy: somebody works on it.
+        """
+        return handed_over(store.run(run_id).loop.place, run_id, hand_over=hand_over)
 
     def _go_on(self, entering: Callable[[], Any]) -> Done | Suspended:
         """Work on a run until it is done, or waits for what nobody has decided."""
         while True:
             with entering() as entered:
-                entered.loop.result = run(self.working(entered.loop))
-            came = run(ended(entered.loop))
+                entered.loop.result = run_flow(self.working(entered.loop))
+            came = run_flow(ended(entered.loop))
             if came is not None:
                 return came
 
@@ -170,10 +198,33 @@ class Agent:
         asked: Asked = await probe.follow(self._asked(store, prompt, run_id, conversation))
         return await self._go_on_async(lambda: asked.begun(store))
 
-    async def resume_async(self, store: Any, run_id: str) -> Done | Suspended:  # noqa: ANN401 - a Store of holdfast.aio
+    async def resume_async(self, store: Any, run: str | Continuation) -> Done | Suspended:  # noqa: ANN401
         """Do as `resume`, on a store of `holdfast.aio`."""
-        await store.run(run_id).info
+        run_id = run if isinstance(run, str) else run.run_id
+        looked_at = store.run(run_id)
+        if await looked_at.follow(self._is_to_take(looked_at.loop, run)) and not isinstance(run, str):
+            async with self._taken(store, run) as entered:
+                await entered.follow(self.working(entered.loop, Told(run.root)))
         return await self._go_on_async(lambda: store.run(run_id))
+
+    def _is_to_take(self, loop: Loop, run: str | Continuation) -> Flow[bool]:
+        """Tell whether a run is to be taken over from another store; its conversation is brought along first.
+
+        Raises:
+            NotFound: it is not here, and nothing else is known of it.
+        """
+        given = run if isinstance(run, Continuation) else None
+        is_new: bool = yield Work(partial(is_to_take, loop.place, loop.run_id, given))
+        return is_new
+
+    def _taken(self, store: Any, given: Continuation) -> Any:  # noqa: ANN401 - a run, sync or not
+        """Return the run to be entered that a continuation becomes here."""
+        conversation = given.root.history.conversation
+        entered = store.run(given.run_id, input=given.input)
+        entered.loop.name(IMPORTING)
+        if conversation:
+            entered.loop.wish = replace(entered.loop.wish, merge=entered.loop.place.ref)
+        return entered
 
     async def _go_on_async(self, entering: Callable[[], Any]) -> Done | Suspended:
         while True:
@@ -185,7 +236,7 @@ class Agent:
 
     def __call__(self, entered: Any) -> Any:  # noqa: ANN401 - a run that is worked on, and what the agent returns
         """Work on a run that was entered, as a worker does: `db.worker([agent])` goes on with all runs of its name."""
-        return run(self.working(entered.loop))
+        return run_flow(self.working(entered.loop))
 
     async def on_loop(self, entered: Any) -> Any:  # noqa: ANN401 - as above, of holdfast.aio
         """Do as a call, on the running loop: what a worker of `holdfast.aio` does."""
@@ -206,16 +257,25 @@ class Agent:
         turn = yield Work(partial(next_turn, place, check_name(conversation)), reads=True)
         return Asked(self.name, run_id or turn, prompt, conversation, place.ref)
 
-    def working(self, loop: Loop) -> Flow[Any]:
-        """Return the work on a run that was entered as a flow; it begins with the prompt that the run was made with."""
+    def working(self, loop: Loop, told: Told | None = None) -> Flow[Any]:
+        """Return the work on a run that was entered as a flow; it begins with the prompt that the run was made with.
+
+        Args:
+            told: what is known of it from another store.
+        """
         given: Any = yield Work(loop.input, reads=True)
         if not isinstance(given, dict) or not isinstance(given.get("prompt"), str):
             raise InvalidValue(f"run {loop.run_id!r} is none of an agent: it was made without a prompt")
-        frame = Frame(self, loop, "", Spent(), given.get("conversation", ""))
+        if told is None and loop.active.record.name == IMPORTING:
+            raise InvalidValue(f"run {loop.run_id!r} is not taken over yet; resume it with its continuation once more")
+        frame = Frame(self, loop, "", Spent(), given.get("conversation", ""), told=told)
         try:
             return (yield from working(frame, given["prompt"]))
         except NotYet as waiting:
-            yield Work(partial(wait_for_all, loop.active, waiting.calls))
+            active, root = loop.active, waiting.part
+            active.record = structs.replace(active.record, name=self.name)
+            noted = partial(noted_of, active.place, loop.run_id, given, root)
+            yield Work(partial(wait_for_all, active, waiting.calls, noted))
             raise
 
     def is_another(self, turn: int, mismatch: InputMismatch) -> None:
@@ -306,7 +366,9 @@ def ended(loop: Loop) -> Flow[Done | Suspended | None]:
             return None
         if record.status == CANCELLED:
             raise RunFinished(f"run {loop.run_id!r} was cancelled")
-        return Suspended(loop.run_id, record.why or record.status, tuple(Inbox(lambda: loop.place)(run_id=loop.run_id)))
+        waiting = tuple(Inbox(lambda: loop.place)(run_id=loop.run_id))
+        continuation = continuation_of(loop.place, loop.run_id) if record.waiting == WAITS_FOR_CALLS else None
+        return Suspended(loop.run_id, record.why or record.status, waiting, continuation)
 
     ended_so: Done | Suspended | None = yield Work(found, reads=True)
     return ended_so

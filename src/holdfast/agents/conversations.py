@@ -8,7 +8,10 @@ Each turn is a run that is merged when it is complete, so what it says is there 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
 
 from holdfast.agents.model import Message
 from holdfast.core.texts import is_text
@@ -21,7 +24,15 @@ from holdfast.state.working.ground import EngineGround
 CONVERSATIONS = "conversations"
 """The namespace of all of them, each in one of its own."""
 
+FRAMES = "frames"
+"""The namespace, in that of a run, of the agents that others called."""
+
 TURNS = "turns"
+MESSAGES = "messages"
+WITHIN = ">"
+"""Stands between the calls of a path."""
+
+_KEY_LENGTH_MAX = 180
 _NAME_LENGTH_MAX = 120
 
 
@@ -38,6 +49,29 @@ def check_name(conversation: object) -> str:
 def within(state: Versioned, conversation: str) -> Versioned:
     """Return the variables of a conversation: `messages`, and how many `turns` it has had."""
     return state.namespace(CONVERSATIONS).namespace(conversation)
+
+
+def state_of_frame(run_state: Versioned, root_state: Versioned, conversation: str, place: str) -> Versioned:
+    """Return the variables of an agent at work: those of its conversation, or of the run, or of a call within it."""
+    if conversation:
+        return within(root_state, conversation)
+    return run_state if not place else run_state.namespace(FRAMES).namespace(place)
+
+
+def key_of(place: str, name: str) -> str:
+    """Return the key of a step of an agent at work, by the path of the calls that led to it."""
+    key = f"{place}{WITHIN}{name}" if place else name
+    if len(key) <= _KEY_LENGTH_MAX:
+        return key
+    return f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}{WITHIN}{name[-80:]}"
+
+
+def hash_after(before: str, messages: Iterable[Message]) -> str:
+    """Return the hash of all messages, of the hash of those before and the next ones."""
+    for message in messages:
+        said = msgspec.json.encode(message, order="sorted")
+        before = hashlib.blake2b(bytes.fromhex(before) + said, digest_size=16).hexdigest()
+    return before
 
 
 def next_turn(place: Workplace, conversation: str) -> str:

@@ -9,134 +9,38 @@ from there. Messages stand in the run's state, which is only appended to; a step
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
-from holdfast.agents.conversations import TURNS, within
+from holdfast.agents.continuation import AGENT, DONE, SUSPENDED, TOOL, CallPart
+from holdfast.agents.frames import Frame
 from holdfast.agents.model import Message
+from holdfast.agents.taking import Told, answering
+from holdfast.agents.toolbox import prompt_of
 from holdfast.core.flows import Flow, Outcome, Together
 from holdfast.errors import (
     Expired,
     HoldfastError,
     InputMismatch,
     InvalidValue,
-    LimitReached,
     NotStorable,
     Rejected,
     Timeout,
 )
 from holdfast.runs.gates import NotYet
-from holdfast.runs.loop import Loop
-from holdfast.state.versioned import Versioned
+from holdfast.runs.tables import label_of
 
 if TYPE_CHECKING:
     from holdfast.agents.agent import Agent
     from holdfast.agents.toolbox import Offered
 
-MESSAGES = "messages"
 STEP = "model"
 """The name of the steps that ask a model."""
-
-WITHIN = ">"
-"""Stands between the calls of a path."""
-
-_KEY_LENGTH_MAX = 180
-
-
-@dataclass(slots=True)
-class Spent:
-    """What an agent and those that it called have used in this run."""
-
-    turns: int = 0
-    tokens: int = 0
-    cost: float = 0.0
-
-    def add(self, usage: Mapping[str, Any]) -> None:
-        """Count an answer."""
-        self.turns += 1
-        self.tokens += usage.get("tokens", 0)
-        self.cost += usage.get("cost", 0.0)
-
-
-@dataclass(slots=True)
-class Frame:
-    """One agent at work: the one that was asked, or one that another calls as a tool.
-
-    Attributes:
-        path: the calls that led here, each as its turn and id; empty for the agent that was asked.
-        calls: the ids of the same.
-        conversation: whose messages these are, beside those of this run; empty without one.
-        spent: what all frames of the run have used.
-        count: how many messages there are so far; the state has more of them where the run is at its head already.
-        turn: how often this agent's model was asked.
-        mistakes: how often in a row the model said what nobody could take.
-    """
-
-    agent: Agent
-    loop: Loop
-    path: str
-    spent: Spent
-    conversation: str = ""
-    calls: tuple[str, ...] = ()
-    count: int = 0
-    turn: int = 0
-    mistakes: int = 0
-    digest: bytes = b""
-    seen: int = field(default=0)
-
-    @property
-    def state(self) -> Versioned:
-        """The variables of this frame."""
-        if self.conversation:
-            return within(self.loop.root_state(), self.conversation)
-        own = self.loop.state()
-        return own if not self.path else own.namespace("frames").namespace(self.path)
-
-    def begin(self) -> None:
-        """Begin with the messages that are there before the prompt."""
-        state = self.state
-        if self.conversation:
-            state[TURNS] = state.get(TURNS, 0) + 1
-            self.count = len(state.get(MESSAGES, ()))
-        if not self.count:
-            state.setdefault(MESSAGES, [])
-            self.add(*self.agent.opening())
-
-    @property
-    def messages(self) -> list[Message]:
-        """What was said so far, oldest first."""
-        found: list[Message] = self.state[MESSAGES]
-        return found[: self.count]
-
-    def add(self, *messages: Message) -> None:
-        """Append messages, but for those that are there.
-
-        They are where this is done again what others recorded and the run is at its head by then: a call beside this
-        one is not recorded yet.
-        """
-        there: list[Message] = self.state[MESSAGES]
-        there.extend(messages[max(len(there) - self.count, 0) :])
-        self.count += len(messages)
-
-    def key(self, name: str) -> str:
-        """Return the key of a step of this frame."""
-        key = f"{self.path}{WITHIN}{name}" if self.path else name
-        if len(key) <= _KEY_LENGTH_MAX:
-            return key
-        return f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}{WITHIN}{name[-80:]}"
-
-    def what_is_seen(self) -> str:
-        """Return a hash of all messages."""
-        for message in self.state[MESSAGES][self.seen : self.count]:
-            said = msgspec.json.encode(message, order="sorted")
-            self.digest = hashlib.blake2b(self.digest + said, digest_size=16).digest()
-            self.seen += 1
-        return self.digest.hex()
 
 
 def working(frame: Frame, prompt: str) -> Flow[Any]:
@@ -177,9 +81,11 @@ def _asked(frame: Frame) -> Flow[dict[str, Any]]:
         return await model.ask(request)
 
     frame.turn += 1
+    known = None if frame.told is None else frame.told.said(frame.turn)
+    function = answering(ask, known) if known is not None else ask_and_await if model.is_async else ask
     options = {"key": frame.key(f"turn {frame.turn}"), "usage": agent.usage_of}
     asked = (frame.turn, frame.what_is_seen(), agent.identity)
-    step = partial(frame.loop.stepping, STEP, ask_and_await if model.is_async else ask, asked, {}, options)
+    step = partial(frame.loop.stepping, STEP, function, asked, {}, options)
     try:
         said: dict[str, Any] = yield from step()
     except InputMismatch as error:
@@ -201,7 +107,8 @@ def _called(frame: Frame, calls: list[dict[str, Any]]) -> Flow[None]:
     for one in asked:
         if one.number not in outcomes:
             outcomes[one.number] = yield from _outcome(one.done())
-    answers = _answers(outcomes)
+    _check_over(frame, asked, outcomes)
+    answers = {number: outcome.value for number, outcome in outcomes.items()}
     frame.mistakes = frame.mistakes + 1 if all(one.mistaken for one in asked) else 0
     frame.add(*(one.message(answers[one.number]) for one in asked))
 
@@ -221,12 +128,12 @@ def _check_made(outcomes: Iterable[Outcome]) -> None:
             raise outcome.error
 
 
-def _answers(outcomes: Mapping[int, Outcome]) -> dict[int, str]:
-    """Return what came of all calls. Raises NotYet with all that wait, once nothing else is to be done."""
+def _check_over(frame: Frame, asked: Iterable[_Asked], outcomes: Mapping[int, Outcome]) -> None:
+    """Raise NotYet with all calls that wait, once nothing else is to be done."""
     waiting = [outcome.error for outcome in outcomes.values() if isinstance(outcome.error, NotYet)]
     if waiting:
-        raise NotYet(call for each in waiting for call in each.calls)
-    return {number: outcome.value for number, outcome in outcomes.items()}
+        parts = tuple(one.part(outcomes[one.number]) for one in asked)
+        raise NotYet((call for each in waiting for call in each.calls), frame.part(parts))
 
 
 @dataclass(slots=True)
@@ -255,6 +162,25 @@ class _Asked:
         offered = frame.agent.toolbox.find(name)
         return cls(frame, number, call_id, name, str(function.get("arguments") or ""), key, offered)
 
+    def _known(self) -> Any:  # noqa: ANN401 - what the model was told, the frame of an agent, or None
+        """Return what is known of the call from another store. Raises NotYet if it waited there."""
+        told = self.frame.told
+        return None if told is None else told.result(self.frame.turn, self.number)
+
+    def part(self, outcome: Outcome) -> CallPart:
+        """Return what a continuation knows of the call."""
+        effect_key = f"{self.frame.loop.run_id}#{label_of(self.name, self.frame.key(self.key))}"
+        is_agent = self.offered is not None and self.offered.agent is not None
+        part = CallPart(
+            call_id=self.call_id, name=self.name, kind=TOOL, state=DONE, effect_key=effect_key
+        )  # fmt: skip
+        if not isinstance(outcome.error, NotYet):
+            return replace(part, kind=AGENT if is_agent else TOOL, result=outcome.value)
+        if is_agent:
+            return replace(part, kind=AGENT, state=SUSPENDED, child=outcome.error.part)
+        [call] = outcome.error.calls
+        return replace(part, kind=call.kind, state=call.state, inbox=call.id)
+
     def message(self, answer: str) -> Message:
         """Return what the model is told."""
         return {"role": "tool", "tool_call_id": self.call_id, "name": self.name, "content": answer}
@@ -271,17 +197,27 @@ class _Asked:
         except InvalidValue as error:
             self.mistaken = True
             return f"error: the arguments do not fit: {error}"
-        if offered.agent is not None:
-            frame = self.frame
-            inner = Frame(
-                offered.agent, frame.loop, frame.key(self.key), frame.spent, calls=(*frame.calls, self.call_id)
-            )
-            return text_of((yield from working(inner, arguments["prompt"])))
+        call = self._agent(offered, offered.agent, arguments) if offered.agent else self._tool(offered, arguments)
+        return (yield from call)
+
+    def _agent(self, offered: Offered, agent: Agent, arguments: dict[str, Any]) -> Flow[str]:
+        """Let an agent work, whose calls are steps of their own."""
+        frame, key, known = self.frame, self.frame.key(self.key), self._known()
+        if isinstance(known, str) or frame.loop.is_recorded(offered.name, key):  # it ended in another store
+            step = frame.loop.stepping(offered.name, answering(prompt_of, known), (), arguments, {"key": key})
+            return text_of((yield from step))
+        path, told = (*frame.calls, self.call_id), Told.of(known)
+        inner = Frame(agent, frame.loop, key, frame.spent, calls=path, told=told)
+        return text_of((yield from working(inner, arguments["prompt"])))
+
+    def _tool(self, offered: Offered, arguments: dict[str, Any]) -> Flow[str]:
+        """Call a tool, as a step."""
+        frame, key, known = self.frame, self.frame.key(self.key), self._known()
         assert offered.tool is not None, "what is no agent is a tool"
-        site = offered.site(self.frame.calls, self.call_id, self.frame.agent.known_as, self.arguments)
-        key = {"key": self.frame.key(self.key)}
+        site = offered.site(frame.calls, self.call_id, frame.agent.known_as, self.arguments)
+        made = offered.tool if known is None else answering(offered.tool.function, known)
         try:
-            value = yield from self.frame.loop.stepping(offered.name, offered.tool, (), arguments, key, site)
+            value = yield from frame.loop.stepping(offered.name, made, (), arguments, {"key": key}, site)
         except Expired:
             return "error: nobody decided on this call in time, and it was not made"
         except Rejected as error:
@@ -310,36 +246,3 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     if told is None:
         raise NotImplementedError(f"a {type(value).__name__}")
     return told(mode="json")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a run of an agent may use; None is as much as it likes.
-
-    Attributes:
-        turns: how often models are asked, those of agents that it calls included.
-        tokens: how many tokens all answers may have used before the next is asked for.
-        cost: the same of what they cost.
-        mistakes: how often in a row a model may say what nobody can take.
-    """
-
-    turns: int | None = 50
-    tokens: int | None = None
-    cost: float | None = None
-    mistakes: int = 3
-
-    def check(self, spent: Spent, turn: int, mistakes: int) -> None:
-        """Raise LimitReached unless the model may be asked once more."""
-        for name, used, most in (
-            ("turns", spent.turns, self.turns), ("tokens", spent.tokens, self.tokens), ("cost", spent.cost, self.cost),
-        ):  # fmt: skip
-            if most is not None and used >= most:
-                raise LimitReached(
-                    f"the agent has used {used:g} of {most:g} {name} after turn {turn}; raise its limit, and run it"
-                    " again with the same run_id to go on"
-                )
-        if mistakes > self.mistakes:
-            raise LimitReached(
-                f"the model said {mistakes} times in a row what could not be taken; see the run's messages, and run it"
-                " again with the same run_id to go on with a higher limit of mistakes"
-            )

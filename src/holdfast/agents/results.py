@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.agents.continuation import Continuation
 from holdfast.runs.inbox import InboxCall
 
 
@@ -32,8 +33,10 @@ class Suspended:
         run_id: the run.
         why: what it waits for, for people.
         calls: the calls on which somebody has to decide.
+        continuation: the run as one record, which refers to the store; None if it waits for something else.
     """
 
     run_id: str
     why: str
     calls: tuple[InboxCall, ...] = ()
+    continuation: Continuation | None = None

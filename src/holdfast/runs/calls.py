@@ -1,8 +1,10 @@
 """Calls that wait for somebody: to be allowed, to be answered, or to be told what became of them.
 
-    run-call       id          the record
-    run-call-of    run/id      the calls of a run
-    run-call-open  id          that nobody has decided yet
+    run-call          id       the record
+    run-call-of       run/id   the calls of a run
+    run-call-open     id       that nobody has decided yet
+    run-continuation  run      what a run that waits is gone on with, as the agent that works on it has it, behind how
+                               often it was kept
 
 These are registers, outside of any history, as those of runs (records.py). A decision is added to the record of its
 call, once, and stays there as long as the run does: what the run does with it is a step.
@@ -11,7 +13,7 @@ call, once, and stays there as long as the run does: what the run does with it i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -21,7 +23,8 @@ from holdfast.engine.contract import Reader, Writer
 from holdfast.errors import StoreCorrupt
 from holdfast.runs.records import quoted
 
-_CALL, _OF, _OPEN = "run-call", "run-call-of", "run-call-open"
+_CALL, _OF, _OPEN, _NOTE = "run-call", "run-call-of", "run-call-open", "run-continuation"
+_NUMBER_BYTES = 4
 
 APPROVAL, QUESTION, EXTERNAL, TIMER, DOUBT = "approval", "question", "external", "timer", "doubt"
 """What is asked: whether a call may be made; its answer, of a person or of a program; a time; whether it happened."""
@@ -167,6 +170,19 @@ def calls_of(reader: Reader, run_id: str) -> list[CallRecord]:
     return sorted(found, key=lambda call: (call.requested_us, call.label))
 
 
+def put_note(writer: Writer, run_id: str, noted: Callable[[int], bytes]) -> None:
+    """Keep what goes on with a run that waits, instead of what was kept before; it is told how often that was."""
+    before = writer.entry(_NOTE, run_id)
+    number = 1 + (0 if before is None else int.from_bytes(before[:_NUMBER_BYTES]))
+    writer.put_entry(_NOTE, run_id, number.to_bytes(_NUMBER_BYTES) + noted(number))
+
+
+def note_of(reader: Reader, run_id: str) -> bytes | None:
+    """Return what is kept of a run that waits, or did; None if nothing is."""
+    found = reader.entry(_NOTE, run_id)
+    return None if found is None else found[_NUMBER_BYTES:]
+
+
 def close_calls(writer: Writer, run_id: str, now_us: int) -> None:
     """Take note that a run has ended: nobody can decide on its calls any more."""
     for call in calls_of(writer, run_id):
@@ -176,6 +192,7 @@ def close_calls(writer: Writer, run_id: str, now_us: int) -> None:
 
 def forget_calls(writer: Writer, run_id: str) -> None:
     """Remove all that is known of the calls of a run."""
+    writer.remove_entry(_NOTE, run_id)
     for call in calls_of(writer, run_id):
         writer.remove_entry(_OF, f"{quoted(run_id)}/{call.id}")
         writer.remove_entry(_OPEN, call.id)

@@ -126,10 +126,12 @@ class NotYet(BaseException):
 
     Attributes:
         calls: what waits.
+        part: what whoever asks wants to know of it when it is gone on with.
     """
 
-    def __init__(self, waiting: Iterable[CallRecord]) -> None:
+    def __init__(self, waiting: Iterable[CallRecord], part: Any = None) -> None:  # noqa: ANN401
         self.calls = list(waiting)
+        self.part = part
         super().__init__(f"{len(self.calls)} calls wait")
 
 
@@ -273,18 +275,21 @@ def wait_for(active: Active, call: CallRecord, *, leave: bool) -> None:
     """
     if leave:
         raise NotYet([call])
-    _suspend(active, [call], leave=False)
+    _suspend(active, [call])
 
 
-def wait_for_all(active: Active, waiting: Sequence[CallRecord]) -> None:
+def wait_for_all(active: Active, waiting: Sequence[CallRecord], noted: Callable[[int], bytes]) -> None:
     """Suspend the run until somebody decides on one of these, or one expires. Raises Suspend in any case.
 
     If somebody has meanwhile, the run waits to be worked on.
+
+    Args:
+        noted: returns what is kept beside the run while it waits, given how often that was done, this time included.
     """
-    _suspend(active, waiting, leave=True)
+    _suspend(active, waiting, noted)
 
 
-def _suspend(active: Active, waiting: Sequence[CallRecord], *, leave: bool) -> None:
+def _suspend(active: Active, waiting: Sequence[CallRecord], noted: Callable[[int], bytes] | None = None) -> None:
     """Record that these calls wait, and the run for them."""
     place = active.place
     why = told_of(waiting)
@@ -299,9 +304,11 @@ def _suspend(active: Active, waiting: Sequence[CallRecord], *, leave: bool) -> N
                 put_call(writer, call)
             elif not known.is_open or known.is_over(place.now_us()):
                 found = True
+        if noted is not None:
+            calls.put_note(writer, active.record.run_id, noted)
         return found
 
-    suspend(active, entry, why, WAITS_FOR_CALLS, min(ends, default=None), came, leave=leave)
+    suspend(active, entry, why, WAITS_FOR_CALLS, min(ends, default=None), came, leave=noted is not None)
 
 
 def told_of(waiting: Sequence[CallRecord]) -> str:

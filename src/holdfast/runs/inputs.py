@@ -73,6 +73,11 @@ def bound_to(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mappin
     return _without(known_of(function), told).bound(args, given, name_of(function))
 
 
+def without_context(function: Callable[..., Any]) -> inspect.Signature | None:
+    """Return the signature of a function without the parameter for a `Context`; None where it does not tell."""
+    return _without(known_of(function), context_parameter(function)).signature
+
+
 def replaced_in(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], edited: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:

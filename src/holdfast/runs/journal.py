@@ -192,6 +192,10 @@ class Journal:
         self._lowest[asked] = at
         return replace(question, key=f"#{at}")
 
+    def is_answered(self, family: str, name: str, key: str) -> bool:
+        """Tell whether something is recorded."""
+        return key in self._answers.get((family, name), ())
+
     def intent(self, question: Question) -> Entry | None:
         """Return the entry that says that a step was about to be done, if nothing says what became of it."""
         return self._intents.get((question.name, question.key))

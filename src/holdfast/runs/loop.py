@@ -140,6 +140,10 @@ class Loop:
                 self.wish, self._state, self._store = fork.wish, None, None
                 asked = replace(asked, active=fork)
 
+    def is_recorded(self, name: str, key: str) -> bool:
+        """Tell whether a step with a key of the caller's is recorded."""
+        return self.active.journal.is_answered("step", name, key)
+
     def waiting(self, name: str, timeout: Duration | None) -> Flow[Any]:
         """Return the wait for a signal as a flow; which one of its name it is is decided now."""
         return wait(waiting(self.active, name, timeout))

@@ -220,8 +220,11 @@ def settle(place: Workplace, run_id: str, label: str, happened: Happened | None)
         raise InDoubt(f"somebody has told already what became of step {label!r} of run {run_id!r}") from error
 
 
-def cancel(place: Workplace, run_id: str) -> None:
+def cancel(place: Workplace, run_id: str, check: Callable[[Writer, RunRecord], None] = lambda *_: None) -> None:
     """Cancel a run: at once if nobody works on it, else with the end of the step that is being done. Idempotent.
+
+    Args:
+        check: raises an error if it is not to be.
 
     Raises:
         NotFound: there is no such run; RunFinished: it is complete.
@@ -233,6 +236,7 @@ def cancel(place: Workplace, run_id: str) -> None:
         if record is not None and record.status == records.CANCELLED:
             return
         record = records.going(writer, run_id, "a cancellation")
+        check(writer, record)
         owner = hold_of(writer, record.branch).owner
         if record.status == records.RUNNING and owner is not None and not owner.is_dead:
             records.ask_to_cancel(writer, run_id)
