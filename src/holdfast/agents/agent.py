@@ -31,14 +31,17 @@ from holdfast.core.flows import Flow, Work
 from holdfast.core.flows import run as run_flow
 from holdfast.core.texts import is_text
 from holdfast.errors import InputMismatch, InvalidValue, RunFinished
-from holdfast.runs.gates import WAITS_FOR_CALLS, NotYet, wait_for_all
+from holdfast.runs.gates import WAITS_FOR_CALLS, Approval, NotYet, wait_for_all
 from holdfast.runs.inbox import Inbox
 from holdfast.runs.loop import Loop
 from holdfast.runs.records import CANCELLED, COMPLETE, QUEUED
-from holdfast.runs.tools import Tool
+from holdfast.runs.tools import Tool, tool
 from holdfast.runs.views import result
 
 _NAME_LENGTH_MAX = 64
+
+PAUSE = "go_on"
+"""The name of the steps that ask whether an agent may go on."""
 
 ON_CHANGE = ("refuse", "warn", "accept")
 
@@ -64,6 +67,9 @@ class Agent:
         context: returns the messages that the model is to see, of all those there are; the record keeps all.
         cost: returns what an answer cost, of its usage: `{"input_tokens": 10, "output_tokens": 3, "tokens": 13}`.
         settings: whatever else is sent with each request, such as `{"temperature": 0}`.
+        pause: called before each question to the model with what the run has used so far (`turns`, `tokens`, `cost`);
+            returns why somebody is to be asked first whether it may go on, or an `Approval` that says so, or None. The
+            run waits in the inbox then. If it may not, it fails with `Rejected`.
         on_change: what to do with a run that was begun by an agent of this name with other instructions, another model
             or other tools: "refuse" raises InputMismatch, "warn" goes on with a warning, "accept" goes on. What was
             said and done stays as it is recorded.
@@ -85,6 +91,7 @@ class Agent:
         context: Callable[[Sequence[Message]], Iterable[Message]] | None = None,
         cost: Callable[[Mapping[str, int]], float] | None = None,
         settings: Mapping[str, Any] | None = None,
+        pause: Callable[[Spent], str | Approval | None] | None = None,
         on_change: str = "refuse",
     ) -> None:
         if not is_text(name, _NAME_LENGTH_MAX) or not name:
@@ -101,6 +108,7 @@ class Agent:
         self.model = ChatCompletions(client, model, asked)
         self._context = context
         self._cost = cost
+        self._pause = pause
         if on_change not in ON_CHANGE:
             raise InvalidValue(f"on_change is one of {', '.join(ON_CHANGE)}, not {on_change!r}")
         self._on_change = on_change
@@ -299,6 +307,14 @@ class Agent:
         """Return the messages that the model is to see."""
         return list(messages if self._context is None else self._context(list(messages)))
 
+    def pause(self, spent: Spent) -> Tool | None:
+        """Return what waits for somebody before the model is asked once more; None if nothing does."""
+        why = None if self._pause is None else self._pause(spent)
+        if why is None:
+            return None
+        approval = why if isinstance(why, Approval) else Approval(message=str(why))
+        return tool(name=PAUSE, approval=approval, effect="pure")(_goes_on)
+
     def usage_of(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Return what an answer used, by what the step records."""
         usage: dict[str, Any] = dict(said["usage"])
@@ -314,6 +330,10 @@ class Agent:
 
     def __repr__(self) -> str:
         return f"<Agent {self.name!r}>"
+
+
+def _goes_on(turns: int, tokens: int, cost: float) -> None:
+    """Do nothing: it was allowed."""
 
 
 @dataclass(frozen=True, slots=True)

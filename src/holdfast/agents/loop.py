@@ -32,7 +32,7 @@ from holdfast.errors import (
     Rejected,
     Timeout,
 )
-from holdfast.runs.gates import NotYet
+from holdfast.runs.gates import NotYet, Site
 from holdfast.runs.tables import label_of
 
 if TYPE_CHECKING:
@@ -68,10 +68,27 @@ def working(frame: Frame, prompt: str) -> Flow[Any]:
             frame.add({"role": "user", "content": f"Your answer does not fit: {error}. Answer again."})
 
 
+def _paused(frame: Frame) -> Flow[None]:
+    """Wait until the agent may go on, if somebody is to be asked. Raises NotYet, and Rejected if it may not."""
+    turn = frame.key(f"turn {frame.turn + 1}")
+    if frame.told is not None or frame.loop.is_recorded(STEP, turn):  # it went on
+        return
+    pause = frame.agent.pause(frame.spent)
+    if pause is None:
+        return
+    spent = {"turns": frame.spent.turns, "tokens": frame.spent.tokens, "cost": frame.spent.cost}
+    site = Site(frame.calls, "", frame.agent.known_as)
+    try:
+        yield from frame.loop.stepping(pause.name, pause, (), spent, {"key": turn}, site)
+    except NotYet as waiting:
+        raise NotYet(waiting.calls, frame.part()) from None
+
+
 def _asked(frame: Frame) -> Flow[dict[str, Any]]:
     """Ask the model, as a step."""
     agent, model = frame.agent, frame.agent.model
     agent.limits.check(frame.spent, frame.turn, frame.mistakes)
+    yield from _paused(frame)
     request = model.request(agent.context(frame.messages), agent.toolbox.told)
 
     def ask(turn: int, seen: str, agent: str) -> Any:  # noqa: ANN401, ARG001 - what is recorded of the request

@@ -15,6 +15,7 @@ from holdfast.cli.copy_command import copy
 from holdfast.cli.demo_command import demo
 from holdfast.cli.grid import Grid
 from holdfast.cli.import_command import import_traces
+from holdfast.cli.inbox_commands import answer, approve, inbox, print_frames, reject, resume
 from holdfast.cli.jsontext import plain, print_json, print_json_list
 from holdfast.cli.merging import cherry_pick, merge, revert
 from holdfast.cli.removal_commands import erase, gc
@@ -22,7 +23,7 @@ from holdfast.cli.run_commands import cancel, runs, signal, start, worker
 from holdfast.cli.state_command import state
 from holdfast.cli.surface import Group, branch_option, reports, store_option
 from holdfast.core.refs import MAIN
-from holdfast.errors import ReadOnly
+from holdfast.errors import NotFound, ReadOnly
 from holdfast.tables.statement import Verb, parse
 
 COMMITS_SHOWN_MAX = 25
@@ -116,14 +117,23 @@ def _names(db: holdfast.Store) -> Mapping[str, list[str]]:
     return names
 
 
-@commands.command(short_help="Show a commit and the rows that it changed.")
+@commands.command(short_help="Show a commit and the rows that it changed, or a run as a tree.")
 @click.argument("ref")
 @store_option
 @reports
 def show(ref: str, url: str, *, as_json: bool) -> None:
-    """Show a commit: its header, and the rows that it changed. REF may be a branch, a tag or a commit."""
+    """Show a commit: its header, and the rows that it changed. REF may be a branch, a tag or a commit.
+
+    If REF is none of these, but a run, its agents are shown as a tree, each with its calls that are not over.
+    """
     with holdfast.connect(url, create=False) as db:
-        [commit] = db.log(ref, limit=1)
+        try:
+            [commit] = db.log(ref, limit=1)
+        except NotFound:
+            if not db.runs(prefix=ref):
+                raise
+            print_frames(db, ref, as_json=as_json)
+            return
         parents = db.log(commit.hash, limit=2)[1:]
         known = bool(parents) and not parents[0].pruned and not commit.pruned
         changed = db.diff(commit.parents[0], commit.hash) if known else []
@@ -260,6 +270,8 @@ def _count(db: holdfast.Store, table: str) -> int:
 commands.add_command(state)
 for of_runs in (runs, start, signal, cancel, worker):
     commands.add_command(of_runs)
+for of_calls in (inbox, approve, reject, answer, resume):
+    commands.add_command(of_calls)
 commands.add_command(merge)
 commands.add_command(cherry_pick)
 commands.add_command(revert)

@@ -97,7 +97,7 @@ def _print_events(db: holdfast.Store, run_id: str, limit: int | None, *, follow:
         click.echo(render.printable(line))
 
 
-def _value(text: str | None, what: str) -> Any:  # noqa: ANN401 - whatever was typed
+def value_of(text: str | None, what: str) -> Any:  # noqa: ANN401 - whatever was typed
     """Return the value of JSON text. Raises InvalidValue."""
     if text is None:
         return None
@@ -116,7 +116,7 @@ def _value(text: str | None, what: str) -> Any:  # noqa: ANN401 - whatever was t
 def start(function: str, run_id: str, input_text: str | None, url: str, *, as_json: bool) -> None:
     """Let a run be worked on by the next free worker that knows FUNCTION. INPUT is JSON."""
     with holdfast.connect(url, create=False) as db:
-        info = db.start(function, run_id, _value(input_text, "INPUT"))
+        info = db.start(function, run_id, value_of(input_text, "INPUT"))
     if as_json:
         print_json(info)
     else:
@@ -132,7 +132,7 @@ def start(function: str, run_id: str, input_text: str | None, url: str, *, as_js
 def signal(run_id: str, name: str, data: str | None, url: str, *, as_json: bool) -> None:
     """Send the signal NAME to a run, with DATA, which is JSON. It is kept until the run receives it."""
     with holdfast.connect(url, create=False) as db:
-        db.signal(run_id, name, _value(data, "DATA"))
+        db.signal(run_id, name, value_of(data, "DATA"))
         status = db.run(run_id).status
     if as_json:
         print_json({"run_id": run_id, "status": status})
@@ -164,13 +164,13 @@ def cancel(run_id: str, url: str, *, as_json: bool) -> None:
 def worker(functions: tuple[str, ...], concurrency: int, url: str, *, until_idle: bool, as_json: bool) -> None:
     """Take up the runs of functions of a Python module, until SIGTERM or Ctrl-C; then what is being done is ended."""
     del as_json
-    found = {name: function for text in functions for name, function in _functions(text)}
+    found = {name: function for text in functions for name, function in named_in(text)}
     with holdfast.connect(url) as db:
         click.echo(f"works on {', '.join(sorted(found))}", err=True)
         db.worker(found, concurrency=concurrency).run(until_idle=until_idle)
 
 
-def _functions(text: str) -> list[tuple[str, Callable[[Any], Any]]]:
+def named_in(text: str) -> list[tuple[str, Callable[[Any], Any]]]:
     """Return the functions that "module:name,name" names. Raises InvalidValue and NotFound."""
     module_name, colon, names = text.partition(":")
     if not module_name or not colon or not names:
