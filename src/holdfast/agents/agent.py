@@ -286,14 +286,15 @@ class Agent:
             yield Work(partial(wait_for_all, active, waiting.calls, noted))
             raise
 
-    def is_another(self, turn: int, mismatch: InputMismatch) -> None:
-        """Take note that a recorded turn is another agent's, or about something else. Raises InputMismatch."""
+    def is_another(self, turn: int, mismatch: InputMismatch | None = None) -> None:
+        """Take note that a turn is recorded of another agent, or of something else. Raises InputMismatch if refused."""
         what = (
-            f"turn {turn} of agent {self.name!r} is recorded with another input: its instructions, model or tools have"
+            f"agent {self.name!r} is not the one that turn {turn} is recorded of: its instructions, model or tools have"
             " changed since, or a tool returned something else"
         )
         if self._on_change == "refuse":
-            raise InputMismatch(f'{what}; Agent(on_change="accept") goes on even so', mismatch.step) from mismatch
+            step = None if mismatch is None else mismatch.step
+            raise InputMismatch(f'{what}; Agent(on_change="accept") goes on even so', step) from mismatch
         if self._on_change == "warn":
             warnings.warn(what, RuntimeWarning, stacklevel=2)
 

@@ -38,6 +38,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         before: how many of them were there before the prompt of this run.
         turns: how often its model was asked.
         conversation, place: where in the run's state they are: those of a conversation, or of a frame.
+        tail: the last of them, of an agent that waits between two turns: the state does not have them yet.
         messages: they themselves; None where the continuation refers to the store.
         said: of each turn what is recorded beside the message: what it used, and which model it was.
     """
@@ -48,6 +49,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     turns: int = 0
     conversation: str = ""
     place: str = ""
+    tail: list[dict[str, Any]] | None = None
     messages: list[dict[str, Any]] | None = None
     said: list[dict[str, Any]] | None = None
 

@@ -82,8 +82,14 @@ class Frame:
         there.extend(messages[max(len(there) - self.count, 0) :])
         self.count += len(messages)
 
-    def part(self, calls: tuple[CallPart, ...] = ()) -> FramePart:
-        """Return what a continuation knows of it."""
+    def part(self, calls: tuple[CallPart, ...], *, between: bool = False) -> FramePart:
+        """Return what a continuation knows of it.
+
+        Args:
+            between: whether it waits between two turns.
+        """
+        messages = list(map(dict, self.messages)) if between else []
+        last = max((at for at, one in enumerate(messages) if one["role"] == "assistant"), default=0)
         history = History(
             head=self.what_is_seen(),
             count=self.count,
@@ -91,6 +97,7 @@ class Frame:
             turns=self.turn,
             conversation=self.conversation,
             place=self.path,
+            tail=messages[last:] if between else None,
         )
         return FramePart(path=self.calls, agent=self.agent.known_as, history=history, calls=calls)
 

@@ -115,7 +115,9 @@ def _whole(
         Versioned.over(copy, record.namespace), Versioned.over(copy), history.conversation, history.place
     )
     messages = [dict(message) for message in state[MESSAGES]][: history.count]
-    if len(messages) < history.count:  # the last word of the model is in the state with the next commit
+    if history.tail is not None:
+        messages = [*messages[: history.count - len(history.tail)], *history.tail]
+    elif len(messages) < history.count:  # the last word of the model is in the state with the next commit
         messages.append(turns[-1]["message"])
     if len(messages) != history.count or hash_after("", messages) != history.head:
         raise StoreCorrupt(
@@ -128,7 +130,9 @@ def _whole(
         return replace(call, child=child, record=found.get(call.inbox))
 
     return replace(
-        frame, history=replace(history, messages=messages, said=beside), calls=tuple(map(with_all, frame.calls))
+        frame,
+        history=replace(history, messages=messages, said=beside, tail=None),
+        calls=tuple(map(with_all, frame.calls)),
     )
 
 

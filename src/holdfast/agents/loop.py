@@ -52,6 +52,8 @@ def working(frame: Frame, prompt: str) -> Flow[Any]:
         NotYet: calls wait for somebody; all that can be done without is done.
     """
     agent = frame.agent
+    if frame.told is not None and frame.told.frame.agent != agent.known_as:
+        agent.is_another(frame.told.frame.history.turns)
     frame.begin()
     frame.add({"role": "user", "content": prompt})
     while True:
@@ -71,9 +73,11 @@ def working(frame: Frame, prompt: str) -> Flow[Any]:
 def _paused(frame: Frame) -> Flow[None]:
     """Wait until the agent may go on, if somebody is to be asked. Raises NotYet, and Rejected if it may not."""
     turn = frame.key(f"turn {frame.turn + 1}")
-    if frame.told is not None or frame.loop.is_recorded(STEP, turn):  # it went on
+    if frame.told is not None:
+        if frame.told.said(frame.turn + 1) is None:  # it waits for this there
+            raise NotYet([frame.told.pause()], frame.part(frame.told.frame.calls, between=True))
         return
-    pause = frame.agent.pause(frame.spent)
+    pause = None if frame.loop.is_recorded(STEP, turn) else frame.agent.pause(frame.spent)
     if pause is None:
         return
     spent = {"turns": frame.spent.turns, "tokens": frame.spent.tokens, "cost": frame.spent.cost}
@@ -81,7 +85,12 @@ def _paused(frame: Frame) -> Flow[None]:
     try:
         yield from frame.loop.stepping(pause.name, pause, (), spent, {"key": turn}, site)
     except NotYet as waiting:
-        raise NotYet(waiting.calls, frame.part()) from None
+        [call] = waiting.calls
+        effect_key = f"{frame.loop.run_id}#{label_of(pause.name, turn)}"
+        part = CallPart(
+            call_id="", name=pause.name, kind=call.kind, state=call.state, inbox=call.id, effect_key=effect_key
+        )
+        raise NotYet([call], frame.part((part,), between=True)) from None
 
 
 def _asked(frame: Frame) -> Flow[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from holdfast.agents.continuation import DONE, FramePart
 from holdfast.errors import InvalidValue
+from holdfast.runs.calls import CallRecord
 from holdfast.runs.gates import NotYet
 from holdfast.runs.inputs import without_context
 
@@ -49,8 +50,9 @@ class Told:
         history, calls = self.frame.history, self.frame.calls
         if turn > history.turns:
             return None
-        if turn < history.turns:
-            answer: str = self._messages[self._at(turn) + 1 + number]["content"]
+        at = self._at(turn) + 1 + number
+        if at < len(self._messages):
+            answer: str = self._messages[at]["content"]
             return answer
         if number >= len(calls):
             raise InvalidValue("the continuation does not know all calls of its last turn")
@@ -62,6 +64,13 @@ class Told:
         if call.record is None:
             raise InvalidValue(f"the continuation does not know what became of call {call.call_id!r}")
         raise NotYet([call.record])
+
+    def pause(self) -> CallRecord:
+        """Return the call that waits before the model is asked once more. Raises InvalidValue if there is none."""
+        for call in self.frame.calls:
+            if call.record is not None and not call.call_id:
+                return call.record
+        raise InvalidValue("the continuation does not tell what its agent waits for")
 
     @property
     def _messages(self) -> list[dict[str, Any]]:
