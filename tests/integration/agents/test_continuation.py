@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema
 import openai
 import pytest
+from msgspec.structs import replace
 
 import holdfast
 from holdfast import Agent, Approval, Continuation, Done, Suspended, aio
@@ -71,7 +72,7 @@ def model() -> Iterator[Model]:
 
 def made(client: Any, *, instructions: str = "root", **options: Any) -> Agent:
     fin = Agent("fin", model="m", client=client, instructions="fin", tools=[pay])
-    tools = [fin.as_tool("fin", "Pays."), look, ask]
+    tools: list[Any] = [fin.as_tool("fin", "Pays."), look, ask]
     return Agent("root", model="m", client=client, instructions=instructions, tools=tools, **options)
 
 
@@ -242,9 +243,7 @@ def test_it_fits_its_schema(root: Agent) -> None:
         whole = root.export(db, came.run_id)
         for one in (came.continuation, whole):
             jsonschema.validate(json.loads(one.to_json()), continuation.schema())
-            assert Continuation.from_json(one.to_json()) == continuation.replace(
-                one, sig=Continuation.from_json(one.to_json()).sig
-            )
+            assert Continuation.from_json(one.to_json()) == replace(one, sig=Continuation.from_json(one.to_json()).sig)
 
 
 def test_only_its_own_store_goes_on_with_one_that_refers_to_it(root: Agent, tmp_path: Path) -> None:
