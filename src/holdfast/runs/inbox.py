@@ -96,8 +96,7 @@ class InboxCall:
             InvalidValue: it is no call to be allowed, `by` is none of those who may, or the arguments do not fit.
             RunFinished: its run has ended.
         """
-        given = None if args is None else dict(args)
-        return self.decide(Said(APPROVE, given, message, self.seen), by, via)
+        return self.decide(Said(APPROVE, args, message, self.seen), by, via)
 
     def reject(self, message: str = "", *, by: str, via: str = "api") -> Any:  # noqa: ANN401
         """Refuse the call; whoever asked for it is told the message, and goes on. Raises as `approve`."""
