@@ -376,3 +376,26 @@ def test_on_a_loop_people_decide_too(office: Office, tmp_path: Path) -> None:
 
     assert asyncio.run(deciding()) == Done("a(paid 1 to x seen sky)", "r")
     assert sorted(CALLED) == ["look sky", "pay 1 x"]
+
+
+def test_a_nested_agent_that_is_done_waits_for_its_sibling_and_says_nothing_twice(
+    office: Office, db: holdfast.Store
+) -> None:
+    """The sibling comes first, so what is recorded of the other is gone through at the head of the run.
+
+    Seen to fail when all messages of the state were taken for said so far.
+    """
+    payer = office.agent("payer", pay)
+    root = office.agent("root", payer.as_tool("payer", "Pays."), ask)
+    both = calls(("ask", {"question": "how many?"}), ("payer", {"prompt": "pay"}))
+    office.plays(root=both, payer=calls(("pay", {"amount": 5})))
+    suspended(root.run("go", store=db, run_id="r"))
+    next(call for call in db.inbox() if call.name == "pay").reject("no", by="cfo")
+    for _ in range(2):
+        assert [call.name for call in suspended(root.resume(db, "r")).calls] == ["ask"]
+    db.inbox()[0].answer(42, by="ann")
+    told = "error: this call was rejected, and not made: no"
+    assert root.resume(db, "r") == Done(f"root(42 payer({told}))", "r")
+    frame = db.run("r").state.namespace("frames").namespace("1.call_2")
+    assert [message["role"] for message in frame["messages"]] == ["system", "user", "assistant", "tool", "assistant"]
+    assert len(office.model.requests) == 4
