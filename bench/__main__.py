@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import sys
 
-from bench import budget, cache, collect, decisions, follow, postgres, runs, search, state, tree, valkey, writers
+from bench import (
+    budget,
+    cache,
+    collect,
+    continuations,
+    decisions,
+    follow,
+    postgres,
+    runs,
+    search,
+    state,
+    tree,
+    valkey,
+    writers,
+)
 
 DETAILS = {
     "writers": writers.main,
@@ -14,6 +28,7 @@ DETAILS = {
     "runs": runs.main,
     "postgres": postgres.main,
     "valkey": valkey.main,
+    "continuations": continuations.main,
     "follow": follow.main,
     "collect": collect.main,
     "decisions": decisions.main,

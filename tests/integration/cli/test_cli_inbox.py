@@ -47,7 +47,7 @@ def book() -> str:
 
 
 def agent_of(url: str) -> Agent:
-    client = client_of(type("Served", (), {"url": url})())  # type: ignore[arg-type]
+    client = client_of(type("Served", (), {"url": url})())
     inner = Agent("inner", model="m", client=client, instructions="inner", tools=[pay, ask])
     return Agent(
         "outer", model="m", client=client, instructions="outer", tools=[inner.as_tool("inner", "Does it."), book]
