@@ -43,6 +43,8 @@ class Model:
                 answer = model.script(request)
                 if isinstance(answer, int):
                     self._send(answer, {"error": {"message": f"status {answer}", "type": "script"}})
+                elif self.path.endswith("/responses"):
+                    self._send(200, model._response(request, answer))
                 else:
                     self._send(200, model._completion(request, answer))
 
@@ -73,6 +75,35 @@ class Model:
                 "finish_reason": "tool_calls" if message.get("tool_calls") else "stop", "logprobs": None,
             }],
             "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+        }  # fmt: skip
+
+    def _response(self, request: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
+        """Return the same as the Responses API has it; a model that thinks says so, too."""
+        number = next(self._numbers)
+        output: list[dict[str, Any]] = [
+            {"type": "reasoning", "id": f"rs_{number}", "summary": [], "encrypted_content": f"thought {number}"}
+        ]
+        if message.get("content"):
+            text = {"type": "output_text", "text": message["content"], "annotations": []}
+            output.append(
+                {
+                    "type": "message",
+                    "id": f"msg_{number}",
+                    "role": "assistant",
+                    "status": "completed",
+                    "content": [text],
+                }
+            )
+        for at, call in enumerate(message.get("tool_calls") or []):
+            called = {"call_id": call["id"], **call["function"]}
+            output.append({"type": "function_call", "id": f"fc_{number}_{at}", "status": "completed", **called})
+        return {
+            "id": f"resp_{number}", "object": "response", "created_at": 1_700_000_000, "status": "completed",
+            "model": request["model"], "output": output, "parallel_tool_calls": True, "tool_choice": "auto",
+            "tools": request.get("tools") or [], "usage": {
+                "input_tokens": 10, "output_tokens": 5, "total_tokens": 15,
+                "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0},
+            },
         }  # fmt: skip
 
     def close(self) -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import structs
@@ -21,11 +21,13 @@ from holdfast.agents.frames import Frame
 from holdfast.agents.handing import continuation_of, handed_over, is_to_take, noted_of
 from holdfast.agents.limits import Limits, Spent
 from holdfast.agents.loop import working
-from holdfast.agents.model import ChatCompletions, Message
+from holdfast.agents.model import APIS, Message
 from holdfast.agents.results import Done, Suspended
 from holdfast.agents.schema import Shape
+from holdfast.agents.streaming import streamed
 from holdfast.agents.taking import IMPORTING, Told
 from holdfast.agents.toolbox import AgentTool, Toolbox
+from holdfast.agents.unkept import Unkept, UnkeptOnLoop
 from holdfast.core.clock import RandomIds
 from holdfast.core.flows import Flow, Work
 from holdfast.core.flows import run as run_flow
@@ -37,8 +39,11 @@ from holdfast.runs.loop import Loop
 from holdfast.runs.records import CANCELLED, COMPLETE, QUEUED
 from holdfast.runs.tools import Tool, tool
 from holdfast.runs.views import result
+from holdfast.state.rows.log import Event
 
 _NAME_LENGTH_MAX = 64
+
+UnkeptT = TypeVar("UnkeptT", bound=Unkept)
 
 PAUSE = "go_on"
 """The name of the steps that ask whether an agent may go on."""
@@ -67,6 +72,7 @@ class Agent:
         context: returns the messages that the model is to see, of all those there are; the record keeps all.
         cost: returns what an answer cost, of its usage: `{"input_tokens": 10, "output_tokens": 3, "tokens": 13}`.
         settings: whatever else is sent with each request, such as `{"temperature": 0}`.
+        api: "chat" for chat completions, "responses" for the Responses API. What is recorded is the same.
         pause: called before each question to the model with what the run has used so far (`turns`, `tokens`, `cost`);
             returns why somebody is to be asked first whether it may go on, or an `Approval` that says so, or None. The
             run waits in the inbox then. If it may not, it fails with `Rejected`.
@@ -91,6 +97,7 @@ class Agent:
         context: Callable[[Sequence[Message]], Iterable[Message]] | None = None,
         cost: Callable[[Mapping[str, int]], float] | None = None,
         settings: Mapping[str, Any] | None = None,
+        api: str = "chat",
         pause: Callable[[Spent], str | Approval | None] | None = None,
         on_change: str = "refuse",
     ) -> None:
@@ -101,17 +108,16 @@ class Agent:
         self.toolbox = Toolbox(tools)
         self.limits = limits or Limits()
         self._shape = None if output is None else Shape(output, f"agent {name}")
-        asked = dict(settings or {})
-        if self._shape is not None:
-            schema = {"name": "answer", "schema": self._shape.schema}
-            asked.setdefault("response_format", {"type": "json_schema", "json_schema": schema})
-        self.model = ChatCompletions(client, model, asked)
+        if api not in APIS:
+            raise InvalidValue(f"the api of an agent is one of {', '.join(APIS)}, not {api!r}")
+        self.model = APIS[api](client, model, settings or {}, None if self._shape is None else self._shape.schema)
         self._context = context
         self._cost = cost
         self._pause = pause
         if on_change not in ON_CHANGE:
             raise InvalidValue(f"on_change is one of {', '.join(ON_CHANGE)}, not {on_change!r}")
         self._on_change = on_change
+        self._memory: dict[type[Any], Any] = {}
         told, offered = hash_of(instructions), hash_of(self.toolbox.told)
         self.known_as = {"name": name, "model": model, "told": told, "tools": offered}
         self.identity = f"{name} {hash_of(self.known_as)}"
@@ -127,14 +133,15 @@ class Agent:
         self,
         prompt: str,
         *,
-        store: Any,  # noqa: ANN401 - a Store, which this room does not know
+        store: Any = None,  # noqa: ANN401 - a Store, which this room does not know
         run_id: str | None = None,
         conversation: str | None = None,
     ) -> Done | Suspended:
         """Let the agent work on a prompt; go on where it stopped, if there is a run of this id.
 
         Args:
-            store: a `Store`, where the run is kept.
+            store: a `Store`, where the run is kept. Without one it is in memory, as long as the agent is: those that
+                are complete are forgotten, unless they are of a conversation.
             run_id: the run; by default a new one, or the next turn of the conversation.
             conversation: what this is a turn of: its messages are those of all turns, in
                 `store.state.namespace("conversations").namespace(conversation)["messages"]`. A turn that failed, or
@@ -146,8 +153,36 @@ class Agent:
             LimitReached: the agent has used what it may. The run is failed, and goes on with other limits.
             Exception: what the client raises, such as `openai.RateLimitError`. The run is failed, and can go on.
         """
-        asked = run_flow(self._asked(store, prompt, run_id, conversation))
-        return self._go_on(lambda: asked.begun(store))
+        kept = self._unkept(Unkept) if store is None else store
+        asked = run_flow(self._asked(kept, prompt, run_id, conversation))
+        came = self._go_on(lambda: asked.begun(kept))
+        if store is None and conversation is None and isinstance(came, Done):
+            kept.forget()
+        return came
+
+    def _unkept(self, kind: type[UnkeptT]) -> UnkeptT:
+        """Return where runs are that are given no store."""
+        found: UnkeptT | None = self._memory.get(kind)
+        if found is None:
+            found = self._memory[kind] = kind()
+        return found
+
+    def stream(
+        self,
+        prompt: str,
+        *,
+        store: Any = None,  # noqa: ANN401 - a Store
+        run_id: str | None = None,
+        conversation: str | None = None,
+    ) -> Iterator[Event | Done | Suspended]:
+        """Do as `run`, and yield the events of the run as they are recorded; the last thing is what came of it.
+
+        The work goes on in a thread of its own, also if nobody takes the next event, and is waited for when this is
+        closed. Raises as `run`, after the events.
+        """
+        kept = self._unkept(Unkept) if store is None else store
+        asked = run_flow(self._asked(kept, prompt, run_id, conversation))
+        return streamed(kept.run(asked.run_id).loop, lambda: self._go_on(lambda: asked.begun(kept)))
 
     def resume(self, store: Any, run: str | Continuation) -> Done | Suspended:  # noqa: ANN401 - a Store
         """Go on with a run of this agent, by its id alone, in whatever process; of one that is complete return the end.
@@ -155,6 +190,7 @@ class Agent:
         Nothing that is recorded is done again. Two who resume a run at the same time do not both work on it.
 
         Args:
+            store: where it is; None for one that this agent began without a store.
             run: its id; or its continuation, by which it goes on here if it was exported from another store.
 
         Raises:
@@ -164,6 +200,7 @@ class Agent:
             Others: as `run`.
         """
         run_id = run if isinstance(run, str) else run.run_id
+        store = self._unkept(Unkept) if store is None else store
         loop = store.run(run_id).loop
         if run_flow(self._is_to_take(loop, run)) and not isinstance(run, str):
             with self._taken(store, run) as entered:
@@ -186,29 +223,34 @@ class Agent:
 
     def _go_on(self, entering: Callable[[], Any]) -> Done | Suspended:
         """Work on a run until it is done, or waits for what nobody has decided."""
-        while True:
+        came: Done | Suspended | None = None
+        while came is None:
             with entering() as entered:
                 entered.loop.result = run_flow(self.working(entered.loop))
             came = run_flow(ended(entered.loop))
-            if came is not None:
-                return came
+        return came
 
     async def run_async(
         self,
         prompt: str,
         *,
-        store: Any,  # noqa: ANN401 - a Store of holdfast.aio
+        store: Any = None,  # noqa: ANN401 - a Store of holdfast.aio
         run_id: str | None = None,
         conversation: str | None = None,
     ) -> Done | Suspended:
         """Do as `run`, on a store of `holdfast.aio`: coroutine tools and clients are awaited on the running loop."""
-        probe = store.run(new_id(self.name))
-        asked: Asked = await probe.follow(self._asked(store, prompt, run_id, conversation))
-        return await self._go_on_async(lambda: asked.begun(store))
+        kept = self._unkept(UnkeptOnLoop) if store is None else store
+        probe = kept.run(new_id(self.name))
+        asked: Asked = await probe.follow(self._asked(kept, prompt, run_id, conversation))
+        came = await self._go_on_async(lambda: asked.begun(kept))
+        if store is None and conversation is None and isinstance(came, Done):
+            kept.forget()
+        return came
 
     async def resume_async(self, store: Any, run: str | Continuation) -> Done | Suspended:  # noqa: ANN401
         """Do as `resume`, on a store of `holdfast.aio`."""
         run_id = run if isinstance(run, str) else run.run_id
+        store = self._unkept(UnkeptOnLoop) if store is None else store
         looked_at = store.run(run_id)
         if await looked_at.follow(self._is_to_take(looked_at.loop, run)) and not isinstance(run, str):
             async with self._taken(store, run) as entered:
@@ -235,12 +277,12 @@ class Agent:
         return entered
 
     async def _go_on_async(self, entering: Callable[[], Any]) -> Done | Suspended:
-        while True:
+        came: Done | Suspended | None = None
+        while came is None:
             async with entering() as entered:
                 entered.loop.result = await entered.follow(self.working(entered.loop))
-            came: Done | Suspended | None = await entered.follow(ended(entered.loop))
-            if came is not None:
-                return came
+            came = await entered.follow(ended(entered.loop))
+        return came
 
     def __call__(self, entered: Any) -> Any:  # noqa: ANN401 - a run that is worked on, and what the agent returns
         """Work on a run that was entered, as a worker does: `db.worker([agent])` goes on with all runs of its name."""
