@@ -30,6 +30,7 @@ from holdfast.errors import (
     StoreUnavailable,
     Timeout,
     TransactionOpen,
+    Unfinished,
     Unreadable,
     Unsupported,
     Untrusted,
@@ -46,6 +47,7 @@ if typing.TYPE_CHECKING:
     from holdfast.agents.conversations import last_turns
     from holdfast.agents.limits import Limits
     from holdfast.agents.results import Done, Suspended
+    from holdfast.agents.task import Task
     from holdfast.core.codec import storable
     from holdfast.engine.kv import Cache, Disk, KVStore, Memory
     from holdfast.runs.control import Cancelled, Context, Happened, Suspend
@@ -125,9 +127,11 @@ __all__ = [
     "Suspend",
     "Suspended",
     "Tag",
+    "Task",
     "Timeout",
     "Tool",
     "TransactionOpen",
+    "Unfinished",
     "Unreadable",
     "Unsupported",
     "Untrusted",
@@ -174,6 +178,7 @@ _LAZY = {
     "Step": "runs.results",
     "Suspend": "runs.control",
     "Suspended": "agents.results",
+    "Task": "agents.task",
     "Tool": "runs.tools",
     "Versioned": "state.versioned",
     "copy": "store.copying",

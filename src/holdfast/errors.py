@@ -26,6 +26,7 @@
     ├── TransactionOpen       something that cannot be part of a transaction, inside one
     ├── Timeout               a wait that reached its end
     ├── LimitReached          an agent that may not go on as it was told; its run can, with other limits
+    ├── Unfinished            a task that waits for somebody before it can return
     ├── StoreClosed           use after close()
     └── StoreError            the store itself
         ├── StoreCorrupt      damage, named
@@ -240,6 +241,12 @@ class LimitReached(HoldfastError):
     """An agent has used what it may: turns, tokens, cost, or mistakes in a row. Its run can go on with other limits."""
 
     code = "limit_reached"
+
+
+class Unfinished(HoldfastError):
+    """A task that is to return a value waits for somebody. Its run is kept, and goes on when that has come."""
+
+    code = "unfinished"
 
 
 class StoreClosed(HoldfastError):

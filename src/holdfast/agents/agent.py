@@ -23,9 +23,10 @@ from holdfast.agents.limits import Limits, Spent
 from holdfast.agents.loop import working
 from holdfast.agents.model import APIS, Message
 from holdfast.agents.results import Done, Suspended
-from holdfast.agents.schema import Shape
+from holdfast.agents.schema import Answer
 from holdfast.agents.streaming import streamed
 from holdfast.agents.taking import IMPORTING, Told
+from holdfast.agents.task import Task
 from holdfast.agents.toolbox import AgentTool, Toolbox
 from holdfast.agents.unkept import Unkept, UnkeptOnLoop
 from holdfast.core.clock import RandomIds
@@ -66,8 +67,8 @@ class Agent:
         model: the name of the model.
         client: an `openai.OpenAI`, an `openai.AsyncOpenAI` for `run_async`, or what is like it, with whatever base URL.
             It tries again by itself when it is told to wait (`max_retries`).
-        output: the type of what the agent returns: its model is told to say JSON of it, which is checked. A text
-            without.
+        output: the type of what the agent returns: its model is told to say JSON of it, which is checked (as the field
+            `result` of an object, if it is none itself). A text without, and for `str`.
         limits: what a run may use.
         context: returns the messages that the model is to see, of all those there are; the record keeps all.
         cost: returns what an answer cost, of its usage: `{"input_tokens": 10, "output_tokens": 3, "tokens": 13}`.
@@ -101,13 +102,18 @@ class Agent:
         pause: Callable[[Spent], str | Approval | None] | None = None,
         on_change: str = "refuse",
     ) -> None:
+        self._given: dict[str, Any] = {
+            "model": model, "client": client, "instructions": instructions, "tools": tuple(tools), "output": output,
+            "limits": limits, "context": context, "cost": cost, "settings": settings, "api": api, "pause": pause,
+            "on_change": on_change,
+        }  # fmt: skip
         if not is_text(name, _NAME_LENGTH_MAX) or not name:
             raise InvalidValue(f"the name of an agent is a text of 1 to {_NAME_LENGTH_MAX} characters, not {name!r}")
         self.name = name
         self.instructions = instructions
-        self.toolbox = Toolbox(tools)
+        self.toolbox = Toolbox(self._given["tools"])
         self.limits = limits or Limits()
-        self._shape = None if output is None else Shape(output, f"agent {name}")
+        self._shape = None if output in (None, str) else Answer(output, f"agent {name}")
         if api not in APIS:
             raise InvalidValue(f"the api of an agent is one of {', '.join(APIS)}, not {api!r}")
         self.model = APIS[api](client, model, settings or {}, None if self._shape is None else self._shape.schema)
@@ -121,6 +127,35 @@ class Agent:
         told, offered = hash_of(instructions), hash_of(self.toolbox.told)
         self.known_as = {"name": name, "model": model, "told": told, "tools": offered}
         self.identity = f"{name} {hash_of(self.known_as)}"
+
+    @property
+    def tools(self) -> tuple[Tool | AgentTool | Callable[..., Any], ...]:
+        """Its tools, as they were given."""
+        found: tuple[Tool | AgentTool | Callable[..., Any], ...] = self._given["tools"]
+        return found
+
+    def but(self, name: str | None = None, **others: Any) -> Agent:  # noqa: ANN401 - those of this class
+        """Return an agent like this one, with other options. Raises as this class does."""
+        return Agent(name or self.name, **{**self._given, **others})
+
+    def task(self, function: Callable[..., Any]) -> Task:
+        """Make a task of a function: its signature and docstring say what is to be done, the agent does it.
+
+        Its body is never called. Arguments are checked by their types, and so is what the model returns.
+
+        Raises:
+            InvalidValue: a type is none that a model can be told of.
+
+        Example:
+            >>> import holdfast
+            >>> agent = holdfast.Agent("analyst", model="gpt-4o", client=None)
+            >>> @agent.task
+            ... def analyze(data: list[float]) -> dict[str, float]:
+            ...     "Analyze the data."
+            >>> analyze
+            <Task 'analyze' of analyst>
+        """
+        return Task(self, function)
 
     def as_tool(self, name: str, description: str) -> AgentTool:
         """Return a tool by which another agent calls this one, with a prompt; what this one says is its answer.

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from holdfast.agents.continuation import AGENT, DONE, SUSPENDED, TOOL, CallPart
 from holdfast.agents.frames import Frame
 from holdfast.agents.model import Message
+from holdfast.agents.schema import plain
 from holdfast.agents.taking import Told, answering
 from holdfast.agents.toolbox import prompt_of
 from holdfast.core.flows import Flow, Outcome, Together
@@ -262,13 +263,6 @@ def text_of(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, str):
         return value
     try:
-        return msgspec.json.encode(value, enc_hook=_plain).decode()
+        return msgspec.json.encode(value, enc_hook=plain).decode()
     except (TypeError, ValueError, NotImplementedError) as error:
         return f"error: the call was made, but its answer cannot be told as JSON: {error}"
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    told = getattr(value, "model_dump", None)
-    if told is None:
-        raise NotImplementedError(f"a {type(value).__name__}")
-    return told(mode="json")

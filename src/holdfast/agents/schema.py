@@ -46,8 +46,31 @@ class Shape:
     @classmethod
     def of_answer(cls, function: Callable[..., Any]) -> Self | None:
         """Return the type that a function says it returns; None if it says nothing, or anything."""
+        kind = cls.kind_of_answer(function)
+        return None if kind is None else cls(kind, f"what {name_of(function)} returns")
+
+    @staticmethod
+    def kind_of_answer(function: Callable[..., Any]) -> Any:  # noqa: ANN401
+        """Return the type that a function says it returns; None if it says nothing, or anything."""
         kind = _hints_of(function).get("return", Any)
-        return None if kind is Any or kind is type(None) else cls(kind, f"what {name_of(function)} returns")
+        return None if kind is Any or kind is type(None) else kind
+
+
+class Answer(Shape):
+    """What a model is to say in the end. What is no JSON object is the field `result` of one: models say objects."""
+
+    def __init__(self, kind: Any, name: str) -> None:  # noqa: ANN401
+        super().__init__(kind, name)
+        self._is_wrapped = not _is_object(self.schema)
+        if self._is_wrapped:
+            wrapped = msgspec.defstruct("Answer", [("result", kind)], forbid_unknown_fields=True)
+            super().__init__(wrapped, name)
+            self.schema = _flat(self.schema)
+
+    def read(self, said: str | bytes) -> Any:  # noqa: ANN401
+        """Return what a JSON text means. Raises InvalidValue with what is wrong, for the model."""
+        found = super().read(said)
+        return found.result if self._is_wrapped else found
 
 
 class Parameters:
@@ -108,6 +131,41 @@ def _hints_of(function: Callable[..., Any]) -> dict[str, Any]:
         return typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError):  # types of a scope that is gone
         return {}
+
+
+def _is_object(schema: Mapping[str, Any]) -> bool:
+    """Tell whether all values of a schema are JSON objects."""
+    referred = schema.get("$ref")
+    found = schema["$defs"][referred.rpartition("/")[2]] if referred else schema
+    return found.get("type") == "object"
+
+
+def checked(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments as JSON has them, and see that they are of the types that a function says.
+
+    Raises:
+        InvalidValue: one of them is not, or has no JSON form.
+    """
+    hints, told = _hints_of(function), dict[str, Any]()
+    for name, value in arguments.items():
+        what = f"the argument {name} of {name_of(function)}"
+        try:
+            told[name] = msgspec.to_builtins(value, enc_hook=plain)
+            if name in hints:
+                msgspec.convert(told[name], hints[name], dec_hook=_made)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise InvalidValue(f"{what} does not fit its type: {error}") from error
+        except (TypeError, NotImplementedError) as error:
+            raise InvalidValue(f"{what} cannot be told to a model: {error}") from error
+    return told
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401
+    """Return what JSON has for a value that msgspec does not know. Raises NotImplementedError."""
+    told = getattr(value, "model_dump", None)
+    if told is None:
+        raise NotImplementedError(f"a {type(value).__name__} has no JSON form")
+    return told(mode="json")
 
 
 def _default(value: Any) -> Any:  # noqa: ANN401
