@@ -806,3 +806,23 @@ def test_k1_k3_k7_ended_runs_are_forgotten_and_others_stay(db: holdfast.Store, c
     for wrong in (-1, "soon", {"running": "1d"}, {"complete": -1}):
         with pytest.raises(holdfast.InvalidValue, match="keep"):
             db.gc(keep=cast("Any", wrong))
+
+
+def test_g2_a_failure_that_was_caught_before_a_wait_is_an_answer(db: holdfast.Store) -> None:
+    """Seen to fail: nothing but the suspension was recorded after it, and it was tried again."""
+    calls: list[int] = []
+
+    def broken() -> None:
+        calls.append(1)
+        raise ValueError("it is broken")
+
+    def body(run: holdfast.Run) -> None:
+        try:
+            run.step("broken", broken)
+        except ValueError as error:
+            run.result = f"{error}, {run.wait('go')}"
+
+    begin(db, body)
+    db.signal("r", "go", "and so what")
+    assert begin(db, body).result == "it is broken, and so what"
+    assert calls == [1]

@@ -75,6 +75,7 @@ class Journal:
         self._taken: dict[Asked, set[str]] = {}
         self._lowest: dict[Asked, int] = {}
         self.answered_last = 0
+        self._suspended_last = 0
         self.add(entries)
         self._unasked: dict[tuple[Asked, str], deque[str]] = {}
         """Of what is recorded without a key of the caller's the keys, by the input: those first that were first."""
@@ -94,6 +95,8 @@ class Journal:
                 self.created = entry
             elif entry.kind in (FAILED, COMPLETE):
                 self._ends.append(entry)
+            elif entry.kind == SUSPENDED:
+                self._suspended_last = entry.seq
             if entry.name is not None and entry.key is not None:
                 self._add_asked(entry, entry.name, entry.key)
 
@@ -207,6 +210,8 @@ class Journal:
     def _caught(self, question: Question) -> Entry | None:
         """Return the failure of a step that the run's function has caught, and gone on: something is recorded after it.
 
+        That may be that the run waits for something else.
+
         One that ended the run, which says so in the same words, may be tried again.
         """
         failed = self._failed.get((question.name, question.key)) if question.family == "step" else None
@@ -215,7 +220,8 @@ class Journal:
         later = [entry for entry in self._ends if entry.seq > failed.seq]
         if any(entry.kind == FAILED and entry.error == failed.error for entry in later):
             return None
-        is_passed = self.answered_last > failed.seq or any(entry.kind == COMPLETE for entry in later)
+        last = max(self.answered_last, self._suspended_last)
+        is_passed = last > failed.seq or any(entry.kind == COMPLETE for entry in later)
         return failed if is_passed else None
 
     def in_doubt(self) -> dict[str, Entry]:
