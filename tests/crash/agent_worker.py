@@ -12,9 +12,11 @@ from typing import Any
 import openai
 
 import holdfast
-from holdfast import Agent, tool
+from holdfast import Agent, Approval, Suspended, tool
 
 CONVERSATION = "talk"
+WAITS = 3
+"""How the process ends where it waits for somebody."""
 
 
 def recorded(file: Path, number: int) -> list[dict[str, Any]]:
@@ -49,8 +51,9 @@ class Effects:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def agent_of(messages: list[dict[str, Any]], url: str, effects: Effects) -> Agent:
-    """Return an agent whose tools answer what was recorded."""
+def agent_of(messages: list[dict[str, Any]], url: str, effects: Effects, *, asks: bool = False) -> Agent:
+    """Return an agent whose tools answer what was recorded; if it `asks`, somebody has to allow each call."""
+    approval = Approval(by=["desk"]) if asks else None
     answers = {message["tool_call_id"]: message["content"] for message in messages if message["role"] == "tool"}
     asked = [call for message in messages for call in message.get("tool_calls") or []]
 
@@ -64,7 +67,7 @@ def agent_of(messages: list[dict[str, Any]], url: str, effects: Effects) -> Agen
             effects.note(f"{name} {ids[0]}")
             return str(answers[ids[0]])
 
-        return tool(name=name, schema={"type": "object"})(answer)
+        return tool(name=name, schema={"type": "object"}, approval=approval, effect="idempotent")(answer)
 
     client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
     tools = [answering(name) for name in names_of(messages)]
@@ -73,14 +76,16 @@ def agent_of(messages: list[dict[str, Any]], url: str, effects: Effects) -> Agen
 
 def main() -> None:
     """Go on with the conversation, to its end."""
-    _, source, file, number, url, effects, at = sys.argv
+    _, source, file, number, url, effects, at, asks = sys.argv
     messages = recorded(Path(file), int(number))
-    agent = agent_of(messages, url, Effects(Path(effects), int(at)))
+    agent = agent_of(messages, url, Effects(Path(effects), int(at)), asks=asks == "asks")
     with holdfast.connect(source) as db:
         said = [message["content"] for message in messages if message["role"] == "user"]
         had = db.state.namespace("conversations").namespace(CONVERSATION).get("turns", 0)
         for prompt in said[had:]:
-            agent.run(prompt, store=db, conversation=CONVERSATION)
+            came = agent.run(prompt, store=db, conversation=CONVERSATION)
+            if isinstance(came, Suspended):
+                sys.exit(WAITS)
 
 
 if __name__ == "__main__":
