@@ -44,7 +44,7 @@ if typing.TYPE_CHECKING:
     from holdfast import aio
     from holdfast.agents.agent import Agent
     from holdfast.agents.continuation import Continuation
-    from holdfast.agents.conversations import last_turns
+    from holdfast.agents.conversations import Turn, last_turns, turns
     from holdfast.agents.limits import Limits
     from holdfast.agents.results import Done, Suspended
     from holdfast.agents.task import Task
@@ -131,6 +131,7 @@ __all__ = [
     "Timeout",
     "Tool",
     "TransactionOpen",
+    "Turn",
     "Unfinished",
     "Unreadable",
     "Unsupported",
@@ -148,6 +149,7 @@ __all__ = [
     "sleep",
     "storable",
     "tool",
+    "turns",
     "view",
 ]
 
@@ -180,6 +182,7 @@ _LAZY = {
     "Suspended": "agents.results",
     "Task": "agents.task",
     "Tool": "runs.tools",
+    "Turn": "agents.conversations",
     "Versioned": "state.versioned",
     "copy": "store.copying",
     "events": "state.variables",
@@ -189,6 +192,7 @@ _LAZY = {
     "sleep": "runs.tools",
     "storable": "core.codec",
     "tool": "runs.tools",
+    "turns": "agents.conversations",
     "view": "state.view",
 }
 """What is imported when it is first asked for: a program that does not keep state need not wait for it."""

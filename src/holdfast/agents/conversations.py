@@ -9,13 +9,18 @@ Each turn is a run that is merged when it is complete, so what it says is there 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import msgspec
 
 from holdfast.agents.model import Message
 from holdfast.core.texts import is_text
 from holdfast.errors import InvalidValue
+from holdfast.runs.results import RunInfo
+from holdfast.runs.views import usage
 from holdfast.runs.workplace import Workplace
 from holdfast.state.versioned import Versioned
 from holdfast.state.working.copy import WorkingCopy
@@ -28,12 +33,51 @@ FRAMES = "frames"
 """The namespace, in that of a run, of the agents that others called."""
 
 TURNS = "turns"
+BEGINS = "begins"
+"""Of each turn the number of messages before it."""
+
 MESSAGES = "messages"
 WITHIN = ">"
 """Stands between the calls of a path."""
 
 _KEY_LENGTH_MAX = 180
 _NAME_LENGTH_MAX = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn of a conversation that is over.
+
+    Attributes:
+        number: from 1.
+        run: what is known of its run; None if that was forgotten.
+        usage: the sums of what its steps used.
+        messages: what was said in it, from its prompt on.
+    """
+
+    number: int
+    run: RunInfo | None
+    usage: Mapping[str, Any]
+    messages: list[Message]
+
+
+def turns(store: Any, conversation: str) -> list[Turn]:  # noqa: ANN401 - a Store, which this room does not know
+    """Return the turns of a conversation, the oldest first; none if there is no such conversation.
+
+    Raises:
+        InvalidValue: that is no name of one.
+    """
+    place: Workplace = store.run(check_name(conversation)).loop.place
+    ground = EngineGround(place.engine, place.ref, place.ids, fixed=True, session=place.session)
+    own = within(Versioned.over(WorkingCopy(ground, place.codec)), conversation)
+    messages: list[Message] = [dict(message) for message in own.get(MESSAGES, ())]
+    begins = [*own.get(BEGINS, ()), len(messages)]
+    found: list[Turn] = []
+    for number, (begin, end) in enumerate(pairwise(begins), 1):
+        record = place.record(f"{conversation}/{number}")
+        info = None if record is None else RunInfo.of(record)
+        found.append(Turn(number, info, {} if record is None else usage(place, record), messages[begin:end]))
+    return found
 
 
 def check_name(conversation: object) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.agents.continuation import CallPart, FramePart, History
-from holdfast.agents.conversations import MESSAGES, TURNS, hash_after, key_of, state_of_frame
+from holdfast.agents.conversations import BEGINS, MESSAGES, TURNS, hash_after, key_of, state_of_frame
 from holdfast.agents.limits import Spent
 from holdfast.agents.model import Message
 from holdfast.agents.taking import Told
@@ -65,6 +65,8 @@ class Frame:
             state.setdefault(MESSAGES, [])
             self.add(*self.agent.opening())
         self.before = self.count
+        if self.conversation:
+            state.setdefault(BEGINS, []).append(self.before)
 
     @property
     def messages(self) -> list[Message]:

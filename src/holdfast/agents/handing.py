@@ -21,7 +21,7 @@ from holdfast.agents.continuation import (
     FramePart,
     History,
 )
-from holdfast.agents.conversations import MESSAGES, TURNS, hash_after, key_of, state_of_frame
+from holdfast.agents.conversations import BEGINS, MESSAGES, TURNS, hash_after, key_of, state_of_frame
 from holdfast.agents.taking import IMPORTING
 from holdfast.engine.contract import Writer
 from holdfast.errors import InDoubt, NotFound, RunBusy, StoreCorrupt
@@ -190,4 +190,5 @@ def _bring(place: Workplace, run_id: str, history: History) -> None:
     number = run_id.removeprefix(f"{history.conversation}/")
     own[MESSAGES] = before
     own[TURNS] = int(number) - 1 if number.isdecimal() else sum(message["role"] == "user" for message in before)
+    own[BEGINS] = [at for at, message in enumerate(before) if message["role"] == "user"]
     state.commit(f"conversation {history.conversation} is taken over")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import copy
 from functools import partial
 from typing import Any, Self
@@ -61,16 +62,21 @@ class Answer(Shape):
 
     def __init__(self, kind: Any, name: str) -> None:  # noqa: ANN401
         super().__init__(kind, name)
-        self._is_wrapped = not _is_object(self.schema)
-        if self._is_wrapped:
-            wrapped = msgspec.defstruct("Answer", [("result", kind)], forbid_unknown_fields=True)
-            super().__init__(wrapped, name)
-            self.schema = _flat(self.schema)
+        self._wrapped: Shape | None = None
+        if not _is_object(self.schema):
+            self._wrapped = Shape(msgspec.defstruct("Answer", [("result", kind)], forbid_unknown_fields=True), name)
+            self.schema = _flat(self._wrapped.schema)
 
     def read(self, said: str | bytes) -> Any:  # noqa: ANN401
-        """Return what a JSON text means. Raises InvalidValue with what is wrong, for the model."""
-        found = super().read(said)
-        return found.result if self._is_wrapped else found
+        """Return what a JSON text means; the value by itself will do. Raises InvalidValue, for the model."""
+        if self._wrapped is None:
+            return super().read(said)
+        try:
+            return self._wrapped.read(said).result
+        except InvalidValue:
+            with suppress(InvalidValue):
+                return super().read(said)
+            raise
 
 
 class Parameters:

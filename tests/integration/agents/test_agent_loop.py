@@ -511,3 +511,22 @@ def test_a_call_that_may_happen_once_waits_for_who_knows_and_its_siblings_are_ke
     assert messages(db)[3]["content"] == "receipt 7"
     assert CALLED.count("pay 3") == 1
     assert CALLED.count("search owls") == 1
+
+
+def test_the_turns_of_a_conversation_are_listed_with_what_they_used(db: holdfast.Store) -> None:
+    def script(request: dict[str, Any]) -> Answer:
+        return says(f"answer {sum(message['role'] == 'user' for message in request['messages'])}")
+
+    assert holdfast.turns(db, "c") == []
+    with playing(script) as model:
+        agent = made(model, instructions="Be brief.")
+        for prompt in ("one", "two"):
+            agent.run(prompt, store=db, conversation="c")
+    first, second = holdfast.turns(db, "c")
+    assert [message["content"] for message in first.messages] == ["one", "answer 1"]
+    assert [message["content"] for message in second.messages] == ["two", "answer 2"]
+    assert second.run is not None
+    assert (second.number, second.run.run_id, second.run.status) == (2, "c/2", "complete")
+    assert second.usage == {"tokens": 15, "input_tokens": 10, "output_tokens": 5}
+    with pytest.raises(holdfast.InvalidValue):
+        holdfast.turns(db, "a/b")
