@@ -190,9 +190,17 @@ class InputMismatch(HoldfastError):
 
 
 class StepFailed(HoldfastError):
-    """A step failed when it was done, the run's function went on, and what it raised could not be stored."""
+    """A step failed when it was done, the run's function went on, and what it raised could not be stored.
+
+    Attributes:
+        raised: what it raised, as text.
+    """
 
     code = "step_failed"
+
+    def __init__(self, message: str, raised: str = "") -> None:
+        super().__init__(message)
+        self.raised = raised
 
 
 class InDoubt(HoldfastError):

@@ -20,7 +20,7 @@ from holdfast.agents.conversations import check_name, next_turn
 from holdfast.agents.frames import Frame
 from holdfast.agents.handing import continuation_of, handed_over, is_to_take, noted_of
 from holdfast.agents.limits import Limits, Spent
-from holdfast.agents.loop import working
+from holdfast.agents.loop import PAUSE, working
 from holdfast.agents.model import APIS, Message
 from holdfast.agents.results import Done, Suspended
 from holdfast.agents.schema import Answer
@@ -45,9 +45,6 @@ from holdfast.state.rows.log import Event
 _NAME_LENGTH_MAX = 64
 
 UnkeptT = TypeVar("UnkeptT", bound=Unkept)
-
-PAUSE = "go_on"
-"""The name of the steps that ask whether an agent may go on."""
 
 ON_CHANGE = ("refuse", "warn", "accept")
 
@@ -385,12 +382,21 @@ class Agent:
         """Return the messages that the model is to see."""
         return list(messages if self._context is None else self._context(list(messages)))
 
-    def pause(self, spent: Spent) -> Tool | None:
-        """Return what waits for somebody before the model is asked once more; None if nothing does."""
+    @property
+    def pauses(self) -> bool:
+        """Whether it may have to ask before it goes on."""
+        return self._pause is not None
+
+    def pause(self, spent: Spent, *, was_asked: bool) -> Tool | None:
+        """Return what waits for somebody before the model is asked once more; None if nothing does.
+
+        Args:
+            was_asked: whether somebody was asked before this turn; then that is waited for, whatever is said now.
+        """
         why = None if self._pause is None else self._pause(spent)
-        if why is None:
+        if why is None and not was_asked:
             return None
-        approval = why if isinstance(why, Approval) else Approval(message=str(why))
+        approval = why if isinstance(why, Approval) else Approval(message=str(why or ""))
         return tool(name=PAUSE, approval=approval, effect="pure")(_goes_on)
 
     def usage_of(self, said: Mapping[str, Any]) -> dict[str, Any]:

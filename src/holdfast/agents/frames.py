@@ -81,7 +81,10 @@ class Frame:
         one is not recorded yet.
         """
         there: list[Message] = self.state[MESSAGES]
-        there.extend(messages[max(len(there) - self.count, 0) :])
+        known = max(len(there) - self.count, 0)
+        if any(one != message for one, message in zip(there[self.count :], messages, strict=False)):
+            self.agent.is_another(self.turn)
+        there.extend(messages[known:])
         self.count += len(messages)
 
     def part(self, calls: tuple[CallPart, ...], *, between: bool = False) -> FramePart:

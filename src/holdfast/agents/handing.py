@@ -23,13 +23,17 @@ from holdfast.agents.continuation import (
 )
 from holdfast.agents.conversations import BEGINS, MESSAGES, TURNS, hash_after, key_of, state_of_frame
 from holdfast.agents.taking import IMPORTING
-from holdfast.engine.contract import Writer
-from holdfast.errors import InDoubt, NotFound, RunBusy, StoreCorrupt
+from holdfast.engine.contract import Reader, Writer
+from holdfast.errors import AlreadyExists, InDoubt, NotFound, RunBusy, RunFinished, StoreCorrupt
 from holdfast.runs import calls
 from holdfast.runs.calls import CallRecord, calls_of, note_of
-from holdfast.runs.records import RUNNING, RunRecord
-from holdfast.runs.tables import STEP_DONE, Entry
+from holdfast.runs.gates import WAITS_FOR_CALLS
+from holdfast.runs.journal import Journal
+from holdfast.runs.records import QUEUED, RunRecord, going
+from holdfast.runs.records import SUSPENDED as SUSPENDED_RUN
+from holdfast.runs.tables import STEP_DONE, Entry, read_entries
 from holdfast.runs.views import cancel
+from holdfast.runs.views import given as views_given
 from holdfast.runs.workplace import Workplace, head_of
 from holdfast.state.versioned import Versioned
 from holdfast.state.working.copy import WorkingCopy
@@ -141,19 +145,37 @@ def handed_over(place: Workplace, run_id: str, *, hand_over: bool) -> Continuati
 
     Raises:
         NotFound, InDoubt: as `continuation_of`, `whole`.
-        RunBusy: somebody works on the run, or did meanwhile.
+        RunBusy: somebody works on the run, or has since it waited, or decides on one of its calls just now.
+        RunFinished: it has ended.
     """
+    with place.session.read() as reader:
+        _check_waits(reader, going(reader, place.known(run_id).run_id, "an export"))
+        at = head_of(reader, place.known(run_id))
     found = whole(place, continuation_of(place, run_id))
+    states = {call.record.id: call.record.state for call in found.calls() if call.record is not None}
 
     def check(writer: Writer, record: RunRecord) -> None:
-        raw = note_of(writer, run_id)
-        now = None if raw is None else msgspec.json.decode(raw, type=Continuation)
-        if record.status == RUNNING or now is None or now.rev != found.rev:
-            raise RunBusy(f"somebody works on run {run_id!r}, or has meanwhile; export it when it waits")
+        _check_waits(writer, record)
+        now = {call.id: call.state for call in calls_of(writer, run_id)}
+        if head_of(writer, record) != at or any(now.get(one) != state for one, state in states.items()):
+            raise RunBusy(
+                f"somebody worked on run {run_id!r} meanwhile, or decided on one of its calls; export it again"
+            )
 
     if hand_over:
         cancel(place, run_id, check)
     return found
+
+
+def _check_waits(reader: Reader, record: RunRecord) -> None:
+    """Raise an error unless a run waits for decisions, and nothing was done of it since it does."""
+    if record.is_finished:
+        raise RunFinished(f"run {record.run_id!r} is {record.status}; there is nothing of it to go on with")
+    if record.waiting != WAITS_FOR_CALLS or record.status not in (SUSPENDED_RUN, QUEUED):
+        raise RunBusy(f"run {record.run_id!r} is {record.status}, and does not wait for a call; export it when it does")
+    entries = read_entries(reader, reader.vector(head_of(reader, record)), record.chain)
+    if Journal(record.run_id, entries).in_doubt():
+        raise InDoubt(f"a call of run {record.run_id!r} is in doubt; answer it, and let the run wait again, or end")
 
 
 def is_to_take(place: Workplace, run_id: str, given: Continuation | None) -> bool:
@@ -164,6 +186,8 @@ def is_to_take(place: Workplace, run_id: str, given: Continuation | None) -> boo
     """
     record = place.record(run_id)
     if record is not None and record.name != IMPORTING:
+        if given is not None and views_given(place, record) != given.input:
+            raise AlreadyExists(f"run {run_id!r} of this store is another one than the continuation is of")
         return False
     if given is None:
         place.known(run_id)

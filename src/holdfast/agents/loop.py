@@ -9,7 +9,7 @@ from there. Messages stand in the run's state, which is only appended to; a step
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,22 +23,27 @@ from holdfast.agents.model import Message
 from holdfast.agents.schema import plain
 from holdfast.agents.taking import Told, answering
 from holdfast.agents.toolbox import prompt_of
-from holdfast.core.flows import Flow, Outcome, Together
+from holdfast.core.flows import Flow, Outcome, Together, Work
 from holdfast.errors import (
     Expired,
-    HoldfastError,
     InputMismatch,
     InvalidValue,
     NotStorable,
     Rejected,
+    StepFailed,
     Timeout,
 )
+from holdfast.runs.calls import APPROVAL
 from holdfast.runs.gates import NotYet, Site
+from holdfast.runs.steps import told
 from holdfast.runs.tables import label_of
 
 if TYPE_CHECKING:
     from holdfast.agents.agent import Agent
     from holdfast.agents.toolbox import Offered
+
+PAUSE = "go_on"
+"""The name of the steps that ask whether an agent may go on."""
 
 STEP = "model"
 """The name of the steps that ask a model."""
@@ -78,7 +83,10 @@ def _paused(frame: Frame) -> Flow[None]:
         if frame.told.said(frame.turn + 1) is None:  # it waits for this there
             raise NotYet([frame.told.pause()], frame.part(frame.told.frame.calls, between=True))
         return
-    pause = None if frame.loop.is_recorded(STEP, turn) else frame.agent.pause(frame.spent)
+    if not frame.agent.pauses or frame.loop.is_recorded(STEP, turn):
+        return
+    was_asked: bool = yield Work(partial(frame.loop.has_call, label_of(PAUSE, turn), APPROVAL), reads=True)
+    pause = frame.agent.pause(frame.spent, was_asked=was_asked)
     if pause is None:
         return
     spent = {"turns": frame.spent.turns, "tokens": frame.spent.tokens, "cost": frame.spent.cost}
@@ -124,7 +132,9 @@ def _asked(frame: Frame) -> Flow[dict[str, Any]]:
 
 def _called(frame: Frame, calls: list[dict[str, Any]]) -> Flow[None]:
     """Do what the model calls, and tell it what came of each: tools beside each other, agents one after the other."""
-    asked = [_Asked.of(frame, call, number) for number, call in enumerate(calls)]
+    asked: list[_Asked] = []
+    for number, call in enumerate(calls):
+        asked.append(_Asked.of(frame, call, number, [one.key for one in asked]))
     plain = [one for one in asked if one.offered is None or one.offered.agent is None]
     outcomes: dict[int, Outcome] = {}
     if plain:
@@ -181,11 +191,12 @@ class _Asked:
     mistaken: bool = False
 
     @classmethod
-    def of(cls, frame: Frame, call: Mapping[str, Any], number: int) -> _Asked:
+    def of(cls, frame: Frame, call: Mapping[str, Any], number: int, taken: Sequence[str]) -> _Asked:
         function = call.get("function") or {}
         call_id, name = str(call.get("id") or number), str(function.get("name") or "")
-        ids = [str(one.get("id") or at) for at, one in enumerate(frame.messages[-1]["tool_calls"])]
-        key = f"{frame.turn}.{call_id}" + "'" * ids[:number].count(call_id)
+        key = f"{frame.turn}.{call_id}"
+        while key in taken:  # models may give one id to several calls
+            key += "'"
         offered = frame.agent.toolbox.find(name)
         return cls(frame, number, call_id, name, str(function.get("arguments") or ""), key, offered)
 
@@ -251,10 +262,10 @@ class _Asked:
             return f"error: this call was rejected, and not made: {error}"
         except (NotStorable, Timeout) as error:
             return f"error: {error}"
-        except HoldfastError:  # of the store or the run, and no business of the model's
-            raise
-        except Exception as error:  # noqa: BLE001 - it is the tool's, and an answer as any other
-            return f"error: {type(error).__name__}: {error}"
+        except Exception as error:
+            if site is None or not any(error is raised for raised in site.raised):
+                raise  # of the store, the run, or who was asked what became of it: no business of the model's
+            return f"error: {error.raised if isinstance(error, StepFailed) else told(error)[0]}"
         return text_of(value)
 
 

@@ -246,8 +246,11 @@ class Together:
         async def outcome(flow: Flow[Any]) -> Outcome:
             try:
                 return Outcome(await awaited(flow, aside))
-            except asyncio.CancelledError:
-                raise
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                return Outcome(error=error)  # a tool's own; the others go on
             except BaseException as error:  # noqa: BLE001 - it is handed to who asked
                 return Outcome(error=error)
 

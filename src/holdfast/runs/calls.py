@@ -38,7 +38,10 @@ REJECT, CANCEL = "reject", "cancel"
 ON_EXPIRY = (REJECT, CANCEL)
 """What comes of a call that nobody decided on in time: it is not made; or its run is cancelled."""
 
-_ID_BYTES = 6
+STATE_OF = {"approve": APPROVED, "reject": REJECTED, "answer": ANSWERED}
+"""The state of a call by what was decided on it."""
+
+_ID_BYTES = 8
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -25,7 +25,6 @@ from holdfast.runs.workplace import Workplace
 from holdfast.versions.results import moment
 
 APPROVE, REJECT, ANSWER = "approve", "reject", "answer"
-_STATES = {APPROVE: calls.APPROVED, REJECT: calls.REJECTED, ANSWER: calls.ANSWERED}
 
 _FITS = {
     calls.APPROVAL: (APPROVE, REJECT), calls.QUESTION: (ANSWER, REJECT), calls.EXTERNAL: (ANSWER, REJECT),
@@ -84,7 +83,7 @@ def decide(
     """Decide on a call, once, and let its run go on; return it as it is then. Durable when this returns.
 
     Args:
-        unasked: the call, if it may be that nobody has asked yet.
+        unasked: the call, of a program that tells what became of it: it may be that nobody has asked yet.
 
     Raises:
         NotFound: there is no such call.
@@ -100,15 +99,15 @@ def decide(
     with place.session.read() as reader:
         call = unasked if unasked is not None and call_of(reader, call_id) is None else known_call(reader, call_id)
     now_us = place.now_us()
-    _check(call, said, by, now_us)
+    _check(call, said, by, now_us, is_program=unasked is not None)
     decision = signed(call, _decision(place, call, said, by, via, now_us))
 
     def work(writer: Writer) -> CallRecord:
         now = call_of(writer, call.id) or call
         record = going(writer, call.run_id, f"a decision on call {call.id}")
-        _check(now, said, by, now_us)
+        _check(now, said, by, place.now_us(), is_program=unasked is not None)
         settled = replace(
-            now, state=_STATES[said.verdict], decisions=(*now.decisions, decision), settled_us=decision.at_us
+            now, state=calls.STATE_OF[said.verdict], decisions=(*now.decisions, decision), settled_us=decision.at_us
         )
         put_call(writer, settled)
         let_go_on(writer, record, WAITS_FOR_CALLS, now_us)
@@ -122,8 +121,8 @@ def _check_text(what: str, given: object, most: int) -> None:
         raise InvalidValue(f"{what} is a text of at most {most} characters, not {given!r}")
 
 
-def _check(call: CallRecord, said: Said, by: str, now_us: int) -> None:
-    """Raise an error unless this may be decided on a call."""
+def _check(call: CallRecord, said: Said, by: str, now_us: int, *, is_program: bool) -> None:
+    """Raise an error unless this may be decided on a call; a program may whoever the approvers are."""
     what = f"call {call.id} of {call.name}"
     if call.state == calls.EXPIRED or call.is_over(now_us):
         raise AlreadyDecided(f"{what} expired at {_when(call.expires_us)}; nobody had decided")
@@ -134,7 +133,7 @@ def _check(call: CallRecord, said: Said, by: str, now_us: int) -> None:
     if said.verdict not in _FITS[call.kind]:
         fits = " or ".join(_FITS[call.kind]) or "nothing: it waits for a time"
         raise InvalidValue(f"{what} is {_TOLD[call.kind]}; what can be decided on it is {fits}, not {said.verdict}")
-    if call.approvers and by not in call.approvers:
+    if call.approvers and by not in call.approvers and not is_program:
         raise InvalidValue(f"{by!r} may not decide on {what}; those who may are {', '.join(call.approvers)}")
     if said.seen and said.seen != call.seen:
         raise InvalidValue(f"{what} has other arguments than were seen; look at it again, and decide on what it is now")
@@ -189,7 +188,10 @@ def check_fits(value: Any, schema: Mapping[str, Any], what: str) -> None:  # noq
         raise HoldfastError(
             f'{what} is to be checked by its schema, which takes jsonschema: pip install "holdfast[agents]"'
         ) from error
-    found = next(iter(sorted(jsonschema.Draft202012Validator(dict(schema)).iter_errors(value), key=str)), None)
+    checks = jsonschema.Draft202012Validator
+    found = next(
+        iter(sorted(checks(dict(schema), format_checker=checks.FORMAT_CHECKER).iter_errors(value), key=str)), None
+    )
     if found is not None:
         where = "".join(f"[{part!r}]" for part in found.absolute_path)
         raise InvalidValue(f"{what} cannot be taken{f' at {where}' if where else ''}: {found.message}")

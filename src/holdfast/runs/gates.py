@@ -18,7 +18,15 @@ from msgspec.structs import replace
 from holdfast.core.durations import Duration, microseconds_of
 from holdfast.core.texts import is_text
 from holdfast.engine.contract import Writer
-from holdfast.errors import Expired, InputMismatch, InvalidValue, Rejected, Untrusted
+from holdfast.errors import (
+    Expired,
+    InputMismatch,
+    InvalidValue,
+    NotStorable,
+    Rejected,
+    StoreCorrupt,
+    Untrusted,
+)
 from holdfast.runs import calls
 from holdfast.runs.active import Active
 from holdfast.runs.calls import CallRecord, call_of, put_call
@@ -28,7 +36,7 @@ from holdfast.runs.journal import Question
 from holdfast.runs.payloads import packed, payload_of, value_in
 from holdfast.runs.records import ask_to_cancel
 from holdfast.runs.signatures import is_forged
-from holdfast.runs.suspending import suspend
+from holdfast.runs.suspending import Came, suspend
 from holdfast.runs.tables import SUSPENDED, Entry, cells_of, holding
 
 WAITS_FOR_CALLS = "call:"
@@ -109,6 +117,7 @@ class Site:
         schema, answer_schema: JSON Schemas of them and of an answer.
         read: returns what the function takes, of arguments as a model says them. Raises InvalidValue.
         read_answer: the same of an answer.
+        raised: what the tool itself raised, and not Holdfast: added when the step is done.
     """
 
     path: tuple[str, ...] = ()
@@ -119,6 +128,7 @@ class Site:
     answer_schema: Mapping[str, Any] | None = None
     read: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     read_answer: Callable[[Any], Any] = lambda answer: answer
+    raised: list[BaseException] = field(default_factory=list[BaseException])
 
 
 class NotYet(BaseException):
@@ -142,14 +152,14 @@ class Verdict:
     Attributes:
         edited: the arguments to make it with, by name; None for those that were asked for.
         answer: what it was answered with; then it is not made.
-        refused: why it is not made.
+        refused: why it is not made: `Rejected`, or what asking for it raised.
         entries: what is recorded of the decision, with whatever comes of it.
         also: what is written along with that.
     """
 
     edited: Mapping[str, Any] | None = None
     answer: Happened | None = None
-    refused: Rejected | None = None
+    refused: Exception | None = None
     entries: tuple[Entry, ...] = ()
     also: Callable[[Writer], None] | None = None
 
@@ -172,28 +182,53 @@ class Wanted:
     arguments: Mapping[str, Any]
     site: Site | None
 
-    def decided(self) -> Verdict:
+    def decided(self, *, is_begun: bool = False) -> Verdict:
         """Return what was decided; wait until it is.
+
+        Args:
+            is_begun: whether the call was begun before: then it was decided, if anybody had to.
 
         Raises:
             NotYet, Suspend: nobody has decided.
+            NotStorable: somebody has to, and nobody could see what on.
             Cancelled: nobody did in time, and the run ends with that.
         """
         call_id = calls.id_of(self.active.record.run_id, self.question.label, self.gate.kind)
         while True:
             with self.active.place.session.read() as reader:
                 known = call_of(reader, call_id)
-            if known is None and self.gate.kind == calls.APPROVAL and not self.gate.is_asked(self.arguments):
+            if known is None and is_begun:
                 return Verdict()
-            call = self._call(call_id) if known is None else known
-            if known is not None:
+            if known is None:
+                asked = self._asked(call_id)
+                if not isinstance(asked, CallRecord):
+                    return asked
+                wait_for(self.active, asked, leave=self.site is not None)
+                continue
+            try:
                 verdict = self._verdict(known)
-                if verdict is not None:
-                    return verdict
-            wait_for(self.active, call, leave=self.site is not None)
+            except Came:  # somebody decided in the moment in which it expired
+                continue
+            if verdict is not None:
+                return verdict
+            wait_for(self.active, known, leave=self.site is not None)
 
-    def _call(self, call_id: str) -> CallRecord:
-        """Return the call as it is asked for now."""
+    def _asked(self, call_id: str) -> CallRecord | Verdict:
+        """Return the call as it is asked for now, or why it is not: nobody is to be asked, or asking failed."""
+        try:
+            if self.gate.kind == calls.APPROVAL and not self.gate.is_asked(self.arguments):
+                return Verdict()
+            expires_us = self.gate.expires_us(self.arguments, self.active.place.now_us())
+        except Exception as error:  # noqa: BLE001 - of a function of the user's, or of a model's arguments
+            return Verdict(refused=error)
+        if not self.given.is_whole:
+            raise NotStorable(
+                f"somebody has to decide on {self.name}, and not all of its arguments can be stored: nobody could see"
+                " what on; give it values that can be"
+            )
+        return self._call(call_id, expires_us)
+
+    def _call(self, call_id: str, expires_us: int) -> CallRecord:
         active, site, gate = self.active, self.site or Site(), self.gate
         now_us = active.place.now_us()
         args = packed(self.given.encoded) if site.told is None else payload_of(
@@ -205,12 +240,14 @@ class Wanted:
             args=args, seen=self.given.digest, message=gate.approval.message,
             schema=None if site.schema is None else dict(site.schema),
             answer_schema=None if site.answer_schema is None else dict(site.answer_schema),
-            approvers=tuple(gate.approval.by), expires_us=gate.expires_us(self.arguments, now_us),
+            approvers=tuple(gate.approval.by), expires_us=expires_us,
             on_expiry=gate.approval.on_expiry,
         )  # fmt: skip
 
     def _verdict(self, call: CallRecord) -> Verdict | None:
         """Return what was decided on a call that was asked for; None if nothing was."""
+        if (call.run_id, call.label, call.kind) != (self.active.record.run_id, self.question.label, self.gate.kind):
+            raise StoreCorrupt(f"call {call.id} of {self.name} has the id of {call.label} of run {call.run_id!r}")
         if call.seen != self.given.digest:
             raise InputMismatch(
                 f"call {call.id} of {self.name} was asked for with other arguments than now; what is decided holds for"
@@ -219,11 +256,12 @@ class Wanted:
         if call.state == calls.EXPIRED or call.is_over(self.active.place.now_us()):
             return self._expired(call)
         decision = call.decision
-        if call.is_open or decision is None:
+        if call.is_open:
             return None
-        if is_forged(call, decision):
+        if decision is None or is_forged(call, decision):
+            who = "nobody" if decision is None else decision.by
             raise Untrusted(
-                f"the decision of {decision.by} on call {call.id} of {self.name} is not what was signed; somebody has"
+                f"the decision of {who} on call {call.id} of {self.name} is not what was signed; somebody has"
                 " changed it in the store. Fork the run before this step, and have it decided again"
             )
         codec, said = self.active.place.codec, f"what was decided on call {call.id}"
@@ -232,15 +270,21 @@ class Wanted:
             return Verdict(refused=Rejected(decision.message or f"{decision.by} did not allow it"), entries=entries)
         value = value_in(codec, decision.payload, said)
         site = self.site or Site()
-        if call.state == calls.ANSWERED:
-            return Verdict(answer=Happened(site.read_answer(value)), entries=entries)
-        return Verdict(edited=None if value is None else site.read(value), entries=entries)
+        try:
+            if call.state == calls.ANSWERED:
+                return Verdict(answer=Happened(site.read_answer(value)), entries=entries)
+            return Verdict(edited=None if value is None else site.read(value), entries=entries)
+        except InvalidValue as error:  # what a schema does not tell, such as that a text is a date
+            return Verdict(refused=InvalidValue(f"what {decision.by} decided does not fit: {error}"), entries=entries)
 
     def _expired(self, call: CallRecord) -> Verdict:
         """Return what comes of a call on which nobody decided in time."""
         run_id = self.active.record.run_id
 
         def also(writer: Writer) -> None:
+            now = call_of(writer, call.id)
+            if now is not None and not now.is_open and now.state != calls.EXPIRED:
+                raise Came
             put_call(writer, replace(call, state=calls.EXPIRED, settled_us=call.expires_us))
 
         if self.gate.kind == calls.TIMER:
@@ -248,6 +292,8 @@ class Wanted:
         if call.on_expiry == calls.CANCEL:
 
             def cancelled(writer: Writer) -> None:
+                assert self.active.lease is not None
+                self.active.lease.check(writer)
                 also(writer)
                 ask_to_cancel(writer, run_id)
 
@@ -296,14 +342,17 @@ def _suspend(active: Active, waiting: Sequence[CallRecord], noted: Callable[[int
     entry = place.entry(active.record.run_id, SUSPENDED, effect="call", digest="", error=why)
     ends = [call.expires_us for call in waiting if call.expires_us]
 
+    asked_us = place.now_us()  # the same for all, who may have been asked for in threads
+
     def came(writer: Writer) -> bool:
         found = False
         for call in waiting:
             known = call_of(writer, call.id)
             if known is None:
-                put_call(writer, call)
-            elif not known.is_open or known.is_over(place.now_us()):
-                found = True
+                # one that comes from another store may be decided
+                known = replace(call, requested_us=asked_us) if call.is_open else call
+                put_call(writer, known)
+            found = found or not known.is_open or known.is_over(place.now_us())
         if noted is not None:
             calls.put_note(writer, active.record.run_id, noted)
         return found
@@ -349,6 +398,7 @@ class Doubt:
     Attributes:
         attempt: which attempt at it this was, from 1: each is settled by itself.
         args, seen: what it was called with, and a hash of that.
+        approvers: who may tell; anybody if it is empty.
     """
 
     active: Active
@@ -356,15 +406,31 @@ class Doubt:
     attempt: int
     args: bytes
     seen: str
+    approvers: tuple[str, ...]
     site: Site | None
+
+    @property
+    def _id(self) -> str:
+        return calls.id_of(self.active.record.run_id, self.question.label, calls.DOUBT, self.attempt)
+
+    def close(self, writer: Writer) -> None:
+        """Take note that it is known by now what became of it, if anybody was asked."""
+        known = call_of(writer, self._id)
+        if known is not None and known.is_open:
+            put_call(writer, replace(known, state=calls.CANCELLED, settled_us=self.active.place.now_us()))
 
     def settlement(self) -> Settlement | None:
         """Return what somebody has told of it, if anybody has."""
-        call_id = calls.id_of(self.active.record.run_id, self.question.label, calls.DOUBT, self.attempt)
+        call_id = self._id
         with self.active.place.session.read() as reader:
             known = call_of(reader, call_id)
         if known is None or known.is_open or known.decision is None:
             return None
+        if is_forged(known, known.decision):
+            raise Untrusted(
+                f"what {known.decision.by} told of call {call_id} is not what was signed; somebody has changed it in"
+                " the store. Fork the run before this step"
+            )
         answer = value_in(self.active.place.codec, known.decision.payload, f"what was told of call {call_id}")
         return Settlement(Happened(answer["result"]) if answer["happened"] else None)
 
@@ -374,7 +440,8 @@ class Doubt:
             site = self.site or Site()
             call = doubt_of(
                 self.active.record.run_id, self.question.label, self.question.name, self.attempt,
-                self.active.place.now_us(), args=self.args, seen=self.seen, path=site.path, call=site.call,
+                self.active.place.now_us(), args=self.args, seen=self.seen,
+                approvers=self.approvers, path=site.path, call=site.call,
                 agent=dict(site.agent),
             )  # fmt: skip
             wait_for(self.active, call, leave=self.site is not None)

@@ -37,11 +37,13 @@ class Given:
         code: the version of the function's code.
         encoded: what is recorded of them: by the names of their parameters, and of those without a stored form their
             type.
+        is_whole: whether all of them have a stored form.
     """
 
     digest: str
     code: str
     encoded: Encoded
+    is_whole: bool = True
 
     @property
     def arguments(self) -> Cells:
@@ -56,13 +58,16 @@ def given_to(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mappin
     told = context_parameter(function)
     kwargs = {name: value for name, value in kwargs.items() if name != told}
     bound = _without(known, told).bound(args, kwargs, name_of(function))
+    is_whole = True
     try:
         encoded = _PLAIN.encode(bound, "the arguments")
     except HoldfastError:
+        is_whole = False
         bound = {name: _storable(value) for name, value in bound.items()}
         encoded = _PLAIN.encode(bound, "the arguments")
     digest = _digest(encoded.text, *encoded.buffers)
-    return Given(digest, known.code, Encoded(encoded.text, encoded.order, tuple(map(bytes, encoded.buffers))))
+    kept = Encoded(encoded.text, encoded.order, tuple(map(bytes, encoded.buffers)))
+    return Given(digest, known.code, kept, is_whole)
 
 
 def bound_to(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,8 +85,8 @@ def without_context(function: Callable[..., Any]) -> inspect.Signature | None:
 
 def replaced_in(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], edited: Mapping[str, Any]
-) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    """Return the arguments of a call with some others instead, by their names. Raises InvalidValue."""
+) -> tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]:
+    """Return a call with some other arguments instead, by their names, without partials. Raises InvalidValue."""
     inner, inner_args, inner_kwargs = without_partial(function, args, kwargs)
     known = _without(known_of(inner), context_parameter(inner))
     if known.signature is None:
@@ -94,7 +99,7 @@ def replaced_in(
     if unknown:
         raise InvalidValue(f"{name_of(inner)} takes no {', '.join(map(repr, unknown))}")
     bound.arguments.update(edited)
-    return bound.args, bound.kwargs
+    return inner, bound.args, bound.kwargs
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401

@@ -36,6 +36,7 @@ class Question(msgspec.Struct, frozen=True):
         given: whether the caller gave the key.
         digest: of what it is given.
         aside: whether it is asked beside others, so that "how manieth" says little.
+        final: whether its last failure is an answer in any case: it is told to a model, or was allowed once.
     """
 
     family: str
@@ -44,6 +45,7 @@ class Question(msgspec.Struct, frozen=True):
     given: bool
     digest: str
     aside: bool = False
+    final: bool = False
 
     @property
     def label(self) -> str:
@@ -217,6 +219,8 @@ class Journal:
         failed = self._failed.get((question.name, question.key)) if question.family == "step" else None
         if failed is None or (question.name, question.key) in self._intents:
             return None
+        if question.final:
+            return failed
         later = [entry for entry in self._ends if entry.seq > failed.seq]
         if any(entry.kind == FAILED and entry.error == failed.error for entry in later):
             return None

@@ -15,6 +15,7 @@ from holdfast.core.refs import check_name
 from holdfast.errors import InputMismatch, InvalidValue, Unsupported
 from holdfast.runs import views
 from holdfast.runs.active import Active, strand
+from holdfast.runs.calls import call_of, id_of
 from holdfast.runs.entering import entering, leaving
 from holdfast.runs.forking import forked
 from holdfast.runs.gates import Site
@@ -143,6 +144,11 @@ class Loop:
     def is_recorded(self, name: str, key: str) -> bool:
         """Tell whether a step with a key of the caller's is recorded."""
         return self.active.journal.is_answered("step", name, key)
+
+    def has_call(self, label: str, kind: str) -> bool:
+        """Tell whether somebody was asked about a step."""
+        with self.place.session.read() as reader:
+            return call_of(reader, id_of(self.run_id, label, kind)) is not None
 
     def waiting(self, name: str, timeout: Duration | None) -> Flow[Any]:
         """Return the wait for a signal as a flow; which one of its name it is is decided now."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from holdfast.runs.calls import CallRecord, Decision
+from holdfast.runs.calls import STATE_OF, CallRecord, Decision
 from holdfast.state.signing import KeyFile
 
 _FORMAT = "holdfast decision 1"
@@ -27,7 +27,9 @@ def is_forged(call: CallRecord, decision: Decision) -> bool:
 
 
 def is_genuine(call: CallRecord, decision: Decision) -> bool | None:
-    """Tell whether a decision is what was signed; None if its key is not known here."""
+    """Tell whether a decision is what was signed, and the call what it was; None if its key is not known here."""
+    if STATE_OF.get(decision.verdict) != call.state or decision.seen != call.seen:
+        return False
     keys = KeyFile()
     if keys.verify(decision.kid, decision.mac, _parts(call, decision)):
         return True

@@ -24,8 +24,9 @@ from holdfast.runs.inputs import Given, bound_to, given_to, replaced_in, with_co
 from holdfast.runs.journal import Question
 from holdfast.runs.options import ONCE, StepOptions
 from holdfast.runs.payloads import packed
+from holdfast.runs.suspending import Came
 from holdfast.runs.tables import STEP_DONE, STEP_FAILED, STEP_INTENT, Entry, cells_of, holding
-from holdfast.runs.tools import Tool
+from holdfast.runs.tools import Tool, tool_in
 
 _NAME_LENGTH_MAX = 200
 _OURS = ("holdfast.", "asyncio", "concurrent.futures", "threading")
@@ -56,8 +57,9 @@ class Asking:
 
     @property
     def cached(self) -> Tool | None:
-        """The tool, if its answers are kept."""
-        return self.tool if self.tool is not None and self.tool.cache is not None else None
+        """The tool, if its answers are kept; not of one that something else calls."""
+        tool = self.tool
+        return tool if tool is not None and tool.cache is not None and tool.function is self.function else None
 
     @property
     def gate(self) -> Gate | None:
@@ -91,9 +93,9 @@ def asking(  # noqa: PLR0913 - what a step has
         )
     advice = ", which is done as a whole; ask for it in the run's own function, or give it a child run"
     active.check_between_steps(f"step {name!r}", advice)
-    options, tool = StepOptions(), function if isinstance(function, Tool) else None
+    options, tool = StepOptions(), tool_in(function)
     if tool is not None:
-        options, function = tool.options, tool.function
+        options, function = tool.options, tool.function if function is tool else function
     options = options.but(given)
     ticket = 0 if options.key is not None else active.journal.ticket("step", name)
     return Asking(active, run, name, ticket, options, function, args, kwargs, lenient, tool, site)
@@ -104,14 +106,15 @@ def step(asked: Asking) -> Flow[Any]:
     found: Happened | Attempts = yield Work(partial(_found, asked, strand()), reads=True)
     if isinstance(found, Happened):
         return found.result
-    if found.active.journal.intent(found.question) is not None:
+    is_begun = found.active.journal.intent(found.question) is not None
+    if asked.gate is not None:  # also of one that was begun: it may have been with other arguments
+        answer = yield from found.allowed(asked.gate, is_begun=is_begun)
+        if answer is not None:
+            return answer.result
+    if is_begun:
         known = yield from found.of_before()
         if known is not None:
             return known.result
-    if asked.gate is not None:
-        answer = yield from found.allowed(asked.gate)
-        if answer is not None:
-            return answer.result
     return (yield from found.done())
 
 
@@ -126,15 +129,23 @@ def _found(asked: Asking, who: object) -> Happened | Attempts:
         key is not None,
         given.digest,
         aside=who != active.home,
+        final=asked.site is not None or asked.gate is not None,
     )
     question, entry = active.ask(question, who, lenient=asked.lenient)
     if entry is None:
         return Attempts(asked, question, given, [who])
     if entry.kind == STEP_FAILED:
-        raise _recorded_failure(active, entry)
+        raise _noted(asked.site, _recorded_failure(active, entry))
     if entry.error is not None:
         raise NotStorable(entry.error)
     return Happened(entry.value(active.place.codec))
+
+
+def _noted(site: Site | None, error: Exception) -> Exception:
+    """Let an agent know that this is what a tool raised."""
+    if site is not None:
+        site.raised.append(error)
+    return error
 
 
 def _recorded_failure(active: Active, entry: Entry) -> Exception:
@@ -143,7 +154,7 @@ def _recorded_failure(active: Active, entry: Entry) -> Exception:
         error = entry.value(active.place.codec)
         if isinstance(error, Exception):
             return error
-    return StepFailed(f"step {entry.label!r} failed when it was done: {entry.error}")
+    return StepFailed(f"step {entry.label!r} failed when it was done: {entry.error}", entry.error or "")
 
 
 @dataclass(slots=True)
@@ -189,42 +200,52 @@ class Attempts:
     @property
     def _doubt(self) -> Doubt:
         args = packed(self.given.encoded)
-        return Doubt(self.active, self.question, self._attempt, args, self.given.digest, self.asked.site)
+        gate, site = self.asked.gate, self.asked.site
+        approvers = () if gate is None else tuple(gate.approval.by)
+        return Doubt(self.active, self.question, self._attempt, args, self.given.digest, approvers, site)
 
     def _told(self, happened: Happened | None) -> Flow[Happened | None]:
         """Record what became of the step."""
         if happened is None:
-            yield Work(partial(self._failed, "it did not happen", None, 0.0))
+            yield Work(partial(self._failed, "it did not happen", None, 0.0, self._doubt.close))
         else:
-            yield Work(partial(self._record, happened.result, 0.0))
+            yield Work(partial(self._record, happened.result, 0.0, self._doubt.close))
         return happened
 
-    def allowed(self, gate: Gate) -> Flow[Happened | None]:
+    def allowed(self, gate: Gate, *, is_begun: bool) -> Flow[Happened | None]:
         """Wait until the step may be done, or somebody has answered it; None if it is to be done.
 
         Raises:
             Rejected: it may not.
+            Exception: what `when=` raises; the step is recorded as failed with it.
         """
         asked = self.asked
         arguments = bound_to(asked.function, asked.args, asked.kwargs)
-        wanted = Wanted(
-            self.active, self.question, getattr(asked.tool, "name", asked.name), gate, self.given, arguments, asked.site
-        )
-        verdict: Verdict = yield Work(wanted.decided)
-        self.decided += verdict.entries
+        name = getattr(asked.tool, "name", asked.name)
+        wanted = Wanted(self.active, self.question, name, gate, self.given, arguments, asked.site)
+        while True:
+            verdict: Verdict = yield Work(partial(wanted.decided, is_begun=is_begun))
+            self.decided = [] if is_begun else list(verdict.entries)
+            try:
+                return (yield from self._obeyed(verdict))
+            except Came:  # somebody decided in the moment in which it expired
+                continue
+
+    def _obeyed(self, verdict: Verdict) -> Flow[Happened | None]:
+        """Record what was decided, or take the arguments that were."""
+        asked = self.asked
         if verdict.answer is not None:
             yield Work(partial(self._record, verdict.answer.result, 0.0, verdict.also))
             return verdict.answer
         if verdict.refused is not None:
-            if not self.active.journal.failures(self.question):  # else it is recorded, and asked for once more
-                failure = partial(self._failed, *told(verdict.refused), 0.0, verdict.also, raised=verdict.refused)
-                yield Work(failure)
-            raise verdict.refused
+            failure = partial(self._failed, *told(verdict.refused), 0.0, verdict.also, raised=verdict.refused)
+            yield Work(failure)
+            raise _noted(asked.site, verdict.refused)
         if verdict.edited is not None:
-            args, kwargs = replaced_in(asked.function, asked.args, asked.kwargs, verdict.edited)
-            self.asked = replace(asked, args=args, kwargs=kwargs)
+            function, args, kwargs = replaced_in(asked.function, asked.args, asked.kwargs, verdict.edited)
+            self.asked = replace(asked, function=function, args=args, kwargs=kwargs)
             digest = self.given.digest  # the question stays what it was
-            self.given = replace(given_to(asked.function, args, kwargs), digest=digest)
+            self.given = replace(given_to(function, args, kwargs), digest=digest)
         return None
 
     def _verified(self) -> Flow[Happened | None]:
@@ -250,7 +271,7 @@ class Attempts:
                 value = yield from self._called()
             except Exception as error:
                 if options.effect == ONCE and isinstance(error, Timeout):  # it may happen yet
-                    known = yield from self._settled()
+                    known = yield from self.of_before()
                     if known is not None:
                         return known.result
                     continue
@@ -258,6 +279,7 @@ class Attempts:
                 failure = partial(self._failed, *told(error), time.monotonic() - began, raised=error if last else None)
                 yield Work(failure)
                 if last:
+                    _noted(self.asked.site, error)
                     raise
             else:
                 yield Work(partial(self._record, value, time.monotonic() - began))

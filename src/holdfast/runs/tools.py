@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast, overload
 
 from holdfast.core.durations import Duration, seconds_of
@@ -16,7 +17,7 @@ from holdfast.errors import InvalidValue
 from holdfast.runs.calls import APPROVAL, EXTERNAL, QUESTION, REJECT, TIMER
 from holdfast.runs.gates import Approval, Gate
 from holdfast.runs.inputs import context_parameter
-from holdfast.runs.options import IDEMPOTENT, KEPT, ONCE, PURE, TRANSACTIONAL, StepOptions
+from holdfast.runs.options import KEPT, ONCE, PURE, TRANSACTIONAL, StepOptions
 
 
 class Tool:
@@ -59,6 +60,14 @@ class Tool:
 
     def __repr__(self) -> str:
         return f"<Tool {self.name!r}>"
+
+
+def tool_in(function: object) -> Tool | None:
+    """Return the tool that something is, or that it calls: within partials, and what `functools.wraps` has wrapped."""
+    here: Any = function
+    while here is not None and not isinstance(here, Tool):
+        here = here.func if isinstance(here, functools.partial) else getattr(here, "__wrapped__", None)
+    return here
 
 
 @overload
@@ -127,21 +136,36 @@ def tool(  # noqa: PLR0913 - each option is named where it is given
     }  # fmt: skip
     if approval is not None and not isinstance(cast("object", approval), Approval):
         raise InvalidValue(f"the approval of a tool is an Approval(…), not {approval!r}")
-    options = StepOptions(effect=IDEMPOTENT if approval is None else ONCE).but(given)
     ttl = None if cache is None else seconds_of(cache, "cache")
-    if ttl is not None and options.effect in (ONCE, TRANSACTIONAL):
-        raise InvalidValue(f"a tool with the effect {options.effect!r} cannot be cached: its calls may not be left out")
+    _check_cache(ttl, StepOptions().but(given))
 
     def made(function: Callable[..., Any]) -> Tool:
+        inner = tool_in(function)  # of what is a tool already stays what is not given
+        itself = function if isinstance(function, Tool) else None
+        before = StepOptions() if inner is None else inner.options
+        options = (before if approval is None else replace(before, effect=ONCE)).but(given)
+        kept = itself.cache if ttl is None and itself is not None else ttl
+        _check_cache(kept, options, function)
+        gate = Gate(APPROVAL, approval) if approval is not None else None if inner is None else inner.gate
+        told = schema if schema is not None or itself is None else itself.schema
+        if itself is not None:
+            return Tool(itself.function, name or itself.cached_as, options, kept, told, gate)
         given_function: object = function
         if not callable(given_function) or inspect.isclass(given_function):
             raise InvalidValue(f"a tool is made of a function, not of {function!r}")
-        if ttl is not None and context_parameter(function) is not None:
-            raise InvalidValue(f"{name_of(function)} takes a Context, so its answers cannot be cached")
-        gate = None if approval is None else Gate(APPROVAL, approval)
-        return Tool(function, name, options, ttl, schema, gate)
+        return Tool(function, name, options, kept, told, gate)
 
     return made if function is None else made(function)
+
+
+def _check_cache(ttl: float | None, options: StepOptions, function: Callable[..., Any] | None = None) -> None:
+    """Raise InvalidValue if the answers of such a tool cannot be kept."""
+    if ttl is None:
+        return
+    if options.effect in (ONCE, TRANSACTIONAL):
+        raise InvalidValue(f"a tool with the effect {options.effect!r} cannot be cached: its calls may not be left out")
+    if function is not None and context_parameter(function) is not None:
+        raise InvalidValue(f"{name_of(function)} takes a Context, so its answers cannot be cached")
 
 
 def _answered(kind: str, approval: Approval) -> Callable[[Callable[..., Any]], Tool]:

@@ -233,10 +233,11 @@ def cancel(place: Workplace, run_id: str, check: Callable[[Writer, RunRecord], N
 
     def work(writer: Writer) -> None:
         record = record_of(writer, run_id)
+        if record is not None:
+            check(writer, record)
         if record is not None and record.status == records.CANCELLED:
             return
         record = records.going(writer, run_id, "a cancellation")
-        check(writer, record)
         owner = hold_of(writer, record.branch).owner
         if record.status == records.RUNNING and owner is not None and not owner.is_dead:
             records.ask_to_cancel(writer, run_id)

@@ -265,14 +265,17 @@ def test_a_run_that_somebody_works_on_or_that_waits_for_nothing_is_not_handed_ov
             with pytest.raises(holdfast.RunBusy):
                 root.export(db, came.run_id)
             raise ZeroDivisionError
+        with pytest.raises(holdfast.RunBusy, match="is failed, and does not wait for a call"):
+            root.export(db, came.run_id)
+        assert isinstance(root.resume(db, came.run_id), Suspended)
         kept = root.export(db, came.run_id, hand_over=False)
         assert kept.is_whole
         decided(db)
         root.resume(db, came.run_id)
         with pytest.raises(holdfast.RunFinished):
             root.export(db, came.run_id)
-        with pytest.raises(holdfast.NotFound, match="has no continuation"):
-            root.export(db, "c/1")
+        with pytest.raises(holdfast.RunFinished):
+            root.export(db, "c/1", hand_over=False)
         with pytest.raises(holdfast.NotFound, match="no run 'none'"):
             root.export(db, "none")
 

@@ -249,7 +249,7 @@ def test_a9_a_call_in_doubt_waits_beside_the_others(office: Office, db: holdfast
     with pytest.raises(holdfast.InDoubt):
         agent.export(db, "r")
     for call in came.calls:
-        _ = call.answer(Happened("by phone"), by="ann") if call.name == "book" else call.reject("no", by="cfo")
+        _ = call.answer(Happened("by phone"), by="cfo") if call.name == "book" else call.reject("no", by="cfo")
     done = agent.resume(db, "r")
     assert isinstance(done, Done)
     assert done.output == "a(by phone error: this call was rejected, and not made: no seen sky)"

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import openai
 import pydantic
@@ -111,7 +111,7 @@ def test_arguments_are_checked_before_anybody_is_asked(agent: Agent, model: Mode
         (lambda: agent.task(5), "is made of a function"),  # type: ignore[arg-type]
     ]:
         with pytest.raises(holdfast.InvalidValue, match=what):
-            wrong()  # type: ignore[no-untyped-call]
+            cast("Any", wrong)()
     assert len(model.requests) == 1
 
 
