@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _VARIES = [
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
-    (re.compile(r"\b(?=[0-9]*[a-f])[0-9a-f]{10}(?:[0-9a-f]{2})?\b|\b[0-9]{10}(?:[0-9]{2})?\b"), "HASH"),
+    (re.compile(r"\b(?=[0-9]*[a-f])[0-9a-f]{10}(?:[0-9a-f]{2}|[0-9a-f]{6})?\b|\b[0-9]{10}(?:[0-9]{2})?\b"), "HASH"),
     (re.compile(r"\b[0-9a-f]{64}…|\b[0-9a-f]{20,63}…"), "HASH…"),
     (re.compile(r"by process \d+ on \S+ \(\w+\)"), "OWNER"),
     (re.compile(r"'seconds': [0-9.e-]+"), "SECONDS"),

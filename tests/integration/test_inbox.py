@@ -6,7 +6,7 @@ Method: plain runs on every engine, with tools that note each real call; a clock
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,9 @@ import pytest
 
 import holdfast
 from holdfast import Approval, Happened, InboxCall
+from holdfast.runs.calls import CallRecord, call_of, put_call
+from holdfast.runs.inputs import given_to
+from holdfast.runs.payloads import payload_of
 from holdfast.testing import FakeClock
 from tests.sources import source_of
 
@@ -300,27 +303,87 @@ def test_a5_of_two_who_go_on_one_calls_it(db: holdfast.Store) -> None:
     assert CALLED == ["pay 7 x"]
 
 
-def test_a6_a_decision_that_was_changed_in_the_store_is_not_carried_out(db: holdfast.Store) -> None:
-    from holdfast.runs.calls import call_of, put_call  # noqa: PLC0415
-    from holdfast.runs.payloads import payload_of  # noqa: PLC0415
+def forge(db: holdfast.Store, call_id: str, change: Callable[[CallRecord], CallRecord]) -> None:
+    """Change what is known of a call, as somebody does who can write into the store and has no key."""
+    with db.run("r").loop.place.session.write() as writer:
+        record = call_of(writer, call_id)
+        assert record is not None
+        put_call(writer, change(record))
 
+
+def with_payload(db: holdfast.Store, value: Any) -> Callable[[CallRecord], CallRecord]:
+    """Return what puts other arguments, or another answer, in place of what somebody gave."""
+    payload = payload_of(db.run("r").loop.place.codec, value, "it")
+
+    def changed(record: CallRecord) -> CallRecord:
+        assert record.decision is not None
+        return msgspec.structs.replace(record, decisions=(msgspec.structs.replace(record.decision, payload=payload),))
+
+    return changed
+
+
+def test_a6_a_decision_that_was_changed_in_the_store_is_not_carried_out(db: holdfast.Store) -> None:
     work(db, pay, 7)
     call = waiting(db)
     call.approve(by="ann", args={"amount": 5})
-    place = db.run("r").loop.place
-    with place.session.write() as writer:
-        record = call_of(writer, call.id)
-        assert record is not None
-        assert record.decision is not None
-        forged = payload_of(place.codec, {"amount": 5_000_000, "to": "eve"}, "it")
-        decision = msgspec.structs.replace(record.decision, payload=forged)
-        put_call(writer, msgspec.structs.replace(record, decisions=(decision,)))
+    forge(db, call.id, with_payload(db, {"amount": 5_000_000, "to": "eve"}))
     shown = db.inbox.get(call.id).decided
     assert shown is not None
     assert shown.is_genuine is False
     with pytest.raises(holdfast.Untrusted, match="is not what was signed"):
         work(db, pay, 7)
     assert CALLED == []
+
+
+def test_a6_a_refusal_does_not_become_an_approval_in_the_store(db: holdfast.Store) -> None:
+    """What was signed says the verdict; the state beside it is not signed, and alone lets nothing be called."""
+    work(db, pay, 7)
+    call = waiting(db)
+    call.reject("no", by="ann")
+    forge(db, call.id, lambda record: msgspec.structs.replace(record, state="approved"))
+    shown = db.inbox.get(call.id).decided
+    assert shown is not None
+    assert shown.is_genuine is False
+    with pytest.raises(holdfast.Untrusted, match="is not what was signed"):
+        work(db, pay, 7)
+    assert CALLED == []
+
+
+def test_a6_a_call_is_not_allowed_in_the_store_without_a_decision(db: holdfast.Store) -> None:
+    """Seen to go round and round, with nothing to wait for, where a state was believed and no decision found."""
+    work(db, pay, 7)
+    forge(db, waiting(db).id, lambda record: msgspec.structs.replace(record, state="approved"))
+    with pytest.raises(holdfast.Untrusted, match="the decision of nobody"):
+        work(db, pay, 7)
+    assert CALLED == []
+
+
+def test_a6_a_decision_does_not_hold_for_arguments_that_were_put_in_its_place(db: holdfast.Store) -> None:
+    work(db, pay, 7)
+    call = waiting(db)
+    call.approve(by="ann")
+    digest = given_to(pay.function, (7_000_000,), {}).digest
+    forge(db, call.id, lambda record: msgspec.structs.replace(record, seen=digest))
+    with pytest.raises(holdfast.Untrusted, match="is not what was signed"):
+        work(db, pay, 7_000_000)
+    assert CALLED == []
+
+
+def test_a6_what_was_told_of_a_call_in_doubt_is_held_to_what_was_signed(db: holdfast.Store) -> None:
+    def once(amount: int) -> None:
+        CALLED.append(f"once {amount}")
+        raise KeyboardInterrupt
+
+    tool = holdfast.tool(effect="once")(once)
+    with pytest.raises(KeyboardInterrupt):
+        work(db, tool, 7)
+    work(db, tool, 7)
+    call = waiting(db)
+    call.answer(Happened("by hand"), by="ann")
+    forge(db, call.id, with_payload(db, {"happened": False, "result": None}))
+    with pytest.raises(holdfast.Untrusted, match="is not what was signed"):
+        work(db, tool, 7)
+    assert CALLED == ["once 7"]
 
 
 def test_what_cannot_be_decided_is_refused_and_changes_nothing(db: holdfast.Store) -> None:

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import partial
 from typing import Any
+from uuid import UUID
 
+import msgspec
 from msgspec.structs import replace
 
 from holdfast.core.texts import is_text
@@ -180,18 +185,40 @@ def _edited(place: Workplace, call: CallRecord, edited: object) -> dict[str, Any
     return found
 
 
+_FORMATS = {"date": date, "date-time": datetime, "time": time, "duration": timedelta, "uuid": UUID, "decimal": Decimal}
+"""What texts of these formats are read as, where a function takes it."""
+
+
 def check_fits(value: Any, schema: Mapping[str, Any], what: str) -> None:  # noqa: ANN401
-    """Raise InvalidValue if a value does not fit a JSON Schema; the message says where."""
+    """Raise InvalidValue if a value does not fit a JSON Schema; the message says where.
+
+    It is as strict as what reads it where the run goes on: nobody could take the decision back there.
+    """
     try:
         import jsonschema  # noqa: PLC0415 - an extra
+        from jsonschema.validators import extend  # noqa: PLC0415 - as above
     except ImportError as error:
         raise HoldfastError(
             f'{what} is to be checked by its schema, which takes jsonschema: pip install "holdfast[agents]"'
         ) from error
-    checks = jsonschema.Draft202012Validator
-    found = next(
-        iter(sorted(checks(dict(schema), format_checker=checks.FORMAT_CHECKER).iter_errors(value), key=str)), None
-    )
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidValue(f"{what} cannot be taken: it is not JSON: {error}") from error
+    formats = jsonschema.FormatChecker(())
+    for name, kind in _FORMATS.items():
+        formats.checks(name, raises=msgspec.ValidationError)(partial(_is_read_as, kind))
+    plain = jsonschema.Draft202012Validator
+    types = plain.TYPE_CHECKER.redefine("integer", lambda _, one: isinstance(one, int) and not isinstance(one, bool))
+    strict: Any = extend(plain, type_checker=types)  # type: ignore[no-untyped-call]
+    found = next(iter(sorted(strict(dict(schema), format_checker=formats).iter_errors(value), key=str)), None)
     if found is not None:
         where = "".join(f"[{part!r}]" for part in found.absolute_path)
         raise InvalidValue(f"{what} cannot be taken{f' at {where}' if where else ''}: {found.message}")
+
+
+def _is_read_as(kind: type, value: object) -> bool:
+    """Tell that a text is read as a type; what is no text is of no format. Raises ValidationError."""
+    if isinstance(value, str):
+        msgspec.convert(value, kind)
+    return True
