@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 
 import holdfast
+from holdfast.testing import FakeClock
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Return where the store of a test is."""
     return tmp_path / "store.db"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Return a clock that stands still."""
+    return FakeClock()
 
 
 @pytest.fixture

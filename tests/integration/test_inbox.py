@@ -31,11 +31,6 @@ def _none_called() -> None:
     CALLED.clear()
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 @pytest.fixture(params=["file", "memory", "folder", "postgres", "valkey"])
 def db(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[holdfast.Store]:
     with holdfast.connect(source_of(request.param, tmp_path), clock=clock) as store:

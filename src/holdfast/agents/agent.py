@@ -121,7 +121,7 @@ class Agent:
             raise InvalidValue(f"on_change is one of {', '.join(ON_CHANGE)}, not {on_change!r}")
         self._on_change = on_change
         self._memory: dict[type[Any], Any] = {}
-        told, offered = hash_of(instructions), hash_of(self.toolbox.told)
+        told, offered = hash_of(instructions), hash_of([self.toolbox.told, self.toolbox.terms])
         self.known_as = {"name": name, "model": model, "told": told, "tools": offered}
         self.identity = f"{name} {hash_of(self.known_as)}"
 

@@ -96,6 +96,16 @@ class Toolbox:
         self.told = [one.told for one in self._offered.values()]
 
     @property
+    def terms(self) -> dict[str, list[Any]]:
+        """What has to be allowed, or is answered by somebody: the kind, by whom, and what comes of it otherwise."""
+        gates = {name: one.tool.gate for name, one in self._offered.items() if one.tool is not None}
+        return {
+            name: [gate.kind, sorted(gate.approval.by), gate.approval.on_expiry, gate.approval.when is not None]
+            for name, gate in gates.items()
+            if gate is not None
+        }
+
+    @property
     def names(self) -> list[str]:
         """The names of all."""
         return list(self._offered)

@@ -32,11 +32,6 @@ def _none_called() -> None:
     CALLED.clear()
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 @pytest.fixture(params=["file", "memory", "postgres", "valkey"])
 def db(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[holdfast.Store]:
     with holdfast.connect(source_of(request.param, tmp_path), clock=clock) as store:
@@ -313,7 +308,7 @@ def test_a_decision_while_the_run_is_being_suspended_is_seen(
     assert sorted(CALLED) == ["pay 1 x", "pay 2 x"]
 
 
-@pytest.mark.parametrize("change", ["instructions", "tools", "model"])
+@pytest.mark.parametrize("change", ["instructions", "tools", "terms", "model"])
 def test_a10_a12_another_agent_goes_on_only_if_it_may(office: Office, here: holdfast.Store, change: str) -> None:
     office.plays(a=calls(("pay", {"amount": 1})), b=says("b"))
     suspended(office.agent("a", pay).run("go", store=here, run_id="r"))
@@ -321,7 +316,8 @@ def test_a10_a12_another_agent_goes_on_only_if_it_may(office: Office, here: hold
         call.approve(by="cfo")
 
     def changed(on_change: str) -> Agent:
-        tools = (pay, look) if change == "tools" else (pay,)
+        unasked = holdfast.tool(effect="once")(pay.function)
+        tools = {"tools": (pay, look), "terms": (unasked,)}.get(change, (pay,))
         agent = office.agent("a", *tools, instructions="b" if change == "instructions" else "a", on_change=on_change)
         if change == "model":
             agent = Agent("a", model="n", client=office.client, tools=[pay], instructions="a", on_change=on_change)

@@ -31,11 +31,6 @@ def _none_called() -> None:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def db(clock: FakeClock) -> Iterator[holdfast.Store]:
     with holdfast.connect(":memory:", clock=clock) as store:
         yield store
