@@ -15,6 +15,9 @@ import openai
 Answer = dict[str, Any] | int
 """The message of an assistant; or a status, such as 429."""
 
+CLIENTS: list[openai.OpenAI] = []
+"""Those that are open."""
+
 Script = Callable[[dict[str, Any]], Answer]
 """Returns what is answered to a request."""
 
@@ -127,12 +130,17 @@ def playing(script: Script | list[Answer]) -> Iterator[Model]:
     try:
         yield model
     finally:
+        while CLIENTS:  # an open socket would be told of in whatever test comes next
+            CLIENTS.pop().close()
         model.close()
 
 
 def client_of(model: Model, **options: Any) -> openai.OpenAI:
-    """Return the real client, which is to be closed."""
-    return openai.OpenAI(base_url=model.url, api_key="none", max_retries=options.pop("max_retries", 0), **options)
+    """Return the real client, which is closed when the model has been played."""
+    retries = options.pop("max_retries", 0)
+    client = openai.OpenAI(base_url=model.url, api_key="none", max_retries=retries, **options)
+    CLIENTS.append(client)
+    return client
 
 
 def says(content: str) -> Answer:

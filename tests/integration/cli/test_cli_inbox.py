@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,8 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
     monkeypatch.setenv("HOLDFAST_STORE", "s.db")
     monkeypatch.setenv("COLUMNS", "160")
     (tmp_path / "office_of_a_test.py").write_text(MODULE)
+    monkeypatch.delitem(sys.modules, "office_of_a_test", raising=False)  # that of another test
+    importlib.invalidate_caches()
     with playing(script) as model:
         (tmp_path / "url").write_text(model.url)
         yield agent_of(model.url)
