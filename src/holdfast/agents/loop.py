@@ -165,9 +165,10 @@ def _check_made(outcomes: Iterable[Outcome]) -> None:
             raise outcome.error
 
 
-def _check_over(frame: Frame, asked: Iterable[_Asked], outcomes: Mapping[int, Outcome]) -> None:
+def _check_over(frame: Frame, asked: Sequence[_Asked], outcomes: Mapping[int, Outcome]) -> None:
     """Raise NotYet with all calls that wait, once nothing else is to be done."""
-    waiting = [outcome.error for outcome in outcomes.values() if isinstance(outcome.error, NotYet)]
+    errors = [outcomes[one.number].error for one in asked]
+    waiting = [error for error in errors if isinstance(error, NotYet)]
     if waiting:
         parts = tuple(one.part(outcomes[one.number]) for one in asked)
         raise NotYet((call for each in waiting for call in each.calls), frame.part(parts))

@@ -342,15 +342,15 @@ def _suspend(active: Active, waiting: Sequence[CallRecord], noted: Callable[[int
     entry = place.entry(active.record.run_id, SUSPENDED, effect="call", digest="", error=why)
     ends = [call.expires_us for call in waiting if call.expires_us]
 
-    asked_us = place.now_us()  # the same for all, who may have been asked for in threads
+    asked_us = place.now_us()  # in their order, though they may have been asked for in threads
 
     def came(writer: Writer) -> bool:
         found = False
-        for call in waiting:
+        for at, call in enumerate(waiting):
             known = call_of(writer, call.id)
             if known is None:
                 # one that comes from another store may be decided
-                known = replace(call, requested_us=asked_us) if call.is_open else call
+                known = replace(call, requested_us=asked_us + at) if call.is_open else call
                 put_call(writer, known)
             found = found or not known.is_open or known.is_over(place.now_us())
         if noted is not None:
