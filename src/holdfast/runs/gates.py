@@ -42,8 +42,6 @@ from holdfast.runs.tables import SUSPENDED, Entry, cells_of, holding
 WAITS_FOR_CALLS = "call:"
 """What a run waits for that waits for decisions, as its record has it."""
 
-APPROVERS_MAX = 100
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:

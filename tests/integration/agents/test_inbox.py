@@ -32,18 +32,6 @@ def _none_called() -> None:
     CALLED.clear()
 
 
-@pytest.fixture(params=["file", "memory", "postgres", "valkey"])
-def db(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[holdfast.Store]:
-    with holdfast.connect(source_of(request.param, tmp_path), clock=clock) as store:
-        yield store
-
-
-@pytest.fixture
-def here(clock: FakeClock) -> Iterator[holdfast.Store]:
-    with holdfast.connect(":memory:", clock=clock) as store:
-        yield store
-
-
 @holdfast.tool(approval=Approval(by=["cfo"], expires="1d"))
 def pay(amount: int, to: str = "x") -> str:
     """Pay somebody."""

@@ -9,7 +9,6 @@ import datetime
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ import holdfast
 from holdfast import Agent, Approval, Done, Happened, InboxCall, Suspended
 from holdfast.testing import FakeClock
 from tests.llm_server import Answer, Model, calls, client_of, playing, says
-from tests.sources import source_of
 
 HOUR_US = 3_600_000_000
 CALLED: list[str] = []
@@ -27,18 +25,6 @@ CALLED: list[str] = []
 @pytest.fixture(autouse=True)
 def _none_called() -> None:
     CALLED.clear()
-
-
-@pytest.fixture(params=["file", "memory", "postgres", "valkey"])
-def db(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[holdfast.Store]:
-    with holdfast.connect(source_of(request.param, tmp_path), clock=clock) as store:
-        yield store
-
-
-@pytest.fixture
-def here(clock: FakeClock) -> Iterator[holdfast.Store]:
-    with holdfast.connect(":memory:", clock=clock) as store:
-        yield store
 
 
 @pytest.fixture
